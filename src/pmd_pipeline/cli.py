@@ -1,0 +1,95 @@
+"""The project's own commands, and ``kedro run`` with errors that speak."""
+
+import functools
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import CONTEXT_SETTINGS
+from kedro.io import DatasetError
+
+ERROR_LOG = Path("data") / "last_error.log"
+
+# What a user's mistake or the machine can cause; anything else is our mistake and shows itself.
+_EXPECTED = (ValueError, OSError, DatasetError)
+
+
+@click.group(context_settings=CONTEXT_SETTINGS, name="pmd_pipeline")
+def cli() -> None:
+    """Commands of pmd_pipeline."""
+
+
+@contextmanager
+def spoken_errors() -> Iterator[None]:
+    """Turn expected errors into one message and exit status 1; the traceback goes to a file."""
+    try:
+        yield
+    except _EXPECTED as error:
+        log = _write_traceback()
+        message = _root_message(error)
+        raise click.ClickException(f"{message}\n(traceback: {log})") from error
+
+
+def _root_message(error: BaseException) -> str:
+    """Return the message of the error itself, without the wrapping of Kedro's datasets."""
+    while isinstance(error, DatasetError) and isinstance(error.__cause__, _EXPECTED):
+        error = error.__cause__
+    if isinstance(error, OSError) and error.strerror:
+        remedy = {
+            28: "; free some space and run again with --only-missing-outputs",  # ENOSPC
+        }.get(error.errno or 0, "")
+        return f"{error.strerror}: {error.filename}{remedy}"
+    return str(error)
+
+
+def _write_traceback() -> Path | str:
+    try:
+        ERROR_LOG.parent.mkdir(exist_ok=True)
+        ERROR_LOG.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError:
+        return "could not be written"
+    return ERROR_LOG
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
+    @functools.wraps(run)
+    def wrapped(**options: Any) -> None:
+        # A cluster's scheduler stops jobs by SIGTERM: end as Ctrl-C does.
+        signal.signal(signal.SIGTERM, _interrupt)
+        with spoken_errors():
+            try:
+                run(**options)
+            except KeyboardInterrupt:
+                from pmd_pipeline.settings import HOOKS
+                from pmd_pipeline.hooks.tracking import TrackingHook
+
+                for hook in HOOKS:
+                    if isinstance(hook, TrackingHook):
+                        hook.kill()
+                click.echo(
+                    "\nInterrupted. Continue with the same command and --only-missing-outputs."
+                )
+                raise SystemExit(130) from None
+
+    return wrapped
+
+
+cli.add_command(
+    click.Command(
+        name="run",
+        params=kedro_run.params,
+        callback=_run_with_spoken_errors(kedro_run.callback),
+        help=kedro_run.help,
+        short_help=kedro_run.short_help,
+        context_settings=CONTEXT_SETTINGS,
+    )
+)

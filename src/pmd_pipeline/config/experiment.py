@@ -1,0 +1,130 @@
+"""All parameters of an experiment together, and what must hold between its sections."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig
+from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.data_preparation import DataPreparationConfig, GeneratedAdditionSource
+from pmd_pipeline.config.evaluation import EvaluationConfig
+from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
+from pmd_pipeline.config.theory import TheoryConfig
+from pmd_pipeline.config.training import TrainingConfig
+
+
+class ParameterError(ValueError):
+    """The parameters are wrong; the message names each key, the value found and the remedy."""
+
+
+class ExperimentConfig(StrictModel):
+    """Every section of ``conf/<env>/parameters*.yml``."""
+
+    seed: int = Field(ge=0, description="decides every random choice")
+    compute: ComputeConfig
+    data_preparation: DataPreparationConfig
+    policy_initialisation: PolicyInitialisationConfig
+    rollout_generation: RolloutGenerationConfig
+    rewards: RewardConfig
+    training: TrainingConfig
+    algorithms: AlgorithmsConfig
+    evaluation: EvaluationConfig
+    reporting: ReportingConfig
+    theory: TheoryConfig
+
+    def trained_algorithms(self) -> dict[str, AnyAlgorithmConfig]:
+        """Return the algorithms that are trained, by label, in their order."""
+        return {label: self.algorithms[label] for label in self.training.algorithms}
+
+    @model_validator(mode="after")
+    def _algorithms_fit(self) -> Self:
+        training = self.training
+        for label, algorithm in self.trained_algorithms().items():
+            group_size = algorithm.group_size or training.group_size
+            if group_size < algorithm.min_group_size:
+                raise ValueError(
+                    f"algorithms.{label}: baseline {algorithm.baseline} needs a group_size of at "
+                    f"least {algorithm.min_group_size}, found {group_size} (training.group_size); "
+                    "raise it, or choose a baseline that does not leave the rollout itself out"
+                )
+            num_mini_batches = algorithm.num_mini_batches or training.num_mini_batches
+            if training.prompts_per_round % num_mini_batches:
+                raise ValueError(
+                    f"algorithms.{label}: {num_mini_batches} mini-batches do not divide "
+                    f"training.prompts_per_round {training.prompts_per_round}"
+                )
+            if training.importance_weights is not None and not (
+                algorithm.takes_token_weights or training.importance_weights.level == "sequence"
+            ):
+                raise ValueError(
+                    f"algorithms.{label}: {algorithm.kind} has one loss per sequence; set "
+                    "training.importance_weights.level: sequence"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _embedded_policy_fits(self) -> Self:
+        policy, data = self.policy_initialisation.policy, self.data_preparation
+        if not isinstance(policy, EmbeddedPolicyConfig):
+            return self
+        for name in data.set_names():
+            if not isinstance(data.source_of(name), GeneratedAdditionSource):
+                raise ValueError(
+                    f"the embedded policy reads additions alone, but data set {name!r} has kind "
+                    f"{data.source_of(name).kind!r}; use kind: generated_addition, or set "
+                    "policy_initialisation.policy to a pretrained model"
+                )
+        if data.prompt_template != "embedded":
+            raise ValueError(
+                "the embedded policy knows the prompt_template 'embedded' alone, found "
+                f"{data.prompt_template!r}"
+            )
+        return self
+
+
+def parse_parameters(parameters: Mapping[str, Any]) -> ExperimentConfig:
+    """Return the parameters as models.
+
+    Raises:
+        ParameterError: With one line per mistake: key, what is wrong, value found, and the most
+            similar name where a key is unknown.
+    """
+    try:
+        return ExperimentConfig.model_validate(parameters)
+    except ValidationError as error:
+        lines = [_explain(details, parameters) for details in error.errors()]
+        raise ParameterError(
+            "the parameters in conf/ (or given by --params) are wrong:\n  " + "\n  ".join(lines)
+        ) from None
+
+
+def _explain(details: Any, parameters: Mapping[str, Any]) -> str:
+    location = [str(part) for part in details["loc"]]
+    key = ".".join(location) or "parameters"
+    message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        return f"{key}: unknown parameter{_suggestion(location)}; correct or remove it"
+    if details["type"] == "missing":
+        return f"{key}: missing; add it to the parameters"
+    if not location or isinstance(details["input"], Mapping):
+        return f"{key}: {message}" if location else message
+    return f"{key}: {message} (found {details['input']!r})"
+
+
+def _suggestion(location: list[str]) -> str:
+    names = _field_names(ExperimentConfig)
+    similar = difflib.get_close_matches(location[-1], sorted(names), n=1)
+    return f"; did you mean {similar[0]!r}?" if similar else ""
+
+
+def _field_names(model: type[StrictModel]) -> set[str]:
+    """Return the names of all parameters, whatever their section."""
+    schema = model.model_json_schema()
+    definitions = [schema, *schema.get("$defs", {}).values()]
+    return {name for part in definitions for name in part.get("properties", {})}

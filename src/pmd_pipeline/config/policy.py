@@ -1,0 +1,78 @@
+"""Where the initial policy comes from."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pmd_pipeline.config.base import StrictModel
+
+
+class WarmStartConfig(StrictModel):
+    """Supervised warm start of the embedded policy on demonstrations that make mistakes."""
+
+    num_steps: int = Field(default=900, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="fresh demonstrations per step")
+    learning_rate: float = Field(default=4e-3, gt=0)
+    num_warmup_steps: int = Field(default=20, ge=0)
+    final_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="last learning rate over the highest"
+    )
+    skip_probability: float = Field(
+        default=0.4, ge=0, le=1, description="of boxing a random number without any working"
+    )
+    drop_carry_probability: float = Field(
+        default=0.3, ge=0, le=1, description="of forgetting a nonzero carry"
+    )
+    slip_probability: float = Field(
+        default=0.04, ge=0, le=1, description="of a column sum that is off by one"
+    )
+
+
+class EmbeddedPolicyConfig(StrictModel):
+    """A small Qwen3-architecture policy, built and warm-started here, without any download."""
+
+    kind: Literal["embedded"]
+    hidden_size: int = Field(default=64, ge=8)
+    num_layers: int = Field(default=2, ge=1)
+    num_heads: int = Field(default=4, ge=1)
+    head_dim: int = Field(default=16, ge=2, multiple_of=2)
+    feed_forward_size: int = Field(default=128, ge=8)
+    max_position: int = Field(default=256, ge=16)
+    warm_start: WarmStartConfig = WarmStartConfig()
+
+
+class PretrainedPolicyConfig(StrictModel):
+    """A causal language model from a local folder or, by name and pinned revision, the hub.
+
+    Only safetensors weights are read.
+    """
+
+    kind: Literal["pretrained"]
+    path: str | None = Field(default=None, description="local folder; excludes hub_name")
+    hub_name: str | None = Field(default=None, description="for example Qwen/Qwen2.5-7B")
+    revision: str | None = Field(
+        default=None, description="the commit of the hub repository; required with hub_name"
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="run code that the model's repository ships"
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.hub_name is None):
+            raise ValueError(
+                f"give exactly one of path (found {self.path!r}) and hub_name "
+                f"(found {self.hub_name!r})"
+            )
+        if self.hub_name is not None and self.revision is None:
+            raise ValueError(
+                f"hub_name {self.hub_name!r} needs revision: a commit hash, so that the run can "
+                "be repeated"
+            )
+        return self
+
+
+class PolicyInitialisationConfig(StrictModel):
+    """Section ``policy_initialisation`` of the parameters."""
+
+    policy: Annotated[EmbeddedPolicyConfig | PretrainedPolicyConfig, Field(discriminator="kind")]

@@ -1,0 +1,28 @@
+"""What the report shows."""
+
+from pydantic import Field
+
+from pmd_pipeline.config.base import StrictModel
+
+
+class ReportingConfig(StrictModel):
+    """Section ``reporting`` of the parameters."""
+
+    title: str = "Policy mirror descent: comparison"
+    reference_algorithm: str | None = Field(
+        default="pmd_mean",
+        description="label that every other algorithm is compared with, where it was trained; "
+        "null: none",
+    )
+    smoothing_rounds: int = Field(
+        default=1,
+        ge=1,
+        description="learning curves show the mean of so many rounds up to each one; extremes "
+        "such as the smallest log-ratio stay as they are",
+    )
+    num_sample_completions: int = Field(
+        default=4, ge=0, description="completions shown per algorithm in the report"
+    )
+    num_listed_overlaps: int = Field(
+        default=50, ge=0, description="dropped overlapping train problems listed in the report"
+    )

@@ -1,0 +1,96 @@
+"""The rounds of training that every algorithm shares."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.sampling import SamplingConfig
+
+Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class OptimizerConfig(StrictModel):
+    """AdamW, its learning-rate schedule and gradient clipping."""
+
+    learning_rate: float = Field(gt=0, le=1)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.95,
+    )
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    num_warmup_updates: int = Field(default=0, ge=0, description="linear, from 0")
+    decay: Literal["constant", "linear", "cosine"] = Field(
+        default="constant", description="of the learning rate, per round, over all rounds"
+    )
+    final_fraction: float = Field(
+        default=0.0, ge=0, le=1, description="learning rate after the last round over the highest"
+    )
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    reset_every_rounds: int | None = Field(
+        default=None, ge=1, description="forget the optimizer's moments every so many rounds"
+    )
+
+
+class ImportanceWeightConfig(StrictModel):
+    """Truncated importance weights that correct for a sampler that is not quite the trainer."""
+
+    level: Literal["token", "sequence"] = "token"
+    cap: float = Field(default=2.0, gt=0, description="largest weight")
+
+
+class TrainingConfig(StrictModel):
+    """Section ``training`` of the parameters: what all algorithms share."""
+
+    algorithms: tuple[Label, ...] = Field(
+        min_length=1, description="labels of the section `algorithms` to train, in this order"
+    )
+    num_phases: int = Field(ge=1, description="the policy is evaluated after each phase")
+    rounds_per_phase: int = Field(ge=1)
+    prompts_per_round: int = Field(ge=1)
+    group_size: int = Field(ge=1, description="n: rollouts per prompt")
+    num_mini_batches: int = Field(ge=1, description="optimizer updates per round")
+    sampling: SamplingConfig
+    optimizer: OptimizerConfig
+    micro_batch_tokens: int = Field(
+        default=16_384, ge=1, description="padded tokens of one backward pass; never the gradient's"
+    )
+    gradient_checkpointing: bool = False
+    behaviour_log_probs: Literal["trainer", "sampler"] = Field(
+        default="trainer",
+        description="trainer: recomputed before the first mini-batch; sampler: as sampled",
+    )
+    importance_weights: ImportanceWeightConfig | None = None
+    measured_rollouts: Literal["round", "last_mini_batch"] = Field(
+        default="round",
+        description="whose log-ratios are measured after the round's last update",
+    )
+
+    @property
+    def num_rounds(self) -> int:
+        """Rounds over all phases."""
+        return self.num_phases * self.rounds_per_phase
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.algorithms)) != len(self.algorithms):
+            raise ValueError(f"algorithms names a label twice: {list(self.algorithms)}")
+        if self.behaviour_log_probs == "sampler" and not self.sampling.keeps_full_support:
+            raise ValueError(
+                "behaviour_log_probs: sampler needs top_p 1 and top_k 0 (found top_p "
+                f"{self.sampling.top_p}, top_k {self.sampling.top_k}): the sampler's log-probs "
+                "are those of a cut distribution, the trainer's of the full one, and their ratio "
+                "would be wrong; use behaviour_log_probs: trainer"
+            )
+        if self.behaviour_log_probs == "sampler" and self.importance_weights is not None:
+            raise ValueError(
+                "importance_weights corrects recomputed log-probs and needs "
+                "behaviour_log_probs: trainer"
+            )
+        if self.importance_weights is not None and not self.sampling.keeps_full_support:
+            raise ValueError(
+                "importance_weights needs top_p 1 and top_k 0, so that trainer and sampler "
+                "have the same support"
+            )
+        return self

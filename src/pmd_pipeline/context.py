@@ -1,0 +1,40 @@
+"""The project's context: parameters are validated first, and shape the pipelines."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
+
+from pmd_pipeline import pipeline_registry
+from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+
+
+class ExperimentContext(KedroContext):
+    """A Kedro context that knows the experiment.
+
+    Pipelines cannot see parameters when they are built, but which algorithms and how many phases
+    there are is in the parameters. So the context reads them and has the pipelines built anew when
+    the structure has changed.
+
+    Attributes:
+        experiment: All parameters, validated.
+        data_root: Where the run's data lies.
+
+    Raises:
+        ParameterError: If a parameter is wrong, before anything is loaded.
+    """
+
+    experiment: ExperimentConfig
+    data_root: Path
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.experiment = parse_parameters(self.config_loader["parameters"])
+        self.data_root = self.project_path / self.config_loader["globals"]["data_root"]
+        self.data_root.mkdir(parents=True, exist_ok=True)
+        structure = pipeline_registry.Structure.of(self.experiment)
+        if structure != pipeline_registry.get_structure():
+            pipeline_registry.set_structure(structure)
+            pipelines.configure("pmd_pipeline.pipeline_registry")
+

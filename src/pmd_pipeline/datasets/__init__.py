@@ -1,0 +1,1 @@
+"""Kedro datasets: atomic files, policies by reference, round tables, live engines."""

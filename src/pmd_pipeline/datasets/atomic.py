@@ -1,0 +1,76 @@
+"""File datasets that are either whole or absent, and that a fresh run can clear.
+
+``kedro run --only-missing-outputs`` takes any existing file for a finished output, so a file that
+a killed run left half-written must never bear the final name.
+"""
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractVersionedDataset
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.matplotlib import MatplotlibDataset
+from kedro_datasets.pandas import CSVDataset, ParquetDataset
+from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
+from kedro_datasets.text import TextDataset
+
+if TYPE_CHECKING:
+    _Base = AbstractVersionedDataset[Any, Any]
+else:
+    _Base = object
+
+
+class _AtomicSave(_Base):
+    """Mixin before a file dataset: save under a temporary name, flush, rename."""
+
+    _redirected_to: PurePosixPath | None = None
+
+    def _get_save_path(self) -> PurePosixPath:
+        return self._redirected_to or super()._get_save_path()
+
+    def save(self, data: Any) -> None:
+        final = Path(super()._get_save_path())
+        partial = final.with_name(f".{final.stem}.partial{final.suffix}")
+        self._redirected_to = PurePosixPath(partial)
+        try:
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            # Past Kedro's wrapper, which would look for the version before it has its name.
+            super().save.__wrapped__(self, data)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(final)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write: {error.strerror}", str(final)) from error
+        finally:
+            self._redirected_to = None
+            partial.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove the file of an earlier run; versions are history and stay."""
+        if self._version is None:
+            Path(self._filepath).unlink(missing_ok=True)
+
+
+class AtomicParquetDataset(_AtomicSave, ParquetDataset):
+    """A pandas table in a parquet file."""
+
+
+class AtomicCSVDataset(_AtomicSave, CSVDataset):
+    """A pandas table in a CSV file."""
+
+
+class AtomicJSONDataset(_AtomicSave, JSONDataset):
+    """A JSON document."""
+
+
+class AtomicTextDataset(_AtomicSave, TextDataset):
+    """A text file."""
+
+
+class AtomicPlotlyDataset(_AtomicSave, PlotlyJSONDataset):
+    """A plotly figure; kedro-viz shows it."""
+
+
+class AtomicMatplotlibDataset(_AtomicSave, MatplotlibDataset):
+    """A matplotlib figure in a PNG or SVG file."""

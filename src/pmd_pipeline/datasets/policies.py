@@ -1,0 +1,137 @@
+"""Policies and training states as catalog entries: by reference, weights beside a manifest."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from transformers import PreTrainedTokenizerBase
+
+from pmd_pipeline.policies.loading import load_tokenizer_folder
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.reference import PolicyReference, ResumePoint, TrainingState
+from pmd_pipeline.policies.storage import MANIFEST_NAME, CheckpointError, save_policy, save_tokenizer
+
+_FINAL = "final.json"
+
+
+class PolicyDataset(AbstractDataset[Policy, PolicyReference]):
+    """A policy in a folder: saves a live one, loads a reference to it."""
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> PolicyReference:
+        return PolicyReference(folder=self._path)
+
+    def save(self, data: Policy) -> None:
+        save_policy(data, self._path)
+
+    def clear(self) -> None:
+        """Remove the policy of an earlier run."""
+        shutil.rmtree(self._path, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return (self._path / MANIFEST_NAME).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+class TokenizerDataset(AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokenizerBase]):
+    """A tokenizer in a folder."""
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer_folder(self._path)
+
+    def save(self, data: PreTrainedTokenizerBase) -> None:
+        save_tokenizer(data, self._path)
+
+    def clear(self) -> None:
+        """Remove the tokenizer of an earlier run."""
+        shutil.rmtree(self._path, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
+    """The states of a phase: saves one per round, loads a reference to the phase's last.
+
+    It exists when the phase is finished. The state of a round replaces the one before only after
+    it is whole, so that a killed run continues from the last whole round.
+    """
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> PolicyReference:
+        final = json.loads((self._path / _FINAL).read_text(encoding="utf-8"))
+        return _reference(self._path / final["state"])
+
+    def save(self, data: TrainingState) -> None:
+        folder = self._path / f"round_{data.round_index:05d}"
+        save_policy(data.policy, folder, optimizer_state=data.optimizer_state)
+        for former in _round_folders(self._path):
+            if former != folder:
+                shutil.rmtree(former)
+        if data.is_last:
+            partial = self._path / f".{_FINAL}.partial"
+            with partial.open("w", encoding="utf-8") as file:
+                json.dump({"state": folder.name}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path / _FINAL)
+
+    def clear(self) -> None:
+        """Remove the states of an earlier run."""
+        shutil.rmtree(self._path, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return (self._path / _FINAL).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+class ResumePointDataset(AbstractDataset[ResumePoint, ResumePoint]):
+    """The input side of a :class:`TrainingStateDataset`: where its phase goes on.
+
+    A node may not share an input and an output, hence two entries on one folder.
+    """
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> ResumePoint:
+        folders = _round_folders(self._path)
+        return ResumePoint(reference=_reference(folders[-1]) if folders else None)
+
+    def save(self, data: ResumePoint) -> None:
+        raise CheckpointError(f"{self._path} is written by the phase itself, not through this entry")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+def _round_folders(path: Path) -> list[Path]:
+    return sorted(path.glob("round_*"))
+
+
+def _reference(folder: Path) -> PolicyReference:
+    return PolicyReference(folder=folder, round_index=int(folder.name.removeprefix("round_")))

@@ -1,0 +1,38 @@
+"""What every rollout engine does."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.progress import Progress
+from pmd_pipeline.records import Completion
+
+
+class RolloutEngine(Protocol):
+    """Samples responses; a catalog entry, closed when its last consumer has run."""
+
+    def set_policy(self, policy: Policy) -> None:
+        """Make the engine sample from ``policy`` as it is now; call after each update."""
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        num_samples: int,
+        sampling: SamplingConfig,
+        seeds: Sequence[int],
+        progress: Progress | None = None,
+    ) -> list[list[Completion]]:
+        """Return ``num_samples`` responses per prompt.
+
+        Args:
+            prompts: Token ids, special tokens included.
+            num_samples: Responses per prompt.
+            sampling: Distribution and length limit.
+            seeds: One per prompt; the same seed, policy and batch give the same responses.
+            progress: Told of each finished response.
+        """
+
+    def close(self) -> None:
+        """Free what the engine holds; it cannot be used afterwards."""

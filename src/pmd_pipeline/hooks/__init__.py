@@ -1,0 +1,1 @@
+"""Kedro hooks: run state and resume, tracking, what the console shows."""

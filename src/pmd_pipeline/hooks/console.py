@@ -1,0 +1,35 @@
+"""What a run prints when it is done."""
+
+import click
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.reporting.console import format_console_table
+
+
+class ConsoleHook:
+    """Prints the comparison and where to look further."""
+
+    def __init__(self) -> None:
+        self._context: ExperimentContext | None = None
+
+    @hook_impl
+    def after_context_created(self, context: ExperimentContext) -> None:
+        self._context = context
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        assert self._context is not None
+        if "comparison" not in pipeline.datasets():
+            return
+        report = self._context.data_root / "08_reporting" / "report.html"
+        env = self._context.env
+        option = "" if env in (None, "local", "base") else f" --env {env}"
+        click.echo()
+        click.echo(format_console_table(catalog.load("comparison")))
+        click.echo()
+        click.echo(f"Report        {report.relative_to(self._context.project_path)}")
+        click.echo(f"MLflow runs   kedro mlflow ui{option}   -> http://127.0.0.1:5000")
+        click.echo(f"Lineage       kedro viz run{option}     -> http://127.0.0.1:4141")

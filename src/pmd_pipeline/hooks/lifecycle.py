@@ -1,0 +1,78 @@
+"""What happens around a run: checks before it, threads and libraries, engines closed after it."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from pmd_pipeline.config.policy import PretrainedPolicyConfig
+from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.datasets.engines import RolloutEngineDataset
+from pmd_pipeline.hooks.stages import stage_of
+from pmd_pipeline.policies.loading import check_weights_present
+from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.problems.sources import check_sources
+
+
+class LifecycleHook:
+    """Fails early where a run cannot succeed, and leaves nothing running behind."""
+
+    def __init__(self) -> None:
+        self._context: ExperimentContext | None = None
+
+    @hook_impl
+    def after_context_created(self, context: ExperimentContext) -> None:
+        self._context = context
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        assert self._context is not None
+        experiment = self._context.experiment
+        stages = {stage_of(node) for node in pipeline.nodes}
+        check_writable(self._context.data_root)
+        if "data_preparation" in stages:
+            check_sources(experiment.data_preparation)
+        policy = experiment.policy_initialisation.policy
+        if "policy_initialisation" in stages and isinstance(policy, PretrainedPolicyConfig):
+            check_weights_present(policy)
+        resolve_device(experiment.compute)
+        if experiment.compute.num_threads is not None:
+            torch.set_num_threads(experiment.compute.num_threads)
+        # Their bars for loading a few small files only hide ours.
+        transformers.utils.logging.disable_progress_bar()
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        _release_engines(pipeline, catalog)
+
+    @hook_impl
+    def on_pipeline_error(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        _release_engines(pipeline, catalog)
+
+
+def check_writable(data_root: Path) -> None:
+    """Raise PermissionError if the data folder cannot be written to."""
+    try:
+        with tempfile.TemporaryFile(dir=data_root):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            error.errno,
+            f"the data folder cannot be written to ({error.strerror}); change its permissions, "
+            "or point data_root in conf/<env>/globals.yml at another folder",
+            str(data_root),
+        ) from error
+
+
+def _release_engines(pipeline: Pipeline, catalog: Any) -> None:
+    # Kedro releases no dataset that is an input of the whole pipeline.
+    for name in pipeline.inputs():
+        if not name.startswith(("params:", "parameters")):
+            dataset = catalog.get(name)
+            if isinstance(dataset, RolloutEngineDataset):
+                dataset.release()

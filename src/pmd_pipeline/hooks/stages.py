@@ -1,0 +1,90 @@
+"""Which stage a node belongs to, and which parameters decide a stage's results."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kedro.pipeline.node import Node
+
+_SHARED_STAGES = (
+    "data_preparation",
+    "policy_initialisation",
+    "rollout_generation",
+    "theory",
+    "reporting",
+)
+
+
+def stage_of(node: Node) -> str:
+    """Return the node's stage; those of training and evaluation bear the algorithm's label."""
+    for kind in ("training", "evaluation"):
+        if kind in node.tags:
+            return f"{kind}.{str(node.namespace).split('.')[0]}"
+    return next(stage for stage in _SHARED_STAGES if stage in node.tags)
+
+
+def upstream_stages(stage: str, algorithms: tuple[str, ...]) -> set[str]:
+    """Return all stages that ``stage`` builds on, near and far."""
+    direct = _direct_upstream(stage, algorithms)
+    return direct.union(*(upstream_stages(name, algorithms) for name in direct))
+
+
+def stage_parameters(
+    stage: str, parameters: Mapping[str, Any], algorithms: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the flat parameters that decide a stage's results, those of its upstream included."""
+    prefixes = {
+        prefix
+        for name in {stage} | upstream_stages(stage, algorithms)
+        for prefix in _own_parameters(name)
+    }
+    return {
+        key: value
+        for key, value in flatten(parameters).items()
+        if any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
+        # Which algorithms are compared is reporting's matter and changes no other's result.
+        and (key != "training.algorithms" or stage == "reporting")
+    }
+
+
+def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters by dotted key; lists and tuples are values."""
+    flat: dict[str, Any] = {}
+    for key, value in parameters.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
+    kind, _, label = stage.partition(".")
+    match kind:
+        case "data_preparation":
+            return {"policy_initialisation"}  # its tokenizer counts and encodes the prompts
+        case "rollout_generation":
+            return {"data_preparation", "policy_initialisation"}
+        case "training":
+            return {"rollout_generation"}
+        case "evaluation" if label == "initial":
+            return {"data_preparation", "policy_initialisation"}
+        case "evaluation":
+            return {f"training.{label}"}
+        case "reporting":
+            return {f"evaluation.{name}" for name in ("initial", *algorithms)} | {"theory"}
+        case _:
+            return set()
+
+
+def _own_parameters(stage: str) -> tuple[str, ...]:
+    kind, _, label = stage.partition(".")
+    return {
+        "data_preparation": ("seed", "data_preparation"),
+        "policy_initialisation": ("seed", "compute", "policy_initialisation"),
+        "rollout_generation": ("rollout_generation", "rewards", "training.sampling"),
+        "training": ("training", f"algorithms.{label}"),
+        "evaluation": ("evaluation", "rewards"),
+        "theory": ("seed", "theory"),
+        "reporting": ("reporting", "training.algorithms"),
+    }[kind]

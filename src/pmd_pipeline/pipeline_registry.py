@@ -1,0 +1,81 @@
+"""The project's pipelines, built for the algorithms and phases of the parameters."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import settings
+from kedro.pipeline import Pipeline
+
+from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.pipelines import (
+    data_preparation,
+    evaluation,
+    policy_initialisation,
+    reporting,
+    rollout_generation,
+    theory,
+    training,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """What of the parameters decides which nodes there are."""
+
+    algorithms: tuple[str, ...]
+    num_phases: int
+    rounds_per_phase: int
+
+    @classmethod
+    def of(cls, experiment: ExperimentConfig) -> Self:
+        """Return an experiment's structure."""
+        return cls(
+            algorithms=experiment.training.algorithms,
+            num_phases=experiment.training.num_phases,
+            rounds_per_phase=experiment.training.rounds_per_phase,
+        )
+
+
+_structure: Structure | None = None
+
+
+def set_structure(structure: Structure) -> None:
+    """Have the next ``register_pipelines`` build this structure."""
+    global _structure
+    _structure = structure
+
+
+def get_structure() -> Structure | None:
+    """Return the structure that was set last."""
+    return _structure
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return every stage by name, and the whole experiment as ``__default__``."""
+    # Commands without a context, such as `kedro registry list`, see conf/base.
+    structure = _structure or _structure_of_base()
+    shape: dict[str, Any] = {
+        "algorithms": structure.algorithms,
+        "num_phases": structure.num_phases,
+    }
+    stages = {
+        "data_preparation": data_preparation.create_pipeline(),
+        "policy_initialisation": policy_initialisation.create_pipeline(),
+        "rollout_generation": rollout_generation.create_pipeline(),
+        "training": training.create_pipeline(**shape),
+        "evaluation": evaluation.create_pipeline(**shape),
+        "theory": theory.create_pipeline(),
+        "reporting": reporting.create_pipeline(
+            **shape, rounds_per_phase=structure.rounds_per_phase
+        ),
+    }
+    return {**stages, "__default__": sum(stages.values(), Pipeline([]))}
+
+
+def _structure_of_base() -> Structure:
+    loader = OmegaConfigLoader(
+        str(Path.cwd() / settings.CONF_SOURCE), base_env="base", default_run_env="local"
+    )
+    return Structure.of(parse_parameters(loader["parameters"]))

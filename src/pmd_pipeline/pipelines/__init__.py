@@ -1,0 +1,1 @@
+"""One folder per stage: nodes.py has pure functions, pipeline.py says how they connect."""

@@ -1,0 +1,87 @@
+"""Nodes of the stage ``evaluation``."""
+
+import pandas as pd
+
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.evaluation import EvaluationConfig
+from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.metrics import evaluate_completions
+from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.policies.reference import PolicyReference
+from pmd_pipeline.problems.prompts import table_to_prompts
+from pmd_pipeline.progress import progress_bar
+from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.training.sampling import collect_rollouts
+from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.training.tables import rollouts_to_table
+
+_COMPLETION_COLUMNS = [
+    "eval_set",
+    "problem_id",
+    "sample_index",
+    "problem",
+    "gold",
+    "response",
+    "answer",
+    "correct",
+    "grade_reason",
+    "truncated",
+    "num_tokens",
+]
+
+
+def evaluate_policy(
+    policy: PolicyReference,
+    eval_problems: pd.DataFrame,
+    engine: RolloutEngine,
+    config: EvaluationConfig,
+    rewards: RewardConfig,
+    compute: ComputeConfig,
+    seed: int,
+) -> pd.DataFrame:
+    """Sample and grade k responses per evaluation problem; return every completion.
+
+    All policies answer with the same random numbers, which makes their comparison sharper.
+    """
+    live = policy.load(resolve_device(compute))
+    prompts = table_to_prompts(eval_problems, live.tokenizer)
+    with (
+        GradingPool(rewards) as grading_pool,
+        progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar,
+    ):
+        collected = collect_rollouts(
+            engine,
+            live,
+            prompts,
+            num_samples=config.num_samples,
+            sampling=config.sampling,
+            seeds=[derive_seed(seed, "evaluation", p.problem_id) for p in prompts],
+            grading_pool=grading_pool,
+            rewards=rewards,
+            progress=bar,
+        )
+    completions = rollouts_to_table(collected.rollouts)
+    problems = eval_problems[["problem_id", "problem", "answer", "source"]].rename(
+        columns={"answer": "gold", "source": "eval_set"}
+    )
+    return completions.merge(problems, on="problem_id", how="left", validate="many_to_one")[
+        _COMPLETION_COLUMNS
+    ]
+
+
+def compute_eval_metrics(
+    completions: pd.DataFrame, config: EvaluationConfig, seed: int
+) -> pd.DataFrame:
+    """Return avg@k, pass@k, maj@k, truncated share and length per evaluation set."""
+    tables = []
+    for eval_set, rows in completions.groupby("eval_set", sort=False):
+        table = evaluate_completions(
+            rows,
+            seed=derive_seed(seed, "bootstrap", str(eval_set)),
+            num_resamples=config.num_bootstrap_resamples,
+            level=config.interval_level,
+        )
+        table.insert(0, "eval_set", eval_set)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

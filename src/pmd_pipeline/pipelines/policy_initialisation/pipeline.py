@@ -1,0 +1,26 @@
+"""Stage 2: the initial policy."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pmd_pipeline.pipelines.policy_initialisation import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Return the stage: the tokenizer, and the policy that all algorithms start from."""
+    return Pipeline(
+        [
+            Node(
+                nodes.load_tokenizer,
+                inputs="params:policy_initialisation",
+                outputs="tokenizer",
+                name="load_tokenizer",
+            ),
+            Node(
+                nodes.initialise_policy,
+                inputs=["params:policy_initialisation", "params:compute", "params:seed"],
+                outputs="initial_policy",
+                name="initialise_policy",
+            ),
+        ],
+        tags="policy_initialisation",
+    )

@@ -1,0 +1,88 @@
+"""Nodes of the stage ``rollout_generation``."""
+
+import pandas as pd
+
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
+from pmd_pipeline.config.training import TrainingConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.policies.reference import PolicyReference
+from pmd_pipeline.problems.prompts import table_to_prompts
+from pmd_pipeline.progress import progress_bar
+from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.training.sampling import collect_rollouts
+from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.training.tables import rollouts_to_table
+
+
+def generate_rollouts(
+    train_problems: pd.DataFrame,
+    initial_policy: PolicyReference,
+    engine: RolloutEngine,
+    config: RolloutGenerationConfig,
+    training: TrainingConfig,
+    rewards: RewardConfig,
+    compute: ComputeConfig,
+    seed: int,
+) -> pd.DataFrame:
+    """Sample and grade ``num_samples`` responses of the initial policy per train problem."""
+    policy = initial_policy.load(resolve_device(compute))
+    prompts = table_to_prompts(train_problems, policy.tokenizer)
+    total = len(prompts) * config.num_samples
+    with (
+        GradingPool(rewards) as grading_pool,
+        progress_bar("initial rollouts", total, "rollouts") as bar,
+    ):
+        collected = collect_rollouts(
+            engine,
+            policy,
+            prompts,
+            num_samples=config.num_samples,
+            sampling=training.sampling,
+            seeds=[derive_seed(seed, "initial rollout", p.problem_id) for p in prompts],
+            grading_pool=grading_pool,
+            rewards=rewards,
+            progress=bar,
+        )
+    return rollouts_to_table(collected.rollouts)
+
+
+def compute_prompt_statistics(initial_rollouts: pd.DataFrame) -> pd.DataFrame:
+    """Return pass rate, mean reward, mean length and truncated share per prompt."""
+    groups = initial_rollouts.groupby("problem_id", sort=False)
+    return groups.agg(
+        num_samples=("correct", "size"),
+        pass_rate=("correct", "mean"),
+        mean_reward=("reward", "mean"),
+        mean_response_tokens=("num_tokens", "mean"),
+        truncated_fraction=("truncated", "mean"),
+    ).reset_index()
+
+
+def select_prompts(
+    train_problems: pd.DataFrame,
+    prompt_statistics: pd.DataFrame,
+    config: RolloutGenerationConfig,
+) -> pd.DataFrame:
+    """Return the train problems whose mean reward lies strictly between the configured bounds.
+
+    Raises:
+        ValueError: If none is left.
+    """
+    rewards = prompt_statistics.set_index("problem_id")["mean_reward"]
+    mean_reward = train_problems["problem_id"].map(rewards)
+    selected = pd.Series(True, index=train_problems.index)
+    if config.min_mean_reward is not None:
+        selected &= mean_reward > config.min_mean_reward
+    if config.max_mean_reward is not None:
+        selected &= mean_reward < config.max_mean_reward
+    if not selected.any():
+        raise ValueError(
+            f"no prompt has a mean reward strictly between {config.min_mean_reward} and "
+            f"{config.max_mean_reward}: those of the {len(train_problems)} train problems go from "
+            f"{mean_reward.min():.4g} to {mean_reward.max():.4g}; widen the bounds in "
+            "rollout_generation, or raise rollout_generation.num_samples"
+        )
+    return train_problems[selected].reset_index(drop=True)

@@ -1,0 +1,5 @@
+"""Stage 4: one namespace per algorithm, a chain of phases in each."""
+
+from pmd_pipeline.pipelines.training.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

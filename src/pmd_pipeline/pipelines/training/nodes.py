@@ -1,0 +1,82 @@
+"""Nodes of the stage ``training``."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from pmd_pipeline.config.algorithms import AlgorithmParameters
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.training import TrainingConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.policies.reference import PolicyReference, ResumePoint, TrainingState
+from pmd_pipeline.problems.prompts import table_to_prompts
+from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.training.metrics import round_metrics
+from pmd_pipeline.training.optimizer import (
+    build_optimizer,
+    optimizer_state,
+    restore_optimizer_state,
+)
+from pmd_pipeline.training.rounds import run_rounds
+from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.tables import round_to_table
+
+
+def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str, Any]]]:
+    """Return the node function that trains ``label`` through phase ``phase`` (from 1)."""
+
+    def train_phase(
+        selected_prompts: pd.DataFrame,
+        previous_policy: PolicyReference,
+        resume_point: ResumePoint,
+        engine: RolloutEngine,
+        training: TrainingConfig,
+        algorithm: AlgorithmParameters,
+        rewards: RewardConfig,
+        compute: ComputeConfig,
+        seed: int,
+    ) -> Iterator[dict[str, Any]]:
+        """Run the phase's rounds; yield state, rollouts and metrics after each."""
+        setup = TrainingSetup(
+            label=label,
+            algorithm=algorithm.root,
+            training=training,
+            rewards=rewards,
+            compute=compute,
+            seed=seed,
+        )
+        start = resume_point.reference or previous_policy
+        last_round = phase * training.rounds_per_phase
+        policy = start.load(resolve_device(compute))
+        optimizer = build_optimizer(policy, setup.optimizer)
+        restore_optimizer_state(policy, optimizer, start.load_optimizer_state())
+        with GradingPool(rewards) as grading_pool:
+            for result in run_rounds(
+                policy,
+                optimizer,
+                engine,
+                table_to_prompts(selected_prompts, policy.tokenizer),
+                setup,
+                grading_pool,
+                first_round=start.round_index,
+                last_round=last_round,
+            ):
+                name = f"round_{result.round_index:05d}"
+                row = {"algorithm": label, **asdict(round_metrics(result))}
+                # The state is saved last: with it, the round counts as done.
+                yield {
+                    "rollouts": {name: round_to_table(result)},
+                    "round_metrics": {name: pd.DataFrame([row])},
+                    "policy": TrainingState(
+                        policy=policy,
+                        optimizer_state=optimizer_state(policy, optimizer),
+                        round_index=result.round_index,
+                        is_last=result.round_index == last_round,
+                    ),
+                }
+
+    return train_phase

@@ -1,0 +1,146 @@
+"""Models and tokenizers from local folders or the hub, and the embedded default."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from pmd_pipeline.config.policy import (
+    EmbeddedPolicyConfig,
+    PolicyInitialisationConfig,
+    PretrainedPolicyConfig,
+)
+from pmd_pipeline.policies.embedded import build_policy, build_tokenizer
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.warm_start import warm_start
+
+
+class PolicyLoadError(ValueError):
+    """A model or tokenizer cannot be loaded; the message says from where and what to do."""
+
+
+def initialise_policy(
+    config: PolicyInitialisationConfig, *, seed: int, device: torch.device
+) -> Policy:
+    """Return the initial policy: the embedded one, warm-started, or a pretrained one.
+
+    Raises:
+        PolicyLoadError: If a pretrained model cannot be loaded.
+    """
+    if isinstance(config.policy, EmbeddedPolicyConfig):
+        policy = build_policy(config.policy, seed=seed)
+        policy.model.to(device)
+        warm_start(policy, config.policy.warm_start, seed=seed + 1)
+        return policy
+    check_weights_present(config.policy)
+    model = load_model(_location(config.policy), **_hub_arguments(config.policy))
+    return Policy(model=model.to(device), tokenizer=load_tokenizer(config))
+
+
+def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
+    """Return the policy's tokenizer, without loading any weights.
+
+    Raises:
+        PolicyLoadError: If it cannot be loaded.
+    """
+    if isinstance(config.policy, EmbeddedPolicyConfig):
+        return build_tokenizer()
+    return _load_tokenizer_from(_location(config.policy), **_hub_arguments(config.policy))
+
+
+def load_policy_folder(folder: Path, *, policy_version: int, device: torch.device) -> Policy:
+    """Return the policy that :func:`pmd_pipeline.policies.storage.save_policy` left in a folder."""
+    model = load_model(str(folder))
+    tokenizer = _load_tokenizer_from(str(folder))
+    return Policy(model=model.to(device), tokenizer=tokenizer, policy_version=policy_version)
+
+
+def load_tokenizer_folder(folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a folder that ``save_pretrained`` wrote."""
+    return _load_tokenizer_from(str(folder))
+
+
+def load_model(location: str, **hub_arguments: Any) -> PreTrainedModel:
+    """Return a causal language model in float32 and evaluation mode, from safetensors alone."""
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            location, dtype=torch.float32, use_safetensors=True, **hub_arguments
+        )
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise PolicyLoadError(_explain("model", location, error)) from error
+    _disable_dropout(model)
+    return model.eval()  # type: ignore[no-any-return]
+
+
+def _disable_dropout(model: PreTrainedModel) -> None:
+    """Dropout would make the log-ratio of a policy to itself differ from 0."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.0
+
+
+def check_weights_present(config: PretrainedPolicyConfig) -> None:
+    """Raise PolicyLoadError if a local folder is no model folder; reads no weights."""
+    if config.path is None:
+        return
+    folder = Path(config.path)
+    if not folder.is_dir():
+        raise PolicyLoadError(
+            f"policy_initialisation.policy.path: {config.path!r} is no folder; give the folder "
+            "that holds config.json and model.safetensors"
+        )
+    if not (folder / "config.json").is_file():
+        raise PolicyLoadError(
+            f"policy_initialisation.policy.path: {config.path!r} has no config.json; give the "
+            "folder of a transformers model"
+        )
+    if not any(folder.glob("*.safetensors")):
+        found = sorted(path.name for path in folder.iterdir())
+        raise PolicyLoadError(
+            f"policy_initialisation.policy.path: {config.path!r} has no weights: no *.safetensors "
+            f"file among {found}; other formats are not read, convert them with "
+            "save_pretrained(..., safe_serialization=True)"
+        )
+
+
+def _load_tokenizer_from(location: str, **hub_arguments: Any) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, **hub_arguments)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise PolicyLoadError(_explain("tokenizer", location, error)) from error
+    if tokenizer.eos_token_id is None:
+        raise PolicyLoadError(
+            f"the tokenizer of {location!r} has no end-of-sequence token, so that no response "
+            "would ever end; set eos_token in its tokenizer_config.json"
+        )
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def _location(config: PretrainedPolicyConfig) -> str:
+    location = config.path if config.path is not None else config.hub_name
+    assert location is not None  # the configuration holds exactly one of them
+    return location
+
+
+def _hub_arguments(config: PretrainedPolicyConfig) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
+    if config.hub_name is not None:
+        arguments["revision"] = config.revision
+    return arguments
+
+
+def _explain(what: str, location: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()
+    return (
+        f"the {what} of {location!r} cannot be loaded ({type(error).__name__}: "
+        f"{reason[0] if reason else 'no message'}); check that the folder is whole, or that the "
+        "hub can be reached and the revision exists; only safetensors weights are read"
+    )

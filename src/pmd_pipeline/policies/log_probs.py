@@ -1,0 +1,134 @@
+"""Log-probs of responses under a policy, without a [tokens, vocabulary] tensor in memory.
+
+The model's trunk gives a hidden state per position; only the positions that predict a response
+token go through the output head, in chunks that are recomputed in the backward pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+# A chunk of logits takes chunk x vocabulary floats, a few times over: 16M floats are 64 MiB.
+LOGITS_PER_CHUNK = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogProbs:
+    """Per response token; padding holds 0.
+
+    Attributes:
+        log_probs: Of the response tokens at the sampling temperature, nats, float32, [B, T].
+        entropy: Of the distribution that each token was drawn from, nats, no gradient, [B, T].
+    """
+
+    log_probs: Tensor
+    entropy: Tensor
+
+
+def response_log_probs(
+    model: PreTrainedModel,
+    prompt_token_ids: Sequence[Sequence[int]],
+    response_token_ids: Tensor,
+    response_mask: Tensor,
+    *,
+    temperature: float,
+    logits_per_chunk: int = LOGITS_PER_CHUNK,
+) -> TokenLogProbs:
+    """Return log-probs and entropies of responses given their prompts.
+
+    Args:
+        model: A causal language model whose logits are its output head's, unscaled.
+        prompt_token_ids: B prompts.
+        response_token_ids: [B, T], right-padded.
+        response_mask: True on response tokens, a prefix of each row, [B, T].
+        temperature: The sampling temperature.
+        logits_per_chunk: Largest number of logits in memory at once.
+
+    Raises:
+        ValueError: If the model transforms its logits after the output head.
+    """
+    _check_plain_head(model)
+    device = next(model.parameters()).device
+    response_token_ids = response_token_ids.to(device)
+    response_mask = response_mask.to(device)
+    token_ids, attention_mask, predicts = _right_padded(
+        prompt_token_ids, response_token_ids, response_mask
+    )
+    hidden = model.base_model(
+        input_ids=token_ids, attention_mask=attention_mask, use_cache=False
+    ).last_hidden_state[predicts]
+    targets = response_token_ids[response_mask]
+
+    head = model.get_output_embeddings()
+    vocabulary_size = head.weight.shape[0]
+    chunk = max(1, logits_per_chunk // vocabulary_size)
+    log_probs, entropies = [], []
+    needs_gradient = torch.is_grad_enabled() and hidden.requires_grad
+    for hidden_chunk, target_chunk in zip(
+        hidden.split(chunk), targets.split(chunk), strict=True
+    ):
+        if needs_gradient and len(hidden) > chunk:
+            pair = checkpoint(
+                _head_log_probs, head, hidden_chunk, target_chunk, temperature, use_reentrant=False
+            )
+        else:
+            pair = _head_log_probs(head, hidden_chunk, target_chunk, temperature)
+        log_probs.append(pair[0])
+        entropies.append(pair[1])
+
+    shape = response_mask.shape
+    empty = torch.zeros(shape, dtype=torch.float32, device=device)
+    return TokenLogProbs(
+        log_probs=empty.masked_scatter(response_mask, torch.cat(log_probs)),
+        entropy=empty.masked_scatter(response_mask, torch.cat(entropies)),
+    )
+
+
+def _head_log_probs(
+    head: nn.Module, hidden: Tensor, targets: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    # Log-softmax in float32: in bfloat16 the differences between policies drown.
+    logits = head(hidden).float() / temperature
+    log_softmax = logits.log_softmax(dim=-1)
+    with torch.no_grad():
+        entropy = -(log_softmax.exp() * log_softmax).sum(dim=-1)
+    return log_softmax.gather(-1, targets[:, None]).squeeze(-1), entropy
+
+
+def _right_padded(
+    prompts: Sequence[Sequence[int]], responses: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay prompts and responses side by side, left-aligned, so that positions count from 0.
+
+    Returns:
+        Token ids, attention mask, and True where a position predicts a response token, [B, W].
+    """
+    device = responses.device
+    prompt_lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    lengths = prompt_lengths + mask.sum(dim=1)
+    width = int(lengths.max())
+    columns = torch.arange(width, device=device)
+    attention_mask = columns < lengths[:, None]
+    is_response = attention_mask & (columns >= prompt_lengths[:, None])
+    token_ids = torch.zeros((len(prompts), width), dtype=torch.long, device=device)
+    token_ids[columns < prompt_lengths[:, None]] = torch.tensor(
+        [token for prompt in prompts for token in prompt], device=device
+    )
+    token_ids[is_response] = responses[mask]
+    predicts = torch.zeros_like(is_response)
+    predicts[:, :-1] = is_response[:, 1:]
+    return token_ids, attention_mask.long(), predicts
+
+
+def _check_plain_head(model: PreTrainedModel) -> None:
+    for name in ("final_logit_softcapping", "logits_scaling", "logit_scale"):
+        value = getattr(model.config, name, None)
+        if value not in (None, 1, 1.0):
+            raise ValueError(
+                f"the model's configuration has {name}={value}, which changes its logits after "
+                "the output head; this architecture is not supported"
+            )

@@ -1,0 +1,73 @@
+"""A live policy: a model with its tokenizer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from pmd_pipeline.config.compute import ComputeConfig
+
+
+@dataclass(slots=True, kw_only=True)
+class Policy:
+    """A causal language model, its tokenizer, and how many updates it has seen.
+
+    Attributes:
+        model: Weights in float32; updated in place by the trainer.
+        tokenizer: Its tokenizer.
+        policy_version: Optimizer updates since the initial policy.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    policy_version: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the weights."""
+        return next(self.model.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters, tied ones counted once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def stop_token_ids(self) -> frozenset[int]:
+        """Tokens that end a response: the tokenizer's and the generation configuration's."""
+        configured: Any = self.model.generation_config.eos_token_id  # type: ignore[union-attr]
+        ids = configured if isinstance(configured, list) else [configured]
+        return frozenset(
+            int(token_id)
+            for token_id in [*ids, self.tokenizer.eos_token_id]
+            if token_id is not None
+        )
+
+    @property
+    def pad_token_id(self) -> int:
+        """The padding token; any token does, as padding is masked everywhere."""
+        pad = self.tokenizer.pad_token_id
+        return int(pad) if pad is not None else 0
+
+
+def resolve_device(compute: ComputeConfig) -> torch.device:
+    """Return the device that ``compute`` asks for.
+
+    Raises:
+        ValueError: If CUDA is asked for and not there.
+    """
+    available = torch.cuda.is_available()
+    if compute.device == "cuda" and not available:
+        raise ValueError(
+            "compute.device is 'cuda', but torch finds no CUDA device here; "
+            "use compute.device: cpu, or auto"
+        )
+    return torch.device("cuda" if available and compute.device != "cpu" else "cpu")
+
+
+def autocast(compute: ComputeConfig, device: torch.device) -> torch.autocast:
+    """Return the context in which ``compute.precision`` holds for matrix products."""
+    return torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=compute.precision == "bfloat16"
+    )

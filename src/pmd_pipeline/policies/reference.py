@@ -1,0 +1,55 @@
+"""Policies by reference, and the states of a training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.storage import load_optimizer_state, load_policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReference:
+    """A policy on disk: what travels through a pipeline instead of weights.
+
+    Attributes:
+        folder: Holds the manifest, the policy's files and, after training, the optimizer's state.
+        round_index: Whole rounds of training behind it.
+    """
+
+    folder: Path
+    round_index: int = 0
+
+    def load(self, device: torch.device) -> Policy:
+        """Return the live policy; raises CheckpointError if a file is damaged."""
+        return load_policy(self.folder, device=device)
+
+    def load_optimizer_state(self) -> dict[str, Tensor]:
+        """Return the optimizer's tensors; empty for a policy without any training behind it."""
+        return load_optimizer_state(self.folder) if self.round_index else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingState:
+    """What is stored after a round: enough to continue as if nothing had happened.
+
+    Attributes:
+        policy: The live policy.
+        optimizer_state: The optimizer's named tensors.
+        round_index: Whole rounds behind it.
+        is_last: True when its phase is finished.
+    """
+
+    policy: Policy
+    optimizer_state: dict[str, Tensor]
+    round_index: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePoint:
+    """Where a phase that was interrupted goes on; ``reference`` is None where it has not begun."""
+
+    reference: PolicyReference | None

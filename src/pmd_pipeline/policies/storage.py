@@ -1,0 +1,186 @@
+"""Policies and training states on disk: safetensors, with the checksum of every file.
+
+A folder is written under a temporary name and renamed when it is whole, so that a run that is
+killed leaves either a whole folder or none that will be read.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from pmd_pipeline.policies.loading import load_policy_folder
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.records import PolicyManifest
+
+MANIFEST_NAME = "manifest.json"
+POLICY_FOLDER = "policy"
+_OPTIMIZER_FILE = "optimizer.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is not whole; the message names the file and the remedy."""
+
+
+def save_policy(
+    policy: Policy, folder: Path, *, optimizer_state: Mapping[str, Tensor] | None = None
+) -> PolicyManifest:
+    """Write a policy, and optionally an optimizer's state, as one folder; replaces a former one.
+
+    Args:
+        policy: The policy.
+        folder: Where; its parent is made where it is missing.
+        optimizer_state: Named tensors of the optimizer.
+
+    Returns:
+        The manifest, which also lies in the folder.
+    """
+    with _whole_folder(folder) as partial:
+        model_folder = partial / POLICY_FOLDER
+        policy.model.save_pretrained(model_folder, safe_serialization=True)
+        policy.tokenizer.save_pretrained(model_folder)
+        if optimizer_state is not None:
+            tensors = {name: tensor.contiguous() for name, tensor in optimizer_state.items()}
+            save_file(tensors, partial / _OPTIMIZER_FILE)
+        manifest = PolicyManifest(
+            path=POLICY_FOLDER,
+            policy_version=policy.policy_version,
+            num_parameters=policy.num_parameters,
+            sha256={
+                path.relative_to(partial).as_posix(): _sha256(path)
+                for path in sorted(partial.rglob("*"))
+                if path.is_file()
+            },
+        )
+        (partial / MANIFEST_NAME).write_text(
+            json.dumps(asdict(manifest), indent=2), encoding="utf-8"
+        )
+    return manifest
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a tokenizer's files as one folder; replaces a former one."""
+    with _whole_folder(folder) as partial:
+        tokenizer.save_pretrained(partial)
+
+
+def load_policy(folder: Path, *, device: torch.device) -> Policy:
+    """Return the policy of a folder after checking that every file is whole.
+
+    Raises:
+        CheckpointError: If a file is missing, cut short or changed.
+    """
+    manifest = verify(folder)
+    return load_policy_folder(
+        folder / manifest.path, policy_version=manifest.policy_version, device=device
+    )
+
+
+def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
+    """Return the optimizer's named tensors, on the CPU; call :func:`load_policy` first.
+
+    Raises:
+        CheckpointError: If the folder holds none.
+    """
+    path = folder / _OPTIMIZER_FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is missing: the optimizer's state cannot be continued; delete the folder "
+            f"{folder} and run again"
+        )
+    return load_file(path)
+
+
+def verify(folder: Path) -> PolicyManifest:
+    """Return the manifest of a folder whose files all have the manifest's checksums.
+
+    Raises:
+        CheckpointError: If the manifest or a file is missing, cut short or changed.
+    """
+    manifest = read_manifest(folder)
+    for name, expected in manifest.sha256.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; {_remedy(folder)}")
+        found = _sha256(path)
+        if found != expected:
+            raise CheckpointError(
+                f"{path} is damaged: its SHA-256 is {found[:12]}..., the manifest says "
+                f"{expected[:12]}...; {_remedy(folder)}"
+            )
+    return manifest
+
+
+def read_manifest(folder: Path) -> PolicyManifest:
+    """Return the manifest of a folder without checking its files.
+
+    Raises:
+        CheckpointError: If it is missing or unreadable.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        return PolicyManifest(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing: no whole policy lies there; "
+                              f"{_remedy(folder)}") from error
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is no policy manifest ({error}); "
+                              f"{_remedy(folder)}") from error
+
+
+def _remedy(folder: Path) -> str:
+    return f"delete the folder {folder} and run again with --only-missing-outputs"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of ``folder`` when the block has succeeded."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    _remove(partial)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _sync(partial)
+    except (OSError, SafetensorError) as error:
+        _remove(partial)
+        # safetensors reports a full disk as an error of its own, with the reason in its text.
+        reason = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or _errno_in(reason)
+        raise OSError(number, f"cannot write ({reason})", str(folder)) from error
+    _remove(folder)
+    partial.rename(folder)
+
+
+def _errno_in(reason: str) -> int:
+    found = re.search(r"os error (\d+)", reason)
+    return int(found.group(1)) if found else errno.EIO
+
+
+def _sync(folder: Path) -> None:
+    """Flush a folder's files to the disk, so that the rename never precedes their content."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -1,0 +1,222 @@
+"""Generated problems: column addition, and a demonstrator that makes mistakes.
+
+A problem of width w is two zero-padded operands of w digits, ``274+089``; its answer is their sum
+modulo ``10 ** w``. The working goes column by column from the right and writes the carry out:
+``4+9+0=13;7+8+1=16;2+0+1=03;\\boxed{363}``.
+
+A quarter of all texts, picked by a hash of the text, is held out for evaluation: neither train
+problems nor demonstrations ever use one of them, whatever the seed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.problems.templates import plain_prompt
+
+DEFAULT_WIDTHS = (1, 2, 3, 3)
+HELD_OUT_PARTS = 4  # one part in this many is held out
+
+_PROBLEM = re.compile(r"(\d+)\+(\d+)")
+
+
+class Demonstration(NamedTuple):
+    """A rendered prompt and a response to imitate, which may be wrong."""
+
+    prompt: str
+    response: str
+
+
+def sample_problems(
+    num_problems: int,
+    rng: np.random.Generator,
+    *,
+    held_out: bool,
+    widths: Sequence[int] = DEFAULT_WIDTHS,
+) -> list[str]:
+    """Return distinct problem texts in random order.
+
+    Each entry of ``widths`` gets an equal share. Where a width has too few texts (there are 100 of
+    width 1, held out or not), all of its texts are taken and the other widths fill up.
+
+    Raises:
+        ProblemSourceError: If there are fewer than ``num_problems`` distinct texts.
+    """
+    counts = _counts_by_width(num_problems, held_out, widths)
+    texts = [
+        text
+        for width, count in counts.items()
+        for text in _distinct_texts(count, width, held_out, rng)
+    ]
+    return [texts[i] for i in rng.permutation(len(texts))]
+
+
+def is_held_out(problem: str) -> bool:
+    """Return True if the text belongs to the quarter that is for evaluation alone."""
+    digest = blake2b(problem.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % HELD_OUT_PARTS == 0
+
+
+def addition_answer(problem: str) -> str:
+    """Return the answer as an integer without leading zeros: ``(a + b) mod 10 ** w``."""
+    left, right = _operands(problem)
+    return str((int(left) + int(right)) % 10 ** len(left))
+
+
+def correct_working(problem: str) -> str:
+    """Return the demonstration that makes no mistake."""
+    return demonstration(problem, np.random.default_rng(0), p_skip=0, p_drop_carry=0, p_slip=0)
+
+
+def demonstration(
+    problem: str,
+    rng: np.random.Generator,
+    *,
+    p_skip: float = 0.4,
+    p_drop_carry: float = 0.3,
+    p_slip: float = 0.04,
+) -> str:
+    """Return a response that shows the skill and a habit of mistakes.
+
+    Args:
+        problem: For example ``274+089``.
+        rng: The only source of chance.
+        p_skip: Probability of no working at all and a random w-digit number in the box.
+        p_drop_carry: Probability of dropping each nonzero carry.
+        p_slip: Probability that a column sum is off by one; the slip propagates.
+
+    Returns:
+        The response, without prompt and special tokens; the box holds w digits.
+    """
+    left, right = _operands(problem)
+    if rng.random() < p_skip:
+        return f"\\boxed{{{_random_digits(len(left), rng)}}}"
+    columns: list[str] = []
+    result, carry = "", 0
+    for a, b in zip(reversed(left), reversed(right), strict=True):
+        if carry and rng.random() < p_drop_carry:
+            carry = 0
+        total = int(a) + int(b) + carry
+        if rng.random() < p_slip:
+            total = _off_by_one(total, rng)
+        columns.append(f"{a}+{b}+{carry}={total:02d};")
+        carry, digit = divmod(total, 10)
+        result = f"{digit}{result}"
+    return f"{''.join(columns)}\\boxed{{{result}}}"
+
+
+def sample_demonstrations(
+    num_demonstrations: int,
+    rng: np.random.Generator,
+    *,
+    widths: Sequence[int] = DEFAULT_WIDTHS,
+    p_skip: float = 0.4,
+    p_drop_carry: float = 0.3,
+    p_slip: float = 0.04,
+) -> list[Demonstration]:
+    """Return demonstrations under the embedded prompt template.
+
+    The problems are fresh ones, none of them held out; repeats can occur.
+    """
+    texts: list[str] = []
+    while len(texts) < num_demonstrations:
+        # A quarter of the draw is held out, so a little more than four thirds is drawn at once.
+        num_drawn = (num_demonstrations - len(texts)) * 3 // 2 + 16
+        drawn = rng.choice(np.asarray(widths), size=num_drawn)
+        texts += [text for text in _random_texts(drawn, rng) if not is_held_out(text)]
+    return [
+        Demonstration(
+            plain_prompt("embedded", text),
+            demonstration(text, rng, p_skip=p_skip, p_drop_carry=p_drop_carry, p_slip=p_slip),
+        )
+        for text in texts[:num_demonstrations]
+    ]
+
+
+def _operands(problem: str) -> tuple[str, str]:
+    match = _PROBLEM.fullmatch(problem)
+    if match is None or len(match[1]) != len(match[2]):
+        raise ValueError(
+            f"{problem!r} is no column addition; give two operands with the same number of "
+            "digits, such as 274+089"
+        )
+    return match[1], match[2]
+
+
+def _random_digits(width: int, rng: np.random.Generator) -> str:
+    return f"{int(rng.random() * 10**width):0{width}d}"
+
+
+def _off_by_one(total: int, rng: np.random.Generator) -> int:
+    """Return a neighbour of a column sum; 0 and 19, the extremes, have a single one in range."""
+    if total == 0:
+        return 1
+    if total == 19:
+        return 18
+    return total + (1 if rng.random() < 0.5 else -1)
+
+
+def _random_texts(widths: np.ndarray, rng: np.random.Generator) -> list[str]:
+    operands = rng.integers(0, 10 ** widths.astype(np.int64), size=(2, len(widths)))
+    return [
+        f"{a:0{width}d}+{b:0{width}d}"
+        for width, a, b in zip(widths.tolist(), *operands.tolist(), strict=True)
+    ]
+
+
+def _counts_by_width(num_problems: int, held_out: bool, widths: Sequence[int]) -> dict[int, int]:
+    """Return how many problems each width gets; scarce widths are served first."""
+    weights = Counter(widths)
+    counts: dict[int, int] = {}
+    num_left, weight_left = num_problems, len(widths)
+    for width in sorted(weights):
+        share = round(num_left * weights[width] / weight_left)
+        counts[width] = min(share, _num_texts(width, held_out))
+        num_left -= counts[width]
+        weight_left -= weights[width]
+    if num_left > 0:
+        # The widest were cut short, so room can be left only in narrower ones.
+        for width in sorted(weights, reverse=True):
+            extra = min(num_left, _num_texts(width, held_out) - counts[width])
+            counts[width] += extra
+            num_left -= extra
+    if num_left > 0:
+        which = "held out for evaluation" if held_out else "left for training"
+        raise ProblemSourceError(
+            f"num_problems {num_problems}: widths {tuple(widths)} have only "
+            f"{num_problems - num_left} distinct additions {which}; ask for fewer or add a width"
+        )
+    return counts
+
+
+def _num_texts(width: int, held_out: bool) -> int:
+    """Return how many texts there are; a safe lower bound where counting would take long."""
+    if width <= 2:
+        return len(_all_texts(width, held_out))
+    return int(10 ** (2 * width)) // 8
+
+
+@lru_cache(maxsize=4)
+def _all_texts(width: int, held_out: bool) -> tuple[str, ...]:
+    numbers = [f"{i:0{width}d}" for i in range(10**width)]
+    texts = (f"{a}+{b}" for a, b in product(numbers, numbers))
+    return tuple(text for text in texts if is_held_out(text) == held_out)
+
+
+def _distinct_texts(count: int, width: int, held_out: bool, rng: np.random.Generator) -> list[str]:
+    if width <= 2:
+        texts = _all_texts(width, held_out)
+        return [texts[i] for i in rng.permutation(len(texts))[:count]]
+    found: dict[str, None] = {}
+    while len(found) < count:
+        for text in _random_texts(np.full(2 * (count - len(found)) + 16, width), rng):
+            if len(found) < count and is_held_out(text) == held_out:
+                found[text] = None
+    return list(found)

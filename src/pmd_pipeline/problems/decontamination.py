@@ -1,0 +1,113 @@
+"""Train problems that are copies of evaluation problems."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets
+from pmd_pipeline.problems.text import copy_key, words
+
+OVERLAP_COLUMNS = (
+    "problem_id",
+    "eval_problem_id",
+    "eval_set",
+    "rule",
+    "overlap_fraction",
+)
+OVERLAPS_EVAL = "overlaps_eval"
+
+# An evaluation problem with fewer words than an n-gram is looked for as a whole; with fewer words
+# than this it is too common a phrase, and only the exact rule applies.
+SHORTEST_NGRAM_WORDS = 8
+
+Ngram = tuple[str, ...]
+
+
+class _Overlap(NamedTuple):
+    eval_row: int
+    rule: Literal["exact", "ngram"]
+    fraction: float
+
+
+def drop_eval_overlaps(
+    table: pd.DataFrame, *, ngram_words: int, overlap_fraction: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table without contaminated train problems, and a table of those.
+
+    A train problem is a copy of an evaluation problem when their texts are the same but for
+    typesetting and case (rule ``exact``), or when at least ``overlap_fraction`` of the evaluation
+    problem's distinct word n-grams occur in it (rule ``ngram``). A share, and not a single common
+    n-gram, because stock phrases ("where m and n are relatively prime positive integers, find")
+    are longer than any usual n.
+
+    Args:
+        table: Clean problems of all sets.
+        ngram_words: Words of an n-gram.
+        overlap_fraction: Over 0, at most 1.
+
+    Returns:
+        The problems kept, and one row per train problem dropped with the evaluation problem that
+        it is closest to (``OVERLAP_COLUMNS``).
+
+    Raises:
+        ProblemSourceError: If no train problem is left.
+    """
+    evals = table[table["split"] == "eval"]
+    train = table[table["split"] == "train"]
+    index = _EvalIndex(evals["problem"].tolist(), ngram_words)
+    rows = []
+    for problem_id, text in zip(train["problem_id"], train["problem"], strict=True):
+        overlap = index.closest(text)
+        if overlap is not None and overlap.fraction >= overlap_fraction:
+            match = evals.iloc[overlap.eval_row]
+            rows.append(
+                (problem_id, match["problem_id"], match["source"], overlap.rule, overlap.fraction)
+            )
+    overlaps = pd.DataFrame(rows, columns=list(OVERLAP_COLUMNS)).astype(
+        {column: float if column == "overlap_fraction" else object for column in OVERLAP_COLUMNS}
+    )
+    contaminated = table["problem_id"].isin(overlaps["problem_id"])
+    kept = table[~contaminated].reset_index(drop=True)
+    refuse_empty_sets(table, kept, dropped_rows(table[contaminated], OVERLAPS_EVAL))
+    return kept, overlaps
+
+
+class _EvalIndex:
+    """Where each n-gram of the evaluation problems occurs."""
+
+    def __init__(self, texts: list[str], ngram_words: int) -> None:
+        self._row_of_key = {copy_key(text): row for row, text in reversed([*enumerate(texts)])}
+        self._rows_of_ngram: dict[Ngram, list[int]] = defaultdict(list)
+        self._num_ngrams: list[int] = []
+        for row, text in enumerate(texts):
+            text_words = words(text)
+            ngrams: set[Ngram] = set()
+            if len(text_words) >= SHORTEST_NGRAM_WORDS:
+                ngrams = set(_ngrams(text_words, min(ngram_words, len(text_words))))
+            for ngram in ngrams:
+                self._rows_of_ngram[ngram].append(row)
+            self._num_ngrams.append(len(ngrams))
+        self._lengths = sorted({len(ngram) for ngram in self._rows_of_ngram})
+
+    def closest(self, text: str) -> _Overlap | None:
+        """Return the evaluation problem with the largest overlap; of equals the first."""
+        row = self._row_of_key.get(copy_key(text))
+        if row is not None:
+            return _Overlap(row, "exact", 1.0)
+        text_words = words(text)
+        shared: Counter[int] = Counter()
+        for length in self._lengths:
+            for ngram in set(_ngrams(text_words, length)) & self._rows_of_ngram.keys():
+                shared.update(self._rows_of_ngram[ngram])
+        if not shared:
+            return None
+        fractions = {row: count / self._num_ngrams[row] for row, count in shared.items()}
+        best = min(fractions, key=lambda row: (-fractions[row], row))
+        return _Overlap(best, "ngram", fractions[best])
+
+
+def _ngrams(text_words: list[str], length: int) -> Iterator[Ngram]:
+    for start in range(len(text_words) - length + 1):
+        yield tuple(text_words[start : start + length])

@@ -1,0 +1,137 @@
+"""From problems to prompts: templates, chat templates, tokens.
+
+A prompt's text and one flag decide its tokens. A chat template writes the special tokens itself,
+so such a prompt is encoded as it is (``has_special_tokens``); a plain prompt gets the special
+tokens that its tokenizer puts before any text. No prompt ever ends with the end-of-sequence token.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import pandas as pd
+
+from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets
+from pmd_pipeline.problems.templates import chat_messages, plain_prompt
+from pmd_pipeline.records import Prompt
+
+PROMPT_TOO_LONG = "prompt_too_long"
+
+
+class PromptTokenizer(Protocol):
+    """What rendering needs of a transformers tokenizer."""
+
+    chat_template: Any
+    eos_token: Any
+    eos_token_id: Any
+
+    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Any: ...
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
+
+
+def render_prompts(
+    table: pd.DataFrame, tokenizer: PromptTokenizer, config: DataPreparationConfig
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the problems with their prompts, and the rows dropped because theirs is too long.
+
+    Added columns: ``prompt``, the whole text; ``has_special_tokens``, True when the text holds
+    its special tokens already; ``num_prompt_tokens``, special tokens included.
+
+    Raises:
+        ValueError: If a chat template is asked for and missing, or refuses the conversation.
+        ProblemSourceError: If a set has nothing left.
+    """
+    uses_chat = uses_chat_template(tokenizer, config)
+    if uses_chat:
+        prompts = [_chat_prompt(tokenizer, config, text) for text in table["problem"]]
+    else:
+        prompts = [plain_prompt(config.prompt_template, text) for text in table["problem"]]
+    rendered = table.assign(prompt=pd.Series(prompts, index=table.index, dtype=object))
+    rendered["has_special_tokens"] = uses_chat
+    token_ids = _encode(tokenizer, prompts, has_special_tokens=uses_chat)
+    rendered["num_prompt_tokens"] = pd.Series(map(len, token_ids), index=table.index, dtype="int64")
+    fits = rendered["num_prompt_tokens"] <= config.max_prompt_tokens
+    kept = rendered[fits].reset_index(drop=True)
+    dropped = dropped_rows(rendered[~fits], PROMPT_TOO_LONG)
+    refuse_empty_sets(table, kept, dropped)
+    return kept, dropped
+
+
+def encode_prompt(
+    tokenizer: PromptTokenizer, prompt: str, *, has_special_tokens: bool
+) -> list[int]:
+    """Return the tokens of one rendered prompt."""
+    return _encode(tokenizer, [prompt], has_special_tokens=has_special_tokens)[0]
+
+
+def table_to_prompts(table: pd.DataFrame, tokenizer: PromptTokenizer) -> list[Prompt]:
+    """Return the rows of a prompt table as records that an engine takes."""
+    token_ids: dict[int, list[int]] = {}
+    for has_special_tokens, rows in table.reset_index(drop=True).groupby("has_special_tokens"):
+        encoded = _encode(
+            tokenizer, rows["prompt"].tolist(), has_special_tokens=bool(has_special_tokens)
+        )
+        token_ids.update(zip(rows.index, encoded, strict=True))
+    return [
+        Prompt(problem_id=problem_id, token_ids=tuple(token_ids[row]), answer=answer)
+        for row, (problem_id, answer) in enumerate(
+            zip(table["problem_id"], table["answer"], strict=True)
+        )
+    ]
+
+
+def uses_chat_template(tokenizer: PromptTokenizer, config: DataPreparationConfig) -> bool:
+    """Return whether prompts go through the tokenizer's chat template."""
+    has_template = bool(tokenizer.chat_template)
+    if config.use_chat_template == "auto":
+        return has_template
+    if config.use_chat_template and not has_template:
+        raise ValueError(
+            "data_preparation.use_chat_template is true, but the policy's tokenizer has no chat "
+            "template; set it to auto or false, or choose an instruction-tuned policy"
+        )
+    return config.use_chat_template
+
+
+def _chat_prompt(tokenizer: PromptTokenizer, config: DataPreparationConfig, problem: str) -> str:
+    messages = chat_messages(config.prompt_template, problem)
+    switches = {}
+    if "enable_thinking" in str(tokenizer.chat_template):
+        switches["enable_thinking"] = config.enable_thinking
+    try:
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **switches
+        )
+    except Exception as error:  # templates are programs of their own and raise what they like
+        raise ValueError(
+            f"the tokenizer's chat template refuses the {config.prompt_template!r} conversation "
+            f"of roles {[message['role'] for message in messages]} ({error}); choose another "
+            "data_preparation.prompt_template, or set use_chat_template: false"
+        ) from error
+    return str(text)
+
+
+def _encode(
+    tokenizer: PromptTokenizer, prompts: Sequence[str], *, has_special_tokens: bool
+) -> list[list[int]]:
+    if not prompts:
+        return []  # tokenizers refuse an empty batch
+    try:
+        batch = tokenizer(list(prompts), add_special_tokens=not has_special_tokens)["input_ids"]
+    except Exception as error:  # the tokenizers library raises nothing more precise
+        raise ValueError(
+            f"the policy's tokenizer cannot encode the prompts, the first is {prompts[0][:60]!r} "
+            f"({error}); the embedded policy reads generated additions alone: choose problems and "
+            "policy that fit each other"
+        ) from error
+    return [
+        _without_end(tokenizer, prompt, list(token_ids))
+        for prompt, token_ids in zip(prompts, batch, strict=True)
+    ]
+
+
+def _without_end(tokenizer: PromptTokenizer, prompt: str, token_ids: list[int]) -> list[int]:
+    """Take off an end-of-sequence token that the tokenizer added: it would end the response."""
+    added = token_ids[-1:] == [tokenizer.eos_token_id] and not prompt.endswith(tokenizer.eos_token)
+    return token_ids[:-1] if added else token_ids

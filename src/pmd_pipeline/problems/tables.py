@@ -1,0 +1,53 @@
+"""Problem tables: one row per problem, the columns of :class:`pmd_pipeline.records.Problem`."""
+
+from collections.abc import Iterable
+from dataclasses import astuple, fields
+
+import pandas as pd
+
+from pmd_pipeline.config.data_preparation import TRAIN_SET
+from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.records import Problem
+
+PROBLEM_COLUMNS = tuple(field.name for field in fields(Problem))
+DROPPED_COLUMNS = ("problem_id", "set_name", "reason")
+
+
+def problems_to_table(problems: Iterable[Problem]) -> pd.DataFrame:
+    """Return the problems as a table of text columns, in their order."""
+    rows = [astuple(problem) for problem in problems]
+    return pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype=object)
+
+
+def table_to_problems(table: pd.DataFrame) -> list[Problem]:
+    """Return the rows as records; further columns are left out."""
+    rows = table[list(PROBLEM_COLUMNS)].itertuples(index=False, name=None)
+    return [Problem(**dict(zip(PROBLEM_COLUMNS, row, strict=True))) for row in rows]
+
+
+def set_names_of(table: pd.DataFrame) -> pd.Series:
+    """Return each row's set: ``"train"``, or the name of its evaluation set."""
+    return table["source"].where(table["split"] == "eval", TRAIN_SET)
+
+
+def dropped_rows(table: pd.DataFrame, reason: str) -> pd.DataFrame:
+    """Return the rows as a table of what was dropped and why (``DROPPED_COLUMNS``)."""
+    values = {
+        "problem_id": table["problem_id"],
+        "set_name": set_names_of(table),
+        "reason": reason,
+    }
+    return pd.DataFrame(values, index=table.index, dtype=object).reset_index(drop=True)
+
+
+def refuse_empty_sets(before: pd.DataFrame, after: pd.DataFrame, dropped: pd.DataFrame) -> None:
+    """Raise ProblemSourceError if a set of ``before`` lost all its problems."""
+    lost = sorted(set(set_names_of(before)) - set(set_names_of(after)))
+    if not lost:
+        return
+    name = lost[0]
+    reasons = dropped.loc[dropped["set_name"] == name, "reason"].value_counts().to_dict()
+    raise ProblemSourceError(
+        f"no problem of set {name!r} is left: dropped {reasons}; check the file behind it and the "
+        "limits in data_preparation"
+    )

@@ -1,0 +1,82 @@
+"""Which curves are drawn, each defined once for both drawing libraries."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A quantity of the table ``round_metrics``, drawn over the rounds.
+
+    Attributes:
+        column: Of the table; also the figure's name.
+        title: What it is.
+        y_label: Its units.
+        meaning: One or two sentences for a reader who meets it for the first time.
+        linear_width: Where given, the axis becomes logarithmic beyond this value when the data
+            spread widely.
+        includes_zero: True if the axis must show zero.
+        smooths: True if a mean over rounds keeps its meaning; an extreme's does not.
+    """
+
+    column: str
+    title: str
+    y_label: str
+    meaning: str
+    linear_width: float | None = None
+    includes_zero: bool = False
+    smooths: bool = True
+
+
+REWARD_CURVE = Curve(
+    column="mean_reward",
+    title="Mean reward",
+    y_label="reward",
+    meaning="Mean reward of the round's rollouts, sampled before its updates.",
+)
+
+# After the reward and the evaluations: how the policy moves.
+POLICY_CURVES = (
+    Curve(
+        column="entropy",
+        title="Entropy",
+        y_label="nats per token",
+        meaning="Entropy of the behaviour policy, mean over the response tokens. A policy that "
+        "falls to zero has stopped exploring.",
+        includes_zero=True,
+    ),
+    Curve(
+        column="mean_response_tokens",
+        title="Response length",
+        y_label="tokens",
+        meaning="Mean length of the round's responses.",
+    ),
+    Curve(
+        column="log_ratio_min",
+        title="Smallest log-ratio",
+        y_label="nats",
+        meaning="The smallest sequence log-ratio of the updated over the behaviour policy, after "
+        "the round's last mini-batch: how far the update pushed a response down.",
+        linear_width=1.0,
+        includes_zero=True,
+        smooths=False,
+    ),
+    Curve(
+        column="kl",
+        title="KL(updated ‖ behaviour)",
+        y_label="nats per response",
+        meaning="Estimate, from the round's rollouts, of the KL divergence of the updated policy "
+        "from the one that sampled them.",
+        linear_width=0.01,
+        includes_zero=True,
+    ),
+    Curve(
+        column="gradient_norm",
+        title="Gradient norm",
+        y_label="norm before clipping",
+        meaning="Norm of the gradient before clipping, mean over the round's updates.",
+        linear_width=0.1,
+        includes_zero=True,
+    ),
+)
+
+CURVES = (REWARD_CURVE, *POLICY_CURVES)

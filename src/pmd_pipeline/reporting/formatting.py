@@ -1,0 +1,87 @@
+"""How numbers and names are written, in the console, the figures and the report alike."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+MISSING = "–"
+
+_METRIC_NAMES = {
+    "avg_at_k": "avg@{k}",
+    "pass_at_k": "pass@{k}",
+    "maj_at_k": "maj@{k}",
+    "truncated_fraction": "truncated share",
+    "mean_response_tokens": "mean response tokens",
+}
+
+
+def metric_name(metric: str, k: int | str) -> str:
+    """Return the name that people read, such as ``avg@4``; an unknown metric keeps its own."""
+    return _METRIC_NAMES.get(metric, metric).format(k=k)
+
+
+def share(value: float) -> str:
+    """Return a 0-1 quantity with three decimals."""
+    return MISSING if math.isnan(value) else f"{value:.3f}"
+
+
+def signed_share(value: float) -> str:
+    """Return a difference of 0-1 quantities with its sign."""
+    return MISSING if math.isnan(value) else f"{value:+.3f}"
+
+
+def interval(low: float, high: float, *, signed: bool = False) -> str:
+    """Return ``[low, high]``, empty where there is no interval."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    write = signed_share if signed else share
+    return f"[{write(low)}, {write(high)}]"
+
+
+def percent(fraction: float) -> str:
+    """Return ``0.95`` as ``95 %``."""
+    return f"{100 * fraction:.4g} %"
+
+
+def seconds(value: float) -> str:
+    """Return a duration that people read: ``0.4 s``, ``38 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    if math.isnan(value):
+        return MISSING
+    if value < 9.95:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(value / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def number(value: object) -> str:
+    """Return any cell as text: integers whole, other numbers to four digits."""
+    if value is None or value is pd.NA:
+        return MISSING
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.number)):
+        as_float = float(value)
+        if math.isnan(as_float):
+            return MISSING
+        if as_float.is_integer() and abs(as_float) < 1e7:
+            return str(int(as_float))
+        return f"{as_float:.4g}"
+    return str(value)
+
+
+def listed(names: list[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """Return ``1 round`` or ``6 rounds``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"

@@ -1,0 +1,46 @@
+"""Where the time of a run went."""
+
+import pandas as pd
+
+STAGE_TIME_COLUMNS = ("stage", "kind", "seconds")
+_KINDS = ("sampling", "grading", "updating")
+
+
+def training_times(round_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the seconds of each algorithm's rounds by kind of work (``STAGE_TIME_COLUMNS``).
+
+    Other stages' rows can be put before and after, with an empty ``kind``.
+    """
+    rows = [
+        (f"training {algorithm}", kind, float(rounds[f"{kind}_seconds"].sum()))
+        for algorithm, rounds in round_metrics.groupby("algorithm", sort=False)
+        for kind in _KINDS
+    ]
+    return pd.DataFrame(rows, columns=list(STAGE_TIME_COLUMNS))
+
+
+def stacked_times(stage_times: pd.DataFrame) -> pd.DataFrame:
+    """Return seconds with a row per stage and a column per kind, both in order of appearance.
+
+    Args:
+        stage_times: Columns ``stage, seconds`` and, where known, ``kind``.
+
+    Raises:
+        ValueError: If a column is missing or a time is negative.
+    """
+    missing = {"stage", "seconds"} - set(stage_times.columns)
+    if missing:
+        raise ValueError(
+            f"stage_times lacks columns {sorted(missing)}, found {list(stage_times.columns)}"
+        )
+    if (stage_times["seconds"] < 0).any():
+        row = stage_times[stage_times["seconds"] < 0].iloc[0]
+        raise ValueError(f"stage_times: {row['stage']} took {row['seconds']} seconds")
+    kinds = stage_times["kind"] if "kind" in stage_times.columns else ""
+    table = stage_times.assign(kind=kinds).fillna({"kind": "", "seconds": 0.0})
+    stacks = table.pivot_table(
+        index="stage", columns="kind", values="seconds", aggfunc="sum", sort=False, fill_value=0.0
+    )
+    known = [kind for kind in (*_KINDS, "") if kind in stacks.columns]
+    others = [kind for kind in stacks.columns if kind not in known]
+    return stacks.loc[table["stage"].unique(), [*known, *others]]

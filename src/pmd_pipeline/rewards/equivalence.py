@@ -1,0 +1,211 @@
+"""Whether two answers are the same, as far as it can be told without computer algebra."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pmd_pipeline.rewards.exact import exact_value
+from pmd_pipeline.rewards.notation import compact, normalise_notation
+from pmd_pipeline.rewards.numbers import (
+    integer_key,
+    numerals_equal,
+    rounded_equal,
+)
+from pmd_pipeline.rewards.quantities import Quantity, parse_quantity
+from pmd_pipeline.rewards.sides import answer_values, drop_name
+from pmd_pipeline.rewards.structure import Collection, parse_collection
+
+MAX_CHARACTERS: Final = 2000  # of an answer; anything longer than this is not read
+_RELATION: Final = re.compile(r"[<>]|\\(?:le|ge|ne|lt|gt|sim|equiv|mid|nmid)(?![a-zA-Z])")
+_SIGNS: Final = re.compile(r"\\[pm][pm](?![a-zA-Z])")
+_BROKEN: Final = re.compile(r"[0-9.]\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
+_WORD: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{4,}")
+_KNOWN_WORDS: Final = frozenset(
+    {"sqrt", "frac", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "infty", "infinity"}
+)
+_WORD_ANSWER: Final = re.compile(r"[A-Za-z]{3,}(?:[ -][A-Za-z]+)*|\(?[A-H]\)?|[Nn]o")
+
+
+class Verdict(StrEnum):
+    """What a comparison found; ``LIMIT``: it would not fit its limits of time, memory or size."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    UNPARSABLE = "unparsable"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class AlgebraQuestion:
+    """What computer algebra must decide: is every one of ``values`` equal to ``gold``?"""
+
+    gold: str
+    values: tuple[str, ...]
+
+
+Comparison = Verdict | AlgebraQuestion
+
+
+def compare(answer: str, gold: str) -> Comparison:
+    """Compare an answer with the reference answer, or say what computer algebra must be asked.
+
+    Integers are compared digit by digit at any size; rational arithmetic exactly. Costs at most
+    milliseconds for any input.
+    """
+    answer_integer, gold_integer = integer_key(answer), integer_key(gold)
+    if answer_integer is not None and gold_integer is not None:
+        return _verdict(answer_integer == gold_integer)
+    if answer.strip() == gold.strip():
+        return Verdict.EQUAL
+    if max(len(answer), len(gold)) > MAX_CHARACTERS:
+        return Verdict.LIMIT
+    answer, gold = normalise_notation(answer), normalise_notation(gold)
+    if compact(answer) == compact(gold) != "":
+        return Verdict.EQUAL
+    words = _words(gold)
+    if words is not None:
+        return _verdict(words == (_words(answer) or compact(answer).casefold()))
+    return _compare_collections(*_collections(drop_name(answer, gold), drop_name(gold, answer)))
+
+
+def vote_label(answer: str | None) -> str | None:
+    r"""Return one spelling for answers that are the same number, so that they vote together.
+
+    ``1/2``, ``0.50`` and ``\frac{1}{2}`` all give ``"1/2"``; lists of numbers do so element by
+    element. Any other answer is only tidied up. None, no answer, stays None.
+    """
+    if answer is None or len(answer) > MAX_CHARACTERS:
+        return answer
+    normalised = normalise_notation(answer)
+    collection = parse_collection(normalised)
+    labels: list[str] = []
+    for element in collection.elements:
+        quantity = parse_quantity((answer_values(element) or (element,))[-1])
+        value = exact_value(quantity.text)
+        if value is None:
+            return compact(normalised)
+        labels.append(f"{value * quantity.scale}{'%' if quantity.percent else ''}")
+    if not collection.ordered:
+        labels.sort()
+    return f"{collection.opening}{','.join(labels)}{collection.closing}"
+
+
+def _words(text: str) -> str | None:
+    r"""Return the words of an answer in words (``\text{Evelyn}``, ``(C)``), None if it is none."""
+    wrapped = re.fullmatch(r"\(?\s*\\text\{([^{}]*)\}\s*\)?", text)
+    if wrapped is None and _WORD_ANSWER.fullmatch(text) is None:
+        return None
+    plain = (wrapped[1] if wrapped else text).strip().strip("().").strip()
+    return re.sub(r"\s+", " ", plain).casefold() or None
+
+
+def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
+    """Read both; ``100,200`` is a list where the reference answer is one of as many elements."""
+    read_gold = parse_collection(gold)
+    read_answer = parse_collection(answer)
+    if len(read_gold.elements) > 1 and len(read_answer.elements) == 1:
+        as_list = parse_collection(answer, thousands=False)
+        if len(as_list.elements) == len(read_gold.elements):
+            read_answer = as_list
+    return read_answer, read_gold
+
+
+def _compare_collections(answer: Collection, gold: Collection) -> Comparison:
+    if not answer.elements or not gold.elements:
+        return Verdict.UNPARSABLE
+    if any(_BROKEN.search(element) for element in answer.elements):
+        return Verdict.DIFFERENT  # two numbers side by side are neither one answer nor a product
+    if _SIGNS.search(gold.text()):
+        return _ask(answer, gold)
+    same_number = len(answer.elements) == len(gold.elements)
+    if len(gold.elements) == 1 and not gold.opening and same_number and not answer.opening:
+        return _compare_values(answer.elements[0], gold.elements[0])
+    if not same_number:
+        open_question = _is_range(gold) or (_SIGNS.search(answer.text()) and len(gold.elements) > 1)
+        return _ask(answer, gold) if open_question else Verdict.DIFFERENT
+    return _compare_elements(answer, gold)
+
+
+def _compare_elements(answer: Collection, gold: Collection) -> Comparison:
+    """Compare as many elements with as many: in order where the reference answer has one."""
+    if r"\langle" in (answer.opening, gold.opening):
+        return _ask(answer, gold)
+    closed = {answer.opening, gold.opening, answer.closing, gold.closing} & {"[", "]"}
+    if closed and (answer.opening, answer.closing) != (gold.opening, gold.closing):
+        return Verdict.DIFFERENT  # [1, 2) is not [1, 2]
+    if gold.ordered and answer.opening == r"\{":
+        return Verdict.DIFFERENT
+    table = [[_compare_values(a, g) for a in answer.elements] for g in gold.elements]
+    if any(isinstance(cell, AlgebraQuestion) for row in table for cell in row):
+        return _ask(answer, gold)
+    if gold.ordered:
+        return _verdict(all(row[i] == Verdict.EQUAL for i, row in enumerate(table)))
+    free = set(range(len(answer.elements)))
+    for row in table:
+        match = next((i for i in sorted(free) if row[i] == Verdict.EQUAL), None)
+        if match is None:
+            return Verdict.DIFFERENT
+        free.remove(match)
+    return Verdict.EQUAL
+
+
+def _compare_values(answer: str, gold: str) -> Comparison:
+    """Compare one value with one value; every side of an equation must hold."""
+    if _RELATION.search(answer) and not _RELATION.search(gold) and r"\in" not in gold:
+        return Verdict.DIFFERENT  # x > 5 is not 5
+    if _SIGNS.search(answer):
+        return Verdict.DIFFERENT  # two answers
+    values = answer_values(answer) if "=" not in gold else (answer,)
+    if not values:
+        return Verdict.UNPARSABLE
+    reference = parse_quantity(gold)
+    questions: list[str] = []
+    for value in values:
+        quantity = parse_quantity(value)
+        equal = _quantities_equal(quantity, reference)
+        if equal is False:
+            return Verdict.DIFFERENT
+        if equal is None:
+            questions.append(quantity.text)
+    return _question(reference.text, questions) if questions else Verdict.EQUAL
+
+
+def _quantities_equal(answer: Quantity, gold: Quantity) -> bool | None:
+    """Return None where algebra must decide."""
+    if not answer.same_unit(gold):
+        return False
+    in_a_base = numerals_equal(answer.text, gold.text)
+    if in_a_base is not None:
+        return in_a_base
+    a, g = exact_value(answer.text), exact_value(gold.text)
+    if a is None or g is None:
+        if answer.scale != gold.scale:
+            return False
+        return True if compact(answer.text) == compact(gold.text) else None
+    a, g = a * answer.scale, g * gold.scale
+    if a == g or (answer.percent and a / 100 == g) or (gold.percent and g / 100 == a):
+        return True
+    return rounded_equal(answer.text, a, g) or rounded_equal(gold.text, g, a)
+
+
+def _ask(answer: Collection, gold: Collection) -> Comparison:
+    return _question(gold.text(), [answer.text()])
+
+
+def _question(gold: str, values: list[str]) -> Comparison:
+    """Ask algebra, but not about prose: it would read it as a product of letters."""
+    for value in values:
+        bare = re.sub(r"\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}", " ", value)
+        words = {word.lower() for word in _WORD.findall(bare)} - _KNOWN_WORDS
+        if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):
+            return Verdict.UNPARSABLE
+    return AlgebraQuestion(gold, tuple(values))
+
+
+def _is_range(collection: Collection) -> bool:
+    return bool(collection.opening or _RELATION.search(collection.text()))
+
+
+def _verdict(equal: bool) -> Verdict:
+    return Verdict.EQUAL if equal else Verdict.DIFFERENT

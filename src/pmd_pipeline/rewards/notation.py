@@ -1,0 +1,162 @@
+r"""One spelling for what is typeset in many: ``$\dfrac{1}{2}$.`` becomes ``\frac{1}{2}``."""
+
+import re
+from typing import Final
+
+from pmd_pipeline.rewards.extraction import BOX_OPENING
+
+THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?![0-9,])")
+_TEXT_COMMANDS = (
+    r"text(?:rm|bf|it|normal|sf|tt|up|md)?|math(?:rm|sf|tt|normal)|mbox|hbox|operatorname\*?"
+)
+_FUNCTIONS = (
+    "arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot|sec|csc)h?|log|ln|exp|det|gcd|max|min"
+)
+_MATH_STYLES = r"math(?:bf|it|cal|frak)|bm|boldsymbol|ensuremath|underline|displaystyle"
+_SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_CHARACTERS: Final = str.maketrans(
+    {
+        **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},  # full width to ASCII
+        **dict.fromkeys("−–﹣‐‑‒", "-"),
+        **dict.fromkeys("\u00a0\u2007\u2009\u202f\u200a\u2002\u2003\u3000\t\r", " "),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", ""),
+        **dict.fromkeys("×✕", r"\times "),
+        **dict.fromkeys("·⋅∙", r"\cdot "),
+        "÷": r"\div ",
+        "π": r"\pi ",
+        "∞": r"\infty ",
+        "±": r"\pm ",
+        "∓": r"\mp ",
+        "≤": r"\le ",
+        "≥": r"\ge ",
+        "≠": r"\ne ",
+        "≈": r"\approx ",
+        "∈": r"\in ",
+        "∪": r"\cup ",
+        "∩": r"\cap ",
+        "∅": r"\emptyset ",
+        "º": "°",
+        "′": "'",
+        "½": r"\frac{1}{2}",
+        "⅓": r"\frac{1}{3}",
+        "⅔": r"\frac{2}{3}",
+        "¼": r"\frac{1}{4}",
+        "¾": r"\frac{3}{4}",
+        "⅕": r"\frac{1}{5}",
+        "⅙": r"\frac{1}{6}",
+        "⅛": r"\frac{1}{8}",
+    }
+)
+
+# In this order; each is linear in the length of the text.
+_REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"√\s*(\([^()]*\)|[0-9]+(?:\.[0-9]+)?|[a-zA-Z])", r"\\sqrt{\1}"),
+        (r"(?<!\\)\\[()\[\]]", " "),  # \( \) \[ \]
+        (r"(?<!\\)\$", ""),
+        (r"\\begin\{(?:equation|align|gather|math|displaymath)\*?\}", ""),
+        (r"\\end\{(?:equation|align|gather|math|displaymath)\*?\}", ""),
+        (r"(?<!\\)\\!\s*", ""),
+        (r"\{\s*,\s*\}", ","),
+        (r"\\(?:qquad|quad)(?=\s*\\(?:text|mathrm|mbox))", " "),
+        (r"\\(?:qquad|quad)(?![a-zA-Z])", " ; "),
+        (r"(?<!\\)\\[,;:> ]|(?<!\\)~|\\(?:thinspace|medspace|thickspace|enspace)(?![a-zA-Z])", " "),
+        (r"\\(?:displaystyle|textstyle|limits|nolimits|rm|bf|it)(?![a-zA-Z])", ""),
+        (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?", ""),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+        (r"\\(?:leq|leqslant|leqq)(?![a-zA-Z])", r"\\le"),
+        (r"\\(?:geq|geqslant|geqq)(?![a-zA-Z])", r"\\ge"),
+        (r"\\neq(?![a-zA-Z])", r"\\ne"),
+        (r"\\(?:lbrace)(?![a-zA-Z])", r"\\{"),
+        (r"\\(?:rbrace)(?![a-zA-Z])", r"\\}"),
+        (rf"\\(?:{_TEXT_COMMANDS})\s*\{{\s*({_FUNCTIONS})\s*\}}", r"\\\1 "),
+        (rf"\\(?:{_TEXT_COMMANDS})\s*\{{\s*([ei])\s*\}}", r"{\1}"),
+        (rf"\\(?:{_TEXT_COMMANDS})\s*\{{", r"\\text{"),
+        (rf"\\(?:{_MATH_STYLES})\s*\{{", "{"),
+        (r"\\text\{([^{}a-zA-Z\\]*)\}", r" \1 "),  # \text{,} and \text{5}: no words
+        (r"\\text\{([^{}]*?)\b(?:and|or)\s*\}", r"\\text{\1} ; "),
+        (r"\\text\{\s*(?:and|or)\b([^{}]*)\}", r" ; \\text{\1}"),
+        (r"\\text\{\s*\}", " "),
+        (r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z]))", "°"),
+        (r"\s*°", "°"),
+        (r"\\(?:ldots|dots|cdots)(?=\s*$)", "..."),
+        (r"\s+", " "),
+    )
+)
+_WRAPPED_FORMULA: Final = re.compile(r"^\\text\{([^{}]*[0-9][^{}]*)\}$")
+_SUPERSCRIPT_RUN = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+
+
+def normalise_notation(answer: str) -> str:
+    r"""Return ``answer`` with spacing, delimiters, wrappers and synonyms of TeX spelled one way.
+
+    The mathematical reading is kept: units, thousands separators and text stay; ``\quad`` between
+    two expressions becomes ``;``, since it separates them.
+    """
+    text = _SUPERSCRIPT_RUN.sub(
+        lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", answer
+    )
+    text = BOX_OPENING.sub("{", text).translate(_CHARACTERS)
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return _strip_decoration(text)
+
+
+def compact(text: str) -> str:
+    """Return normalised ``text`` without white space that has no meaning: a key for equality."""
+    return re.sub(r"(?<![a-zA-Z]) | (?![a-zA-Z])", "", text)
+
+
+def join_thousands(text: str) -> str:
+    """Write ``1,234`` and ``1 234`` as ``1234``, except within ( ), [ ] and set braces.
+
+    There a comma separates: ``(1,234)`` is a pair.
+    """
+    if THOUSANDS.search(text) is None:
+        return text
+    pieces: list[str] = []
+    depth = 0
+    for piece in re.split(r"(\\[{}]|[()\[\]])", text):
+        if piece in ("(", "[", r"\{"):
+            depth += 1
+        elif piece in (")", "]", r"\}"):
+            depth -= 1
+        elif depth == 0:
+            piece = THOUSANDS.sub(lambda match: re.sub("[ ,]", "", match.group()), piece)
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+def strip_group(text: str) -> str:
+    """Return ``text`` without braces that enclose the whole of it: ``{5}`` is ``5``."""
+    text = text.strip()
+    while text.startswith("{") and closing_brace(text, 0) == len(text) - 1:
+        text = text[1:-1].strip()
+    return text
+
+
+def closing_brace(text: str, opening: int) -> int | None:
+    r"""Return where the brace opened at ``opening`` closes (``\{`` and ``\}`` do not count)."""
+    depth = 0
+    for match in re.compile(r"\\.|[{}]").finditer(text, opening):
+        if match.group() == "{":
+            depth += 1
+        elif match.group() == "}":
+            depth -= 1
+            if depth == 0:
+                return match.start()
+    return None
+
+
+def _strip_decoration(text: str) -> str:
+    """Strip markdown emphasis, final punctuation and outer braces, as often as they are nested."""
+    for _ in range(8):
+        before = text
+        text = strip_group(text.strip().strip('`"').rstrip(".,;:").strip())
+        text = _WRAPPED_FORMULA.sub(r"\1", text)
+        text = text.removeprefix("**").removesuffix("**").removeprefix(r"\\").removesuffix(r"\\")
+        if text == before:
+            break
+    return text

@@ -1,0 +1,99 @@
+r"""The outer form of an answer: one value, a list, a tuple, a set or an interval."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pmd_pipeline.rewards.notation import join_thousands, strip_group
+
+_MAX_NESTING: Final = 20
+_PAIRS: Final = {
+    "(": (")", "]"),
+    "[": ("]", ")"),
+    r"\{": (r"\}",),
+    r"\langle": (r"\rangle",),
+}
+_DELIMITER: Final = re.compile(
+    r"\\begin\{[a-z]*\*?\}|\\end\{[a-z]*\*?\}|\\langle|\\rangle|\\[{}]|[(){}\[\]]"
+)
+_SEPARATOR: Final = re.compile(r"\s*(?:,|;|\\\\|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z]))\s*")
+_OPENING: Final = frozenset({"(", "[", "{", r"\{", r"\langle"})
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    r"""The elements of an answer and what encloses them.
+
+    Attributes:
+        opening: ``"("``, ``"["``, ``"\{"``, ``"\langle"`` or empty.
+        elements: What separators (comma, semicolon, "and", "or", a new line) set apart.
+        closing: The matching delimiter or empty; ``(3, 4]`` has ``"("`` and ``"]"``.
+    """
+
+    opening: str
+    elements: tuple[str, ...]
+    closing: str
+
+    @property
+    def ordered(self) -> bool:
+        """True for tuples, vectors and intervals, False for lists of solutions and sets."""
+        return self.opening in ("(", "[", r"\langle")
+
+    def text(self) -> str:
+        """Write the collection in TeX again."""
+        return f"{self.opening}{', '.join(self.elements)}{self.closing}"
+
+
+def parse_collection(text: str, *, thousands: bool = True) -> Collection:
+    """Split normalised ``text`` into its elements.
+
+    Args:
+        text: Normalised notation.
+        thousands: True to read ``1,234`` outside brackets as one number, not as two.
+    """
+    for _ in range(_MAX_NESTING):
+        text = strip_group(join_thousands(text) if thousands else text)
+        opening, closing = _enclosing(text)
+        inner = text[len(opening) : len(text) - len(closing)] if opening else text
+        elements = [element for part in _split(inner) if (element := strip_group(part))]
+        if opening not in ("(", r"\{") or len(elements) != 1 or closing == "]":
+            break
+        text = elements[0]  # (5) and \{5\} are 5
+    return Collection(opening, tuple(elements), closing)
+
+
+def _enclosing(text: str) -> tuple[str, str]:
+    """Return the delimiters that enclose the whole of ``text``, or two empty strings."""
+    opening = next((o for o in _PAIRS if text.startswith(o)), "")
+    if not opening:
+        return "", ""
+    depth = 0
+    for match in _DELIMITER.finditer(text):
+        depth += 1 if _opens(match.group()) else -1
+        if depth == 0:
+            closing = match.group()
+            whole = match.end() == len(text) and closing in _PAIRS[opening]
+            return (opening, closing) if whole else ("", "")
+    return "", ""
+
+
+def _split(text: str) -> list[str]:
+    """Split at separators outside all brackets; leave text with unbalanced brackets whole."""
+    spans: list[tuple[int, int]] = []
+    depth = start = 0
+    for match in re.compile(rf"{_DELIMITER.pattern}|{_SEPARATOR.pattern}").finditer(text):
+        token = match.group()
+        if _DELIMITER.fullmatch(token):
+            depth += 1 if _opens(token) else -1
+            if depth < 0:
+                return [text]
+        elif depth == 0:
+            spans.append((start, match.start()))
+            start = match.end()
+    if depth != 0:
+        return [text]
+    return [text[a:b] for a, b in [*spans, (start, len(text))]]
+
+
+def _opens(delimiter: str) -> bool:
+    return delimiter in _OPENING or delimiter.startswith(r"\begin")

@@ -1,0 +1,50 @@
+"""Schemas of evaluation tables."""
+
+import pandera.pandas as pa
+from pandera.typing.pandas import Series
+
+
+class CompletionTable(pa.DataFrameModel):
+    """Every completion of an evaluation: enough to regrade it without a model."""
+
+    eval_set: Series[str]
+    problem_id: Series[str]
+    sample_index: Series[int] = pa.Field(ge=0)
+    problem: Series[str]
+    gold: Series[str]
+    response: Series[str]
+    answer: Series[str] = pa.Field(nullable=True)
+    correct: Series[bool]
+    grade_reason: Series[str]
+    truncated: Series[bool]
+    num_tokens: Series[int] = pa.Field(ge=0)
+
+    class Config:
+        strict = True
+        unique = ["problem_id", "sample_index"]  # noqa: RUF012
+
+
+class EvalMetricsTable(pa.DataFrameModel):
+    """One row per evaluation set, metric and k."""
+
+    eval_set: Series[str]
+    metric: Series[str]
+    k: Series[int] = pa.Field(ge=1)
+    value: Series[float]
+    ci_low: Series[float]
+    ci_high: Series[float]
+
+    class Config:
+        strict = True
+        unique = ["eval_set", "metric", "k"]  # noqa: RUF012
+
+
+class ComparisonTable(EvalMetricsTable):
+    """What is compared: every algorithm after every evaluated round; round 0 is the start."""
+
+    algorithm: Series[str]
+    round: Series[int] = pa.Field(ge=0)
+
+    class Config:
+        strict = True
+        unique = ["algorithm", "eval_set", "metric", "k", "round"]  # noqa: RUF012

@@ -1,0 +1,98 @@
+"""Schemas of rollout tables and of what is counted from them."""
+
+from typing import Any, Optional
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing.pandas import Series
+
+
+class RolloutTable(pa.DataFrameModel):
+    """One row per rollout."""
+
+    problem_id: Series[str]
+    sample_index: Series[int] = pa.Field(ge=0)
+    response: Series[str]
+    answer: Series[str] = pa.Field(nullable=True)
+    correct: Series[bool]
+    grade_reason: Series[str]
+    reward: Series[float]
+    truncated: Series[bool]
+    num_tokens: Series[int] = pa.Field(ge=0)
+    sampler_log_prob: Series[float] = pa.Field(le=1e-3)
+
+    class Config:
+        strict = True
+
+
+class RoundRolloutTable(RolloutTable):
+    """The rollouts of a training round, with what its updates made of them."""
+
+    round: Series[int] = pa.Field(ge=1)
+    cycle: Series[int] = pa.Field(ge=0)
+    advantage: Series[float]
+    behaviour_log_prob: Series[float] = pa.Field(le=1e-3)
+    sequence_log_ratio: Series[float] = pa.Field(nullable=True)
+    entropy: Series[float]
+
+
+class PromptStatisticsTable(pa.DataFrameModel):
+    """One row per train prompt, from the initial policy's rollouts."""
+
+    problem_id: Series[str] = pa.Field(unique=True)
+    num_samples: Series[int] = pa.Field(ge=1)
+    pass_rate: Series[float] = pa.Field(ge=0, le=1)
+    mean_reward: Series[float]
+    mean_response_tokens: Series[float] = pa.Field(ge=0)
+    truncated_fraction: Series[float] = pa.Field(ge=0, le=1)
+
+    class Config:
+        strict = True
+
+
+class RoundMetricsTable(pa.DataFrameModel):
+    """One row per algorithm and round; see ``training.metrics.RoundMetrics``."""
+
+    algorithm: Series[str]
+    round: Series[int] = pa.Field(ge=1)
+    policy_version: Series[int] = pa.Field(ge=0)
+    num_rollouts: Series[int] = pa.Field(ge=1)
+    learning_rate: Series[float] = pa.Field(ge=0)
+    mean_reward: Series[float]
+    group_pass_rate: Series[float] = pa.Field(ge=0, le=1)
+    no_signal_fraction: Series[float] = pa.Field(ge=0, le=1)
+    gradient_norm: Series[float] = pa.Field(ge=0, nullable=True)
+    loss: Series[float] = pa.Field(nullable=True)
+    clip_fraction: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    truncated_fraction: Series[float] = pa.Field(ge=0, le=1)
+    log_ratio_min: Optional[Series[float]] = pa.Field(nullable=True)  # noqa: UP045
+
+    class Config:
+        strict = False
+
+
+class EachRound:
+    """Validates a table of rounds, and on saving the table of each round in a dictionary.
+
+    A schema beside a dataset of partitions would see a dictionary and fail.
+    """
+
+    schema: type[pa.DataFrameModel]
+
+    def validate(self, data: pd.DataFrame | dict[str, pd.DataFrame]) -> Any:
+        """Return the data as the schema has read it."""
+        if isinstance(data, dict):
+            return {name: self.schema.validate(table) for name, table in data.items()}
+        return self.schema.validate(data)
+
+
+class EachRoundRolloutTable(EachRound):
+    """The rollouts of each round."""
+
+    schema = RoundRolloutTable
+
+
+class EachRoundMetricsTable(EachRound):
+    """The metrics of each round."""
+
+    schema = RoundMetricsTable

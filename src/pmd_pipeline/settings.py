@@ -1,0 +1,21 @@
+"""Project settings; see https://docs.kedro.org/en/stable/kedro_project_setup/settings.html."""
+
+from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.hooks.console import ConsoleHook
+from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.hooks.resume import ResumeHook
+from pmd_pipeline.hooks.tracking import TrackingHook
+
+# Ours stands in for kedro-mlflow's own hook: see hooks/tracking.py.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+
+_resume = ResumeHook()
+HOOKS = (_resume, LifecycleHook(), TrackingHook(_resume), ConsoleHook())
+
+CONTEXT_CLASS = ExperimentContext
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+}

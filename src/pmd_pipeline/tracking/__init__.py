@@ -1,0 +1,1 @@
+"""MLflow: what is logged and under which names."""

@@ -1,0 +1,1 @@
+"""Training: one round, the loop over rounds, mini-batches and the optimizer."""

@@ -1,0 +1,74 @@
+"""Rollouts as tensors, and their division into micro-batches."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pmd_pipeline.records import Rollout, RolloutBatch
+
+
+def to_batch(rollouts: Sequence[Rollout]) -> RolloutBatch:
+    """Return rollouts as right-padded tensors; rollouts of one problem form a group.
+
+    Raises:
+        ValueError: If there is no rollout.
+    """
+    if not rollouts:
+        raise ValueError("a batch needs at least one rollout")
+    lengths = [len(rollout.completion.token_ids) for rollout in rollouts]
+    shape = (len(rollouts), max(lengths))
+    token_ids = torch.zeros(shape, dtype=torch.long)
+    log_probs = torch.zeros(shape, dtype=torch.float32)
+    for row, (rollout, length) in enumerate(zip(rollouts, lengths, strict=True)):
+        token_ids[row, :length] = torch.tensor(rollout.completion.token_ids)
+        log_probs[row, :length] = torch.from_numpy(rollout.completion.log_probs)
+    group_of: dict[str, int] = {}
+    for rollout in rollouts:
+        group_of.setdefault(rollout.problem_id, len(group_of))
+    return RolloutBatch(
+        prompt_token_ids=[list(rollout.prompt_token_ids) for rollout in rollouts],
+        response_token_ids=token_ids,
+        response_mask=torch.arange(shape[1]) < torch.tensor(lengths)[:, None],
+        sampler_log_probs=log_probs,
+        rewards=torch.tensor([rollout.reward for rollout in rollouts], dtype=torch.float64),
+        group_ids=torch.tensor([group_of[rollout.problem_id] for rollout in rollouts]),
+    )
+
+
+def mini_batch_rows(group_ids: Tensor, num_mini_batches: int) -> list[Tensor]:
+    """Return the rows of each mini-batch: whole groups, the same number in each.
+
+    Args:
+        group_ids: From 0, int64, [B].
+        num_mini_batches: Divides the number of groups.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    num_groups = int(group_ids.max()) + 1
+    if num_groups % num_mini_batches:
+        raise ValueError(
+            f"{num_groups} prompts do not divide into {num_mini_batches} mini-batches"
+        )
+    mini_batch_of = group_ids // (num_groups // num_mini_batches)
+    return [(mini_batch_of == i).nonzero().squeeze(-1) for i in range(num_mini_batches)]
+
+
+def micro_batch_rows(batch: RolloutBatch, rows: Tensor, max_tokens: int) -> list[Tensor]:
+    """Return ``rows`` sorted by length and cut so that a part has at most ``max_tokens`` tokens.
+
+    Padding counts; a row that is longer than ``max_tokens`` is a part of its own.
+    """
+    response_lengths = batch.response_mask.sum(dim=1).tolist()
+    length_of = {
+        row: len(batch.prompt_token_ids[row]) + response_lengths[row] for row in rows.tolist()
+    }
+    parts: list[list[int]] = []
+    # Longest first: a part's first row decides its width.
+    for row in sorted(length_of, key=lambda row: (-length_of[row], row)):
+        if parts and length_of[parts[-1][0]] * (len(parts[-1]) + 1) <= max_tokens:
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return [torch.tensor(part) for part in parts]

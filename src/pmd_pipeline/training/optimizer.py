@@ -1,0 +1,74 @@
+"""AdamW, its learning-rate schedule, and its state as named tensors."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from pmd_pipeline.config.training import OptimizerConfig
+from pmd_pipeline.policies.policy import Policy
+
+
+def build_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
+    """Return AdamW over the policy's trainable parameters, without any moments yet."""
+    return torch.optim.AdamW(
+        [parameter for parameter in policy.model.parameters() if parameter.requires_grad],
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+    )
+
+
+def learning_rate(
+    config: OptimizerConfig, *, update: int, round_index: int, num_rounds: int
+) -> float:
+    """Return the learning rate of an update: a warm-up over updates times a decay over rounds.
+
+    Args:
+        config: Peak, warm-up and decay.
+        update: From 0.
+        round_index: From 0.
+        num_rounds: Rounds of the whole training.
+    """
+    warm_up = min(1.0, (update + 1) / config.num_warmup_updates) if config.num_warmup_updates else 1
+    progress = round_index / num_rounds
+    shape = {
+        "constant": 1.0,
+        "linear": 1 - progress,
+        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
+    }[config.decay]
+    return config.learning_rate * warm_up * (
+        config.final_fraction + (1 - config.final_fraction) * shape
+    )
+
+
+def optimizer_state(policy: Policy, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the moments as ``<parameter name>.<moment>`` tensors; empty before the first step."""
+    return {
+        f"{name}.{key}": torch.as_tensor(value).detach().cpu()
+        for name, parameter in policy.model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer_state(
+    policy: Policy, optimizer: torch.optim.Optimizer, state: dict[str, Tensor]
+) -> None:
+    """Put the tensors of :func:`optimizer_state` back.
+
+    Raises:
+        ValueError: If a tensor belongs to no parameter of the policy.
+    """
+    parameters = dict(policy.model.named_parameters())
+    optimizer.state.clear()
+    for full_name, value in state.items():
+        name, _, key = full_name.rpartition(".")
+        if name not in parameters:
+            raise ValueError(
+                f"the optimizer's state names {name!r}, which is no parameter of the policy; "
+                "the checkpoint belongs to another model"
+            )
+        # AdamW keeps its step count on the CPU, its moments beside the weights.
+        device = "cpu" if key == "step" else parameters[name].device
+        optimizer.state[parameters[name]][key] = value.to(device, copy=True)

@@ -1,0 +1,235 @@
+"""One round: sample a batch of groups from the current policy, grade, update by mini-batches."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pmd_pipeline.algorithms import (
+    advantages,
+    groups_within_bounds,
+    rollout_weights,
+    sequence_importance_weights,
+    token_importance_weights,
+)
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.records import Prompt, Rollout, RolloutBatch
+from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.training.batch import mini_batch_rows, to_batch
+from pmd_pipeline.training.optimizer import learning_rate
+from pmd_pipeline.training.sampling import Collected, collect_rollouts
+from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.update import (
+    TrainingBatch,
+    UpdateResult,
+    batch_log_probs,
+    update_policy,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRollouts:
+    """What a cycle's rollouts say of its updates; arrays over the cycle's B rollouts.
+
+    Attributes:
+        rollouts: The rollouts, group after group.
+        advantages: Reward units.
+        behaviour_log_probs: Of the whole response before the first mini-batch, nats.
+        sequence_log_ratios: After the last mini-batch, nats; NaN where not measured.
+        mean_entropies: Of the behaviour policy, mean over the response's tokens, nats.
+        mismatch: Trainer's minus sampler's log-prob of every response token, nats, flat.
+    """
+
+    rollouts: list[Rollout]
+    advantages: np.ndarray
+    behaviour_log_probs: np.ndarray
+    sequence_log_ratios: np.ndarray
+    mean_entropies: np.ndarray
+    mismatch: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundResult:
+    """A finished round.
+
+    Attributes:
+        round_index: From 1: the number of whole rounds that the policy has seen.
+        policy_version: Updates that it has seen.
+        learning_rate: Of the round's last update.
+        cycles: One, or one per update when on policy.
+        updates: One per mini-batch.
+        sampling_seconds, grading_seconds, updating_seconds: Wall times.
+    """
+
+    round_index: int
+    policy_version: int
+    learning_rate: float
+    cycles: list[MeasuredRollouts]
+    updates: list[UpdateResult]
+    sampling_seconds: float
+    grading_seconds: float
+    updating_seconds: float
+
+
+def run_round(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    engine: RolloutEngine,
+    prompts: Sequence[Prompt],
+    setup: TrainingSetup,
+    grading_pool: GradingPool,
+    *,
+    round_index: int,
+) -> RoundResult:
+    """Run round ``round_index`` (from 0) on its prompts; updates ``policy`` in place."""
+    cycles: list[MeasuredRollouts] = []
+    updates: list[UpdateResult] = []
+    sampling = grading = updating = 0.0
+    rate = 0.0
+    size = len(prompts) // setup.num_cycles
+    for cycle in range(setup.num_cycles):
+        collected = _collect(
+            policy, engine, prompts[cycle * size : (cycle + 1) * size], setup, grading_pool,
+            round_index,
+        )
+        started = time.perf_counter()
+        batch = to_batch(collected.rollouts)
+        before = batch_log_probs(policy, batch, setup)
+        training_batch = _training_batch(collected.rollouts, batch, before.log_probs, setup)
+        kept = _kept_rows(batch, setup)
+        all_rows = mini_batch_rows(batch.group_ids, setup.updates_per_cycle)
+        for i, all_of_mini_batch in enumerate(all_rows):
+            rows = all_of_mini_batch[kept[all_of_mini_batch]]
+            if len(rows) == 0:
+                continue
+            rate = learning_rate(
+                setup.optimizer,
+                update=policy.policy_version,
+                round_index=round_index,
+                num_rounds=setup.training.num_rounds,
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            mini_batch = cycle * setup.updates_per_cycle + i
+            where = f"{setup.label}, round {round_index + 1}, mini-batch {mini_batch + 1}"
+            updates.append(
+                update_policy(policy, optimizer, training_batch, rows, setup, where=where)
+            )
+        cycles.append(
+            _measure(policy, collected.rollouts, training_batch, before.log_probs,
+                     before.entropy, all_rows[-1], setup)
+        )
+        sampling += collected.sampling_seconds
+        grading += collected.grading_seconds
+        updating += time.perf_counter() - started
+    return RoundResult(
+        round_index=round_index + 1,
+        policy_version=policy.policy_version,
+        learning_rate=rate,
+        cycles=cycles,
+        updates=updates,
+        sampling_seconds=sampling,
+        grading_seconds=grading,
+        updating_seconds=updating,
+    )
+
+
+def _collect(
+    policy: Policy,
+    engine: RolloutEngine,
+    prompts: Sequence[Prompt],
+    setup: TrainingSetup,
+    grading_pool: GradingPool,
+    round_index: int,
+) -> Collected:
+    return collect_rollouts(
+        engine,
+        policy,
+        prompts,
+        num_samples=setup.group_size,
+        sampling=setup.training.sampling,
+        seeds=[
+            derive_seed(setup.seed, "rollout", round_index, prompt.problem_id)
+            for prompt in prompts
+        ],
+        grading_pool=grading_pool,
+        rewards=setup.rewards,
+    )
+
+
+def _training_batch(
+    rollouts: list[Rollout], batch: RolloutBatch, trainer_log_probs: Tensor, setup: TrainingSetup
+) -> TrainingBatch:
+    training, algorithm = setup.training, setup.algorithm
+    per_rollout = rollout_weights(algorithm, batch.rewards, batch.group_ids)
+    per_token = None
+    if training.importance_weights is not None:
+        cap = training.importance_weights.cap
+        log_probs = (trainer_log_probs, batch.sampler_log_probs, batch.response_mask)
+        if training.importance_weights.level == "sequence":
+            per_rollout = per_rollout * sequence_importance_weights(*log_probs, cap=cap)
+        else:
+            per_token = token_importance_weights(*log_probs, cap=cap)
+    return TrainingBatch(
+        rollouts=batch,
+        names=[f"{rollout.problem_id}#{rollout.sample_index}" for rollout in rollouts],
+        behaviour_log_probs=trainer_log_probs
+        if training.behaviour_log_probs == "trainer"
+        else batch.sampler_log_probs,
+        advantages=advantages(algorithm, batch.rewards, batch.group_ids),
+        rollout_weights=per_rollout,
+        token_weights=per_token,
+    )
+
+
+def _kept_rows(batch: RolloutBatch, setup: TrainingSetup) -> Tensor:
+    """Return which rollouts the algorithm's prompt filter keeps, bool [B]."""
+    bounds = setup.algorithm.prompt_filter
+    if bounds is None:
+        return torch.ones(len(batch), dtype=torch.bool)
+    return groups_within_bounds(batch.rewards, batch.group_ids, low=bounds.low, high=bounds.high)
+
+
+def _measure(
+    policy: Policy,
+    rollouts: list[Rollout],
+    batch: TrainingBatch,
+    trainer_log_probs: Tensor,
+    entropy: Tensor,
+    last_rows: Tensor,
+    setup: TrainingSetup,
+) -> MeasuredRollouts:
+    mask = batch.rollouts.response_mask
+    if setup.training.measured_rollouts == "round":
+        rows = torch.arange(len(rollouts))
+    else:
+        rows = last_rows
+    measured = _select(batch.rollouts, rows)
+    after = batch_log_probs(policy, measured, setup).log_probs
+    log_ratios = torch.full((len(rollouts),), torch.nan)
+    log_ratios[rows] = (after - batch.behaviour_log_probs[rows]).sum(dim=1)
+    lengths = mask.sum(dim=1).clamp(min=1)
+    return MeasuredRollouts(
+        rollouts=rollouts,
+        advantages=batch.advantages.numpy(),
+        behaviour_log_probs=batch.behaviour_log_probs.sum(dim=1).numpy(),
+        sequence_log_ratios=log_ratios.numpy(),
+        mean_entropies=(entropy.sum(dim=1) / lengths).numpy(),
+        mismatch=(trainer_log_probs - batch.rollouts.sampler_log_probs)[mask].numpy(),
+    )
+
+
+def _select(batch: RolloutBatch, rows: Tensor) -> RolloutBatch:
+    return RolloutBatch(
+        prompt_token_ids=[batch.prompt_token_ids[row] for row in rows.tolist()],
+        response_token_ids=batch.response_token_ids[rows],
+        response_mask=batch.response_mask[rows],
+        sampler_log_probs=batch.sampler_log_probs[rows],
+        rewards=batch.rewards[rows],
+        group_ids=batch.group_ids[rows],
+    )

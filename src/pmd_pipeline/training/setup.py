@@ -1,0 +1,63 @@
+"""Everything that decides a training, in one record."""
+
+from dataclasses import dataclass
+
+from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSetup:
+    """One algorithm's training: what all share, and what is its own.
+
+    Attributes:
+        label: The algorithm's name in this experiment.
+        algorithm: Its configuration; its own settings win over ``training``'s.
+        training: What all algorithms share.
+        rewards: Reward values and grading.
+        compute: Device and precision.
+        seed: The experiment's seed; the label plays no part, so that all algorithms meet the
+            same prompts in the same order.
+    """
+
+    label: str
+    algorithm: AnyAlgorithmConfig
+    training: TrainingConfig
+    rewards: RewardConfig
+    compute: ComputeConfig
+    seed: int
+
+    @property
+    def group_size(self) -> int:
+        """Rollouts per prompt."""
+        own = self.algorithm.group_size
+        return self.training.group_size if own is None else own
+
+    @property
+    def num_mini_batches(self) -> int:
+        """Optimizer updates per round."""
+        own = self.algorithm.num_mini_batches
+        return self.training.num_mini_batches if own is None else own
+
+    @property
+    def optimizer(self) -> OptimizerConfig:
+        """The optimizer with this algorithm's learning rate."""
+        own = self.algorithm.learning_rate
+        shared = self.training.optimizer
+        return shared if own is None else shared.model_copy(update={"learning_rate": own})
+
+    @property
+    def num_cycles(self) -> int:
+        """Sample-then-update cycles per round: one, or one per update when on policy.
+
+        An on-policy round thus sees as many prompts and makes as many updates as any other
+        round, each update on fresh samples; its steps are already divided for comparison.
+        """
+        return self.num_mini_batches if self.algorithm.resamples_each_mini_batch else 1
+
+    @property
+    def updates_per_cycle(self) -> int:
+        """Optimizer updates on the samples of one cycle."""
+        return self.num_mini_batches // self.num_cycles

@@ -1,0 +1,163 @@
+"""The stage data_preparation under Kedro: catalog, validators, parameters."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+from kedro.validation import DataValidationError
+from kedro.validation.exceptions import ParameterValidationError
+from kedro.validation.parameter_validator import ParameterValidator
+
+from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.pipelines.data_preparation import create_pipeline
+from pmd_pipeline.policies.embedded import build_tokenizer
+
+PARAMETERS = Path(__file__).resolve().parents[3] / "conf/base/parameters_data_preparation.yml"
+SCHEMAS = "pmd_pipeline.schemas.problems"
+TABLES = {
+    "raw_problems": "RawProblemTable",
+    "clean_problems": "ProblemTable",
+    "dropped_by_cleaning": "DroppedProblemTable",
+    "uncontaminated_problems": "ProblemTable",
+    "decontaminated_problems": "OverlapTable",
+    "rendered_problems": "PromptTable",
+    "dropped_by_length": "DroppedProblemTable",
+    "train_problems": "TrainPromptTable",
+    "eval_problems": "EvalPromptTable",
+    "dropped_by_limit": "DroppedProblemTable",
+}
+
+
+@pytest.fixture
+def parameters() -> dict[str, Any]:
+    values = yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))
+    return {"seed": 3, **values}
+
+
+def make_catalog(folder: Path) -> DataCatalog:
+    entries: dict[str, Any] = {
+        name: {
+            "type": "pandas.ParquetDataset",
+            "filepath": str(folder / f"{name}.parquet"),
+            "validator": f"{SCHEMAS}.{schema}",
+        }
+        for name, schema in TABLES.items()
+    }
+    entries["data_report"] = {
+        "type": "json.JSONDataset",
+        "filepath": str(folder / "data_report.json"),
+    }
+    return DataCatalog.from_config(entries)
+
+
+def run(folder: Path, parameters: dict[str, Any]) -> DataCatalog:
+    pipeline = create_pipeline()
+    validated = ParameterValidator({"it": pipeline}).validate_raw_params(parameters)
+    catalog = make_catalog(folder)
+    catalog["params:data_preparation"] = validated["data_preparation"]
+    catalog["params:seed"] = validated["seed"]
+    catalog["tokenizer"] = build_tokenizer()
+    SequentialRunner().run(pipeline, catalog)
+    return catalog
+
+
+def test_every_output_of_the_stage_has_a_schema_or_is_the_report() -> None:
+    assert create_pipeline().all_outputs() == {*TABLES, "data_report"}
+    assert create_pipeline().inputs() == {"params:data_preparation", "params:seed", "tokenizer"}
+
+
+def test_kedro_turns_the_parameters_into_the_configuration_model(
+    parameters: dict[str, Any],
+) -> None:
+    validated = ParameterValidator({"it": create_pipeline()}).validate_raw_params(parameters)
+    assert isinstance(validated["data_preparation"], DataPreparationConfig)
+    parameters["data_preparation"]["train"]["num_problem"] = 3
+    with pytest.raises(ParameterValidationError, match="num_problem"):
+        ParameterValidator({"it": create_pipeline()}).validate_raw_params(parameters)
+
+
+def test_the_embedded_default_runs_end_to_end(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    catalog = run(tmp_path, parameters)
+    train, evals = catalog.load("train_problems"), catalog.load("eval_problems")
+    assert (len(train), len(evals)) == (1024, 128)
+    assert set(evals["source"]) == {"addition"}
+    assert not set(train["problem"]) & set(evals["problem"])
+    assert (train["prompt"] == train["problem"] + "?").all()
+    assert (train["num_prompt_tokens"] == train["prompt"].str.len() + 1).all()
+    report = json.loads((tmp_path / "data_report.json").read_text(encoding="utf-8"))
+    assert (report["num_rows_in"], report["num_kept"]) == (1152, 1152)
+    assert report["decontaminated"] == []
+
+
+def test_the_seed_decides_every_byte_of_the_tables(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    files = {}
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        (tmp_path / name).mkdir()
+        run(tmp_path / name, {**parameters, "seed": seed})
+        files[name] = (tmp_path / name / "train_problems.parquet").read_bytes()
+    assert files["a"] == files["b"]
+    assert files["a"] != files["c"]
+
+
+def test_files_with_every_fault_are_accounted_for_row_by_row(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    train = [
+        {"problem": "1+2", "answer": "3"},
+        {"problem": "1+2", "answer": "3"},  # duplicate
+        {"problem": "2+2", "answer": "4"},
+        {"problem": "2+2", "answer": "5"},  # contradicts the one before
+        {"problem": " ", "answer": "1"},  # no text
+        {"problem": "3+3", "answer": None},  # no answer
+        {"problem": "4+4", "answer": "8"},  # an evaluation problem
+        {"problem": "11111111+11111111", "answer": "2"},  # too long
+        {"problem": "5+1", "answer": "6"},
+        {"problem": "5+2", "answer": "7"},
+    ]
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(json.dumps, train)), encoding="utf-8")
+    evals = tmp_path / "evals.jsonl"
+    evals.write_text('{"problem": "4 + 4", "answer": "08", "id": "e"}', encoding="utf-8")
+    parameters["data_preparation"] |= {
+        "train": {"kind": "math500", "path": str(path), "limit": 2},
+        "evals": {"aime": {"kind": "aime", "path": str(evals)}},
+    }
+    with pytest.raises(ValueError, match="cannot encode"):
+        run(tmp_path, parameters)  # the embedded tokenizer has no blank
+    evals.write_text('{"problem": "4+4", "answer": "08", "id": "e"}', encoding="utf-8")
+    catalog = run(tmp_path, parameters)
+    report = catalog.load("data_report")
+    assert report["sets"]["train"]["num_rows_in"] == 10
+    assert report["sets"]["train"]["num_kept"] == 2
+    assert report["sets"]["train"]["dropped_by_reason"] == {
+        "conflicting_answers": 2,
+        "duplicate": 1,
+        "missing_answer": 1,
+        "missing_problem": 1,
+        "over_limit": 1,
+        "overlaps_eval": 1,
+        "prompt_too_long": 1,
+    }
+    assert report["decontaminated"] == [
+        {
+            "problem_id": "train/row-6",
+            "eval_problem_id": "aime/e",
+            "eval_set": "aime",
+            "rule": "exact",
+            "overlap_fraction": 1.0,
+        }
+    ]
+    assert catalog.load("eval_problems")["answer"].tolist() == ["8"]
+
+
+def test_the_catalog_refuses_a_table_that_breaks_its_schema(tmp_path: Path) -> None:
+    catalog = make_catalog(tmp_path)
+    with pytest.raises(DataValidationError):
+        catalog.save("clean_problems", pd.DataFrame({"problem_id": ["a"]}))

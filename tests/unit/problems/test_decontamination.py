@@ -1,0 +1,94 @@
+"""Train problems that are copies of evaluation problems."""
+
+import pandas as pd
+import pytest
+
+from pmd_pipeline.problems.decontamination import OVERLAP_COLUMNS, drop_eval_overlaps
+from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.problems.tables import problems_to_table
+from pmd_pipeline.records import Problem
+
+LETTERS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
+SAFE = "an unrelated problem"
+
+
+def make_table(train: list[str], evals: list[str]) -> pd.DataFrame:
+    rows = [(f"train/{i}", text, "dapo", "train") for i, text in enumerate(train)]
+    rows += [(f"aime/{i}", text, "aime", "eval") for i, text in enumerate(evals)]
+    return problems_to_table(
+        Problem(problem_id=i, problem=text, answer="1", source=source, split=split)
+        for i, text, source, split in rows
+    )
+
+
+def overlaps(
+    train: list[str], evals: list[str], *, ngram_words: int = 13, overlap_fraction: float = 0.2
+) -> list[tuple[object, ...]]:
+    table = make_table([SAFE, *train], evals)
+    kept, listed = drop_eval_overlaps(
+        table, ngram_words=ngram_words, overlap_fraction=overlap_fraction
+    )
+    gone = set(table["problem_id"]) - set(kept["problem_id"])
+    assert gone == set(listed["problem_id"])
+    assert tuple(listed.columns) == OVERLAP_COLUMNS
+    return list(listed.itertuples(index=False, name=None))
+
+
+def test_the_same_problem_in_other_typesetting_is_an_exact_copy() -> None:
+    found = overlaps(["FIND  $\\dfrac{x}{2}$"], ["other", "Find \\(\\frac{x}{2}\\)"])
+    assert found == [("train/1", "aime/1", "aime", "exact", 1.0)]
+
+
+def test_a_problem_within_a_longer_one_is_a_copy() -> None:
+    found = overlaps([f"First. {LETTERS} Give m + n."], [LETTERS])
+    assert found == [("train/1", "aime/0", "aime", "ngram", 1.0)]
+
+
+def test_the_share_of_the_eval_problems_ngrams_decides() -> None:
+    """16 words make 9 distinct 8-grams; the first 9 words of it make 2 of them."""
+    start = " ".join(LETTERS.split()[:9])
+    assert overlaps([start], [LETTERS], ngram_words=8, overlap_fraction=2 / 9) == [
+        ("train/1", "aime/0", "aime", "ngram", 2 / 9)
+    ]
+    assert overlaps([start], [LETTERS], ngram_words=8, overlap_fraction=0.23) == []
+
+
+def test_one_stock_phrase_in_a_long_problem_is_no_copy() -> None:
+    phrase = "where m and n are relatively prime positive integers find the value of m"  # 14 words
+    words = [f"word{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(80)]
+    assert (
+        overlaps([f"{' '.join(words[:40])} {phrase}"], [f"{' '.join(words[40:])} {phrase}"]) == []
+    )
+
+
+def test_a_short_eval_problem_is_looked_for_as_a_whole() -> None:
+    short = "how many outfits can be made from nine shirts"  # 9 words
+    assert [row[3] for row in overlaps([f"{short} today"], [short])] == ["ngram"]
+    assert overlaps(["how many outfits can be made from nine hats today"], [short]) == []
+
+
+def test_a_very_short_eval_problem_matches_exactly_or_not_at_all() -> None:
+    assert overlaps(["evaluate two plus two and three"], ["evaluate two plus two"]) == []
+    assert [row[3] for row in overlaps(["Evaluate two plus two"], ["evaluate two plus two"])] == [
+        "exact"
+    ]
+    assert overlaps(["12+34"], ["12-34", "1+234"]) == []
+
+
+def test_the_closest_eval_problem_is_listed() -> None:
+    words = LETTERS.split()
+    found = overlaps([LETTERS + " end"], [" ".join([*words[:13], "x", "y"]), LETTERS])
+    assert [row[1] for row in found] == ["aime/1"]
+
+
+def test_eval_problems_are_never_dropped() -> None:
+    kept, listed = drop_eval_overlaps(
+        make_table([SAFE], ["same", "same text"]), ngram_words=13, overlap_fraction=0.2
+    )
+    assert len(kept) == 3
+    assert listed.empty
+
+
+def test_losing_every_train_problem_is_an_error() -> None:
+    with pytest.raises(ProblemSourceError, match=r"'train' is left.*'overlaps_eval': 1"):
+        drop_eval_overlaps(make_table(["a b"], ["A b"]), ngram_words=13, overlap_fraction=0.2)
