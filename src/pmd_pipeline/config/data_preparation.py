@@ -6,8 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.rewards import Convention
 
 PromptTemplate = Literal["dapo", "boxed", "embedded"]
+# How a response under a template gives its answer; what the grader must look for.
+ANSWER_CONVENTIONS: dict[PromptTemplate, Convention] = {
+    "dapo": "answer_line",
+    "boxed": "boxed",
+    "embedded": "boxed",
+}
 Widths = tuple[Annotated[int, Field(ge=1, le=4)], ...]
 EvalSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 

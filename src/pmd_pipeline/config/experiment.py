@@ -9,7 +9,11 @@ from pydantic import Field, ValidationError, model_validator
 from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.config.data_preparation import DataPreparationConfig, GeneratedAdditionSource
+from pmd_pipeline.config.data_preparation import (
+    ANSWER_CONVENTIONS,
+    DataPreparationConfig,
+    GeneratedAdditionSource,
+)
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
@@ -66,6 +70,17 @@ class ExperimentConfig(StrictModel):
                     f"algorithms.{label}: {algorithm.kind} has one loss per sequence; set "
                     "training.importance_weights.level: sequence"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _grader_reads_what_the_prompt_asks_for(self) -> Self:
+        template = self.data_preparation.prompt_template
+        if self.rewards.convention != ANSWER_CONVENTIONS[template]:
+            raise ValueError(
+                f"rewards.convention is {self.rewards.convention!r}, but prompt_template "
+                f"{template!r} asks for answers of the form {ANSWER_CONVENTIONS[template]!r}: every "
+                "response would be graded wrong; make the two agree"
+            )
         return self
 
     @model_validator(mode="after")

@@ -90,13 +90,13 @@ class LaboratoryConfig(StrictModel):
         default=(0.05, 0.05, 0.1, 0.15, 0.2, 0.2, 0.25), min_length=2
     )
     rewards: tuple[float, ...] = Field(default=(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0), min_length=2)
-    tau: Tau = 0.2
-    num_rounds: int = Field(default=15, ge=1, le=10_000)
+    tau: Tau = 0.05
+    num_rounds: int = Field(default=12, ge=1, le=10_000)
     group_size: GroupSize = 16
     num_updates: int = Field(default=64, ge=1, description="gradient steps per round")
     learning_rate: float = Field(default=1.0, gt=0, description="of the logits, per reward unit")
     policy_gradient_learning_rate: float = Field(
-        default=0.05, gt=0, description="of the logits, per standard deviation of the reward"
+        default=0.2, gt=0, description="of the logits, per standard deviation of the reward"
     )
     clip: float = Field(default=0.2, gt=0, lt=1, description="of the policy gradient's ratio")
     num_seeds: int = Field(default=100, ge=1, le=100_000)

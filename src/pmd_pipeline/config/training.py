@@ -36,7 +36,9 @@ class OptimizerConfig(StrictModel):
 class ImportanceWeightConfig(StrictModel):
     """Truncated importance weights that correct for a sampler that is not quite the trainer."""
 
-    level: Literal["token", "sequence"] = "token"
+    level: Literal["token", "sequence"] = Field(
+        default="sequence", description="token: for losses on tokens alone (GRPO, policy gradient)"
+    )
     cap: float = Field(default=2.0, gt=0, description="largest weight")
 
 

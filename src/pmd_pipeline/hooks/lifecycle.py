@@ -16,7 +16,6 @@ from pmd_pipeline.datasets.engines import RolloutEngineDataset
 from pmd_pipeline.hooks.stages import stage_of
 from pmd_pipeline.policies.loading import check_weights_present
 from pmd_pipeline.policies.policy import resolve_device
-from pmd_pipeline.problems.sources import check_sources
 
 
 class LifecycleHook:
@@ -35,8 +34,6 @@ class LifecycleHook:
         experiment = self._context.experiment
         stages = {stage_of(node) for node in pipeline.nodes}
         check_writable(self._context.data_root)
-        if "data_preparation" in stages:
-            check_sources(experiment.data_preparation)
         policy = experiment.policy_initialisation.policy
         if "policy_initialisation" in stages and isinstance(policy, PretrainedPolicyConfig):
             check_weights_present(policy)

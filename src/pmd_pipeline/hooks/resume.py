@@ -28,6 +28,7 @@ class ResumeHook:
         self._data_root = Path()
         self._parameters: dict[str, Any] = {}
         self._algorithms: tuple[str, ...] = ()
+        self._catalog: CatalogProtocol
         self._started_at: dict[str, float] = {}
 
     @hook_impl
@@ -41,6 +42,8 @@ class ResumeHook:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
+        self._catalog = catalog
+        self._started_at = {}
         former = load_run_state(self._data_root)
         stages = {stage_of(node) for node in pipeline.nodes}
         upstream = set().union(*(upstream_stages(s, self._algorithms) for s in stages)) - stages
@@ -55,13 +58,14 @@ class ResumeHook:
         self.state.save(self._data_root)
 
     @hook_impl(tryfirst=True)
-    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+    def before_dataset_loaded(self, node: Node) -> None:
+        # before_node_run comes after the inputs are loaded, and a resume point is an input.
         assert self.state is not None
         if node.name not in self.state.started_nodes:
-            _clear(node, catalog)
+            _clear(node, self._catalog)
             self.state.started_nodes.append(node.name)
             self.state.save(self._data_root)
-        self._started_at[node.name] = time.perf_counter()
+        self._started_at.setdefault(node.name, time.perf_counter())
 
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:

@@ -26,9 +26,19 @@ class PolicyLoadError(ValueError):
 
 
 def initialise_policy(
-    config: PolicyInitialisationConfig, *, seed: int, device: torch.device
+    config: PolicyInitialisationConfig,
+    *,
+    seed: int,
+    held_out: frozenset[str],
+    device: torch.device,
 ) -> Policy:
     """Return the initial policy: the embedded one, warm-started, or a pretrained one.
+
+    Args:
+        config: Which policy.
+        seed: Decides the embedded policy's weights and warm start.
+        held_out: Evaluation problems, which the warm start must not show.
+        device: Where the policy will live.
 
     Raises:
         PolicyLoadError: If a pretrained model cannot be loaded.
@@ -36,7 +46,7 @@ def initialise_policy(
     if isinstance(config.policy, EmbeddedPolicyConfig):
         policy = build_policy(config.policy, seed=seed)
         policy.model.to(device)
-        warm_start(policy, config.policy.warm_start, seed=seed + 1)
+        warm_start(policy, config.policy.warm_start, seed=seed + 1, held_out=held_out)
         return policy
     check_weights_present(config.policy)
     model = load_model(_location(config.policy), **_hub_arguments(config.policy))

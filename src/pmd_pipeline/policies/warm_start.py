@@ -18,14 +18,28 @@ from pmd_pipeline.problems.addition import sample_demonstrations
 from pmd_pipeline.progress import progress_bar
 
 
-def warm_start(policy: Policy, config: WarmStartConfig, *, seed: int) -> None:
-    """Train ``policy`` in place to imitate fresh demonstrations, ``config.num_steps`` steps."""
+def warm_start(
+    policy: Policy, config: WarmStartConfig, *, seed: int, held_out: frozenset[str]
+) -> None:
+    """Train ``policy`` in place to imitate fresh demonstrations, ``config.num_steps`` steps.
+
+    Args:
+        policy: The embedded policy.
+        config: Steps, learning rate, and how often a demonstration errs.
+        seed: Decides the demonstrations.
+        held_out: Evaluation problems, none of which may be demonstrated.
+
+    Raises:
+        ValueError: If a demonstration would give an evaluation problem away.
+    """
     model = policy.model.train()
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
     )
     with progress_bar("warm start", config.num_steps, "steps") as bar:
-        for step, (token_ids, is_target) in enumerate(_batches(policy, config, seed)):
+        for step, (token_ids, is_target) in enumerate(
+            _batches(policy, config, seed, held_out)
+        ):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step, config)
             logits = model(input_ids=token_ids[:, :-1], use_cache=False).logits
@@ -46,7 +60,7 @@ def _schedule(step: int, config: WarmStartConfig) -> float:
 
 
 def _batches(
-    policy: Policy, config: WarmStartConfig, seed: int
+    policy: Policy, config: WarmStartConfig, seed: int, held_out: frozenset[str]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield token ids [B, T], right-padded, and which of them the policy is to imitate."""
     rng = np.random.default_rng(seed)
@@ -58,6 +72,13 @@ def _batches(
         p_drop_carry=config.drop_carry_probability,
         p_slip=config.slip_probability,
     )
+    leaked = held_out.intersection(prompt.removesuffix("?") for prompt, _ in demonstrations)
+    if leaked:
+        raise ValueError(
+            f"{len(leaked)} evaluation problems are among the demonstrations of the warm start, "
+            f"such as {min(leaked)!r}: the initial policy would have seen what it is tested on; "
+            "evaluate on generated_addition problems, which are held out"
+        )
     prompts = tokenizer([prompt for prompt, _ in demonstrations])["input_ids"]
     responses = tokenizer([text for _, text in demonstrations], add_special_tokens=False)[
         "input_ids"

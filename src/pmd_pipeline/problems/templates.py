@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pmd_pipeline.config.data_preparation import PromptTemplate
+from pmd_pipeline.config.data_preparation import ANSWER_CONVENTIONS, PromptTemplate
 
 AnswerConvention = Literal["answer_line", "boxed"]
 
@@ -16,7 +16,7 @@ BOXED_INSTRUCTION = "Please reason step by step, and put your final answer withi
 
 def answer_convention(template: PromptTemplate) -> AnswerConvention:
     """Return how a response under this template gives its answer, as the grader names it."""
-    return "answer_line" if template == "dapo" else "boxed"
+    return ANSWER_CONVENTIONS[template]
 
 
 def plain_prompt(template: PromptTemplate, problem: str) -> str:

@@ -104,7 +104,7 @@ def format_console_table(comparison: pd.DataFrame, *, interval_level: float = 0.
         f"Held-out problems, initial policy -> after {after} "
         f"[{formatting.percent(interval_level)} interval over problems]"
     )
-    return "\n".join([title, "", *_aligned(header, rows)]).replace(formatting.MISSING, "-")
+    return formatting.plain_ascii("\n".join([title, "", *_aligned(header, rows)]))
 
 
 def _largest_k(rows: pd.DataFrame, metric: str, round_index: int) -> pd.Series:
@@ -144,7 +144,9 @@ def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
         excess -= 1
     lines = []
     for row in [header, ["-" * width for width in widths], *rows]:
-        cells = [_cut(cell, width).ljust(width) for cell, width in zip(row[:2], widths, strict=False)]
+        cells = [
+            _cut(cell, width).ljust(width) for cell, width in zip(row[:2], widths, strict=False)
+        ]
         cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
         lines.append(_GAP.join(cells).rstrip())
     return lines

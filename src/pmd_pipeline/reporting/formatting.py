@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 MISSING = "–"
+MINUS = "−"
 
 _METRIC_NAMES = {
     "avg_at_k": "avg@{k}",
@@ -28,7 +29,7 @@ def share(value: float) -> str:
 
 def signed_share(value: float) -> str:
     """Return a difference of 0-1 quantities with its sign."""
-    return MISSING if math.isnan(value) else f"{value:+.3f}"
+    return MISSING if math.isnan(value) else f"{value:+.3f}".replace("-", MINUS)
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:
@@ -37,6 +38,11 @@ def interval(low: float, high: float, *, signed: bool = False) -> str:
         return ""
     write = signed_share if signed else share
     return f"[{write(low)}, {write(high)}]"
+
+
+def plain_ascii(text: str) -> str:
+    """Return the text for terminals that know few characters."""
+    return text.replace(MISSING, "-").replace(MINUS, "-")
 
 
 def percent(fraction: float) -> str:
@@ -70,8 +76,8 @@ def number(value: object) -> str:
         if math.isnan(as_float):
             return MISSING
         if as_float.is_integer() and abs(as_float) < 1e7:
-            return str(int(as_float))
-        return f"{as_float:.4g}"
+            return str(int(as_float)).replace("-", MINUS)
+        return f"{as_float:.4g}".replace("-", MINUS)
     return str(value)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
@@ -17,7 +18,8 @@ from pmd_pipeline.reporting.styles import KIND_COLOURS, MOST_MARKED_ROUNDS
 _DPI = 150
 _PANEL_INCHES = (4.0, 3.0)
 _LEGEND_INCHES_PER_ROW = 0.28
-_LEGEND_CHARACTERS_PER_INCH = 9.0
+_LEGEND_CHARACTERS_PER_INCH = 11.0
+_LEGEND_HANDLE_INCHES = 0.95
 _BAND_OPACITY = 0.13
 
 
@@ -41,7 +43,8 @@ def matplotlib_panel_grid(
     legend_columns = _legend_columns(algorithms, width)
     legend_rows = -(-len(algorithms) // legend_columns)
     height = panel_inches[1] * num_rows + _LEGEND_INCHES_PER_ROW * (legend_rows + bool(title))
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout)
     all_axes = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
     for panel, axes in zip(panels, all_axes, strict=False):
         _draw_panel(axes, panel)
@@ -124,7 +127,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         axes.yaxis.set_major_locator(FixedLocator(ticks))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(
-            FixedFormatter([f"{tick:g}".replace("-", "−") for tick in ticks])
+            FixedFormatter([f"{tick:g}".replace("-", formatting.MINUS) for tick in ticks])
         )
     axes.set_ylim(*panel.y_range)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
@@ -151,5 +154,7 @@ def _legend_handle(series: Series) -> Line2D:
 
 def _legend_columns(labels: Sequence[str], width_inches: float) -> int:
     """Return how many labels fit beside one another, their handles included."""
-    widest = max((len(label) for label in labels), default=1) / _LEGEND_CHARACTERS_PER_INCH + 0.8
-    return max(1, min(len(labels), int(width_inches / widest)))
+    widths = [len(label) / _LEGEND_CHARACTERS_PER_INCH + _LEGEND_HANDLE_INCHES for label in labels]
+    if sum(widths) <= width_inches:
+        return max(1, len(labels))
+    return max(1, int(width_inches / max(widths)))

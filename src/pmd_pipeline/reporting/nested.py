@@ -7,9 +7,11 @@ from typing import Any
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_tables import HtmlTable
 
+NOTHING = "none"
+
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, str]:
-    """Return the leaves by dotted path, lists and texts as they are, in their order."""
+    """Return the leaves as text by dotted path, in their order."""
     leaves: dict[str, str] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping) and value:
@@ -20,62 +22,77 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, str]:
     return leaves
 
 
-def nested_tables(nested: Mapping[str, Any], *, caption: str) -> list[HtmlTable]:
-    """Return a table of the plain values, then one per nested mapping or list of mappings.
-
-    A mapping of mappings becomes a table with a row for each, such as one per data source.
-    """
-    plain = {key: value for key, value in nested.items() if not _has_rows(value)}
-    tables = []
-    if plain:
-        tables.append(two_columns(flatten(plain), caption=caption))
-    for key, value in nested.items():
-        if _has_rows(value):
-            name = f"{caption}: {_in_words(key)}"
-            tables.append(_table_of_rows(value, caption=name))
-    return tables
-
-
-def two_columns(leaves: Mapping[str, str], *, caption: str, collapsed: bool = False) -> HtmlTable:
-    """Return a table of names and values."""
+def name_value_table(
+    nested: Mapping[str, Any], *, caption: str, collapsed: bool = False
+) -> HtmlTable:
+    """Return a table of dotted paths and values."""
     return HtmlTable(
         caption=caption,
         header=("name", "value"),
-        rows=tuple((_in_words(key), value) for key, value in leaves.items()),
+        rows=tuple(flatten(nested).items()),
+        num_text_columns=2,
         collapsed=collapsed,
     )
+
+
+def nested_tables(nested: Mapping[str, Any], *, caption: str) -> list[HtmlTable]:
+    """Return a table of the plain values, then one per mapping of mappings or list of mappings.
+
+    A mapping of mappings, such as one per data source, has a column for each of them; a list has a
+    row for each.
+    """
+    plain = {key: value for key, value in nested.items() if not _has_rows(value)}
+    tables = [name_value_table(plain, caption=caption)] if plain else []
+    for key, value in nested.items():
+        if _has_rows(value):
+            name = f"{caption}: {key}"
+            tables.append(
+                _side_by_side(value, name) if isinstance(value, Mapping) else _listed(value, name)
+            )
+    return tables
 
 
 def _has_rows(value: object) -> bool:
     if isinstance(value, Mapping):
         return bool(value) and all(isinstance(item, Mapping) for item in value.values())
-    return isinstance(value, list) and any(isinstance(item, Mapping) for item in value)
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+    )
 
 
-def _table_of_rows(value: Mapping[str, Any] | list[Any], *, caption: str) -> HtmlTable:
-    if isinstance(value, Mapping):
-        rows = [{"name": str(name), **flatten(item)} for name, item in value.items()]
-    else:
-        rows = [
-            flatten(item) if isinstance(item, Mapping) else {"value": _leaf(item)} for item in value
-        ]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+def _side_by_side(nested: Mapping[str, Mapping[str, Any]], caption: str) -> HtmlTable:
+    # An empty mapping has no row of its own beside the filled ones.
+    columns = [
+        flatten({key: value for key, value in inner.items() if value != {}})
+        for inner in nested.values()
+    ]
+    names = dict.fromkeys(name for column in columns for name in column)
     return HtmlTable(
         caption=caption,
-        header=tuple(_in_words(column) if column != "name" else "" for column in columns),
-        rows=tuple(tuple(row.get(column, "") for column in columns) for row in rows),
+        header=("name", *(str(key) for key in nested)),
+        rows=tuple(
+            (name, *(column.get(name, formatting.MISSING) for column in columns)) for name in names
+        ),
+        num_text_columns=1 + len(columns),
+    )
+
+
+def _listed(items: list[Mapping[str, Any]], caption: str) -> HtmlTable:
+    rows = [flatten(item) for item in items]
+    names = tuple(dict.fromkeys(name for row in rows for name in row))
+    return HtmlTable(
+        caption=caption,
+        header=names,
+        rows=tuple(tuple(row.get(name, formatting.MISSING) for name in names) for row in rows),
+        num_text_columns=len(names),
     )
 
 
 def _leaf(value: object) -> str:
     if isinstance(value, Mapping):
-        return "none"
+        return NOTHING
     if isinstance(value, (list, tuple)):
         if all(isinstance(item, (str, int, float)) for item in value):
-            return ", ".join(formatting.number(item) for item in value) or "none"
+            return ", ".join(formatting.number(item) for item in value) or NOTHING
         return json.dumps(value, default=str, ensure_ascii=False)
     return formatting.number(value)
-
-
-def _in_words(key: str) -> str:
-    return str(key)

@@ -16,10 +16,20 @@ TEMPLATE = "plotly_white"
 _BAND_OPACITY = 0.13
 _ROW_HEIGHT = 300
 _MOST_SINGLE_TICKS = 12
+# Below the axes: to their right it would take half the width of a small preview.
+_LEGEND = {
+    "orientation": "h",
+    "traceorder": "normal",
+    "x": 0,
+    "xanchor": "left",
+    "yref": "container",
+    "y": 0,
+    "yanchor": "bottom",
+}
 
 
 def plotly_panel(panel: Panel) -> go.Figure:
-    """Return one panel, its legend to the right of the axes."""
+    """Return one panel with its legend."""
     figure = go.Figure()
     _add_panel(figure, panel, position=None, shows_legend=True)
     figure.update_layout(
@@ -30,9 +40,7 @@ def plotly_panel(panel: Panel) -> go.Figure:
     return _finished(figure)
 
 
-def plotly_panel_grid(
-    panels: Sequence[Panel], *, title: str, num_columns: int = 3
-) -> go.Figure:
+def plotly_panel_grid(panels: Sequence[Panel], *, title: str, num_columns: int = 3) -> go.Figure:
     """Return all panels in one figure with one legend; a click there hides a line everywhere."""
     num_rows = -(-len(panels) // num_columns)
     figure = make_subplots(
@@ -157,7 +165,7 @@ def _y_axis(panel: Panel) -> dict[str, object]:
 
 
 def _finished(figure: go.Figure) -> go.Figure:
-    figure.update_layout(template=TEMPLATE, hovermode="closest")
+    figure.update_layout(template=TEMPLATE, hovermode="closest", legend=_LEGEND)
     figure.update_xaxes(zeroline=False)
     figure.update_yaxes(zeroline=False)
     return figure
@@ -173,7 +181,7 @@ def _interval_texts(series: Series) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value:.4g}".replace("-", formatting.MINUS)
 
 
 def _transparent(colour: str) -> str:

@@ -3,27 +3,29 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MatplotlibDash = str | tuple[float, tuple[float, ...]]
+
 # Okabe and Ito's palette for colour-blind readers, without black and yellow (unreadable on a dark
 # and on a white page), blue and green lightened a little for the dark one.
 _COLOURS = ("#0077bb", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 # The numbers of colours, dashes and markers share no factor: with 7, 5 and 8 of them, no two of
 # the first 280 algorithms look the same, and the first five differ in each.
-_DASHES = (
-    ("solid", "solid"),
-    ("dash", (0, (6, 2))),
-    ("dashdot", (0, (6, 2, 1.5, 2))),
-    ("dot", (0, (1.5, 1.5))),
-    ("longdash", (0, (10, 3))),
+_DASHES: tuple[tuple[str, str, MatplotlibDash], ...] = (
+    ("solid", "", "solid"),
+    ("dash", "8 3", (0, (5, 2))),
+    ("dashdot", "8 3 2 3", (0, (5, 2, 1.5, 2))),
+    ("dot", "2 2.5", (0, (1.5, 1.5))),
+    ("longdash", "14 4", (0, (9, 3))),
 )
 _MARKERS = (
-    ("circle", "o"),
-    ("square", "s"),
-    ("diamond", "D"),
-    ("triangle-up", "^"),
-    ("x", "X"),
-    ("triangle-down", "v"),
-    ("star", "*"),
-    ("cross", "P"),
+    ("circle", "●", "o"),
+    ("square", "■", "s"),
+    ("diamond", "◆", "D"),
+    ("triangle-up", "▲", "^"),
+    ("x", "✖", "X"),
+    ("triangle-down", "▼", "v"),
+    ("star", "★", "*"),
+    ("cross", "✚", "P"),
 )
 
 # With more points than this, markers hide the line.
@@ -36,8 +38,6 @@ KIND_COLOURS = {
     "": "#8c8c8c",
 }
 
-MatplotlibDash = str | tuple[float, tuple[float, ...]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlgorithmStyle:
@@ -45,14 +45,16 @@ class AlgorithmStyle:
 
     Attributes:
         colour: Hexadecimal.
-        plotly_dash, matplotlib_dash: The line's dashes.
-        plotly_marker, matplotlib_marker: The marker's shape.
+        plotly_dash, svg_dash, matplotlib_dash: The line's dashes.
+        plotly_marker, glyph, matplotlib_marker: The marker's shape.
     """
 
     colour: str
     plotly_dash: str
+    svg_dash: str
     matplotlib_dash: MatplotlibDash
     plotly_marker: str
+    glyph: str
     matplotlib_marker: str
 
 
@@ -60,13 +62,15 @@ def algorithm_styles(algorithms: Iterable[str]) -> dict[str, AlgorithmStyle]:
     """Return a style per algorithm, by its place among them."""
     styles = {}
     for i, algorithm in enumerate(dict.fromkeys(algorithms)):
-        plotly_dash, matplotlib_dash = _DASHES[i % len(_DASHES)]
-        plotly_marker, matplotlib_marker = _MARKERS[i % len(_MARKERS)]
+        plotly_dash, svg_dash, matplotlib_dash = _DASHES[i % len(_DASHES)]
+        plotly_marker, glyph, matplotlib_marker = _MARKERS[i % len(_MARKERS)]
         styles[algorithm] = AlgorithmStyle(
             colour=_COLOURS[i % len(_COLOURS)],
             plotly_dash=plotly_dash,
+            svg_dash=svg_dash,
             matplotlib_dash=matplotlib_dash,
             plotly_marker=plotly_marker,
+            glyph=glyph,
             matplotlib_marker=matplotlib_marker,
         )
     return styles

@@ -55,13 +55,14 @@ def _opening(comparison: pd.DataFrame, interval_level: float, *, has_gains: bool
 def _of_eval_set(eval_set: str, table: pd.DataFrame, gains: pd.DataFrame | None) -> str:
     rows = table.to_dict(orient="records")
     metric = formatting.metric_name("avg_at_k", int(table["k"].max()))
-    opening = f"On {eval_set} the initial policy has {metric} {rows[0]['initial']:.3f}."
+    opening = f"On {eval_set} the initial policy has {metric} {rows[0]['initial']:.3f}"
     if gains is None:
         ends = [f"{row['algorithm']} {row['final']:.3f}" for row in rows]
-        return f"{opening} After training: {', '.join(ends)}."
+        return f"{opening}; after training: {', '.join(ends)}."
     here = gains[gains["eval_set"] == eval_set]
     ends_of = {str(row["algorithm"]): float(row["final"]) for row in rows}
-    sentences = [opening, _changes(here[here["against"] == INITIAL_POLICY], ends_of)]
+    changes = _changes(here[here["against"] == INITIAL_POLICY], ends_of)
+    sentences = [f"{opening}: {changes}" if changes else f"{opening}."]
     others = here[here["against"] != INITIAL_POLICY]
     for reference, comparisons in others.groupby("against", sort=False):
         sentences.append(_differences(str(reference), comparisons))
@@ -70,35 +71,29 @@ def _of_eval_set(eval_set: str, table: pd.DataFrame, gains: pd.DataFrame | None)
 
 def _changes(gains: pd.DataFrame, ends_of: dict[str, float]) -> str:
     gained, lost, unclear = _sorted_out(gains)
-
-    def end(row: dict[str, float]) -> str:
-        return f"{row['algorithm']} {_amount(row)} to {ends_of[str(row['algorithm'])]:.3f}"
-
-    sentences = []
-    if gained:
-        sentences.append(f"Gains: {'; '.join(end(row) for row in gained)}.")
-    if lost:
-        sentences.append(f"Losses: {'; '.join(end(row) for row in lost)}.")
-    if unclear:
-        sentences.append(
-            "No change can be told from chance: "
-            + "; ".join(f"{row['algorithm']} {_bracket(row)}" for row in unclear)
-            + "."
-        )
-    return " ".join(sentences)
+    parts = [
+        f"{row['algorithm']} {verb} {_amount(row)}, to {ends_of[str(row['algorithm'])]:.3f}"
+        for verb, rows in (("gained", gained), ("lost", lost))
+        for row in rows
+    ]
+    parts += [
+        f"{row['algorithm']} shows no change that can be told from chance {_bracket(row)}"
+        for row in unclear
+    ]
+    return f"{'; '.join(parts)}." if parts else ""
 
 
 def _differences(reference: str, gains: pd.DataFrame) -> str:
     higher, lower, unclear = _sorted_out(gains)
-    parts = []
-    if higher:
-        parts.append("higher: " + "; ".join(f"{row['algorithm']} {_amount(row)}" for row in higher))
-    if lower:
-        parts.append("lower: " + "; ".join(f"{row['algorithm']} {_amount(row)}" for row in lower))
+    parts = [
+        f"{row['algorithm']} is {word} by {_amount(row)}"
+        for word, rows in (("higher", higher), ("lower", lower))
+        for row in rows
+    ]
     if unclear:
         names = formatting.listed([str(row["algorithm"]) for row in unclear])
         parts.append(f"no difference can be told from chance for {names}")
-    return f"Against {reference}, {'. '.join(parts)}." if parts else ""
+    return f"Compared with {reference}: {'; '.join(parts)}." if parts else ""
 
 
 def _sorted_out(
@@ -117,7 +112,9 @@ def _sorted_out(
 
 
 def _amount(row: dict[str, float]) -> str:
-    return f"{formatting.signed_share(row['gain'])} {_bracket(row)}"
+    """Return the size of a change whose direction the sentence gives."""
+    low, high = sorted((abs(row["ci_low"]), abs(row["ci_high"])))
+    return f"{abs(row['gain']):.3f} {formatting.interval(low, high)}"
 
 
 def _bracket(row: dict[str, float]) -> str:

@@ -7,12 +7,8 @@ from typing import Final
 
 from pmd_pipeline.rewards.exact import exact_value
 from pmd_pipeline.rewards.notation import compact, normalise_notation
-from pmd_pipeline.rewards.numbers import (
-    integer_key,
-    numerals_equal,
-    rounded_equal,
-)
-from pmd_pipeline.rewards.quantities import Quantity, parse_quantity
+from pmd_pipeline.rewards.numerals import integer_key, numerals_equal, rounded_equal
+from pmd_pipeline.rewards.quantities import Quantity, in_one_angle_unit, parse_quantity
 from pmd_pipeline.rewards.sides import answer_values, drop_name
 from pmd_pipeline.rewards.structure import Collection, parse_collection
 
@@ -97,7 +93,7 @@ def _words(text: str) -> str | None:
     if wrapped is None and _WORD_ANSWER.fullmatch(text) is None:
         return None
     plain = (wrapped[1] if wrapped else text).strip().strip("().").strip()
-    return re.sub(r"\s+", " ", plain).casefold() or None
+    return re.sub(r"\s*,\s*", ",", plain).casefold() or None
 
 
 def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
@@ -129,8 +125,6 @@ def _compare_collections(answer: Collection, gold: Collection) -> Comparison:
 
 def _compare_elements(answer: Collection, gold: Collection) -> Comparison:
     """Compare as many elements with as many: in order where the reference answer has one."""
-    if r"\langle" in (answer.opening, gold.opening):
-        return _ask(answer, gold)
     closed = {answer.opening, gold.opening, answer.closing, gold.closing} & {"[", "]"}
     if closed and (answer.opening, answer.closing) != (gold.opening, gold.closing):
         return Verdict.DIFFERENT  # [1, 2) is not [1, 2]
@@ -154,15 +148,15 @@ def _compare_values(answer: str, gold: str) -> Comparison:
     """Compare one value with one value; every side of an equation must hold."""
     if _RELATION.search(answer) and not _RELATION.search(gold) and r"\in" not in gold:
         return Verdict.DIFFERENT  # x > 5 is not 5
-    if _SIGNS.search(answer):
-        return Verdict.DIFFERENT  # two answers
+    if _SIGNS.search(answer) or _goes_on(answer):
+        return Verdict.DIFFERENT  # more than one answer, or none in full
     values = answer_values(answer) if "=" not in gold else (answer,)
     if not values:
         return Verdict.UNPARSABLE
-    reference = parse_quantity(gold)
-    questions: list[str] = []
+    reference, questions = parse_quantity(gold), list[str]()
     for value in values:
         quantity = parse_quantity(value)
+        quantity, reference = in_one_angle_unit(quantity, parse_quantity(gold))
         equal = _quantities_equal(quantity, reference)
         if equal is False:
             return Verdict.DIFFERENT
@@ -196,11 +190,21 @@ def _ask(answer: Collection, gold: Collection) -> Comparison:
 def _question(gold: str, values: list[str]) -> Comparison:
     """Ask algebra, but not about prose: it would read it as a product of letters."""
     for value in values:
+        if value.count("'") != gold.count("'"):
+            return Verdict.DIFFERENT  # math-verify would not see a prime
         bare = re.sub(r"\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}", " ", value)
         words = {word.lower() for word in _WORD.findall(bare)} - _KNOWN_WORDS
         if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):
             return Verdict.UNPARSABLE
     return AlgebraQuestion(gold, tuple(values))
+
+
+def _goes_on(answer: str) -> bool:
+    """Tell ``5, ...`` and ``3.14...`` from a repeating decimal, which is a number."""
+    if r"\ldots" not in answer:
+        return False
+    values = answer_values(answer)
+    return not values or exact_value(parse_quantity(values[-1]).text) is None
 
 
 def _is_range(collection: Collection) -> bool:

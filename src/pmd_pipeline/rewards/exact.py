@@ -18,6 +18,10 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
     r"|(?P<command>\\[a-zA-Z]+)|(?P<symbol>[-+*/^!(){}]))"
 )
+_DECIMAL = r"\s*(?P<sign>-?)(?P<whole>[0-9]{0,50})\.(?P<fixed>[0-9]{0,50}?)"
+_DOTS = r"(?:\\ldots)?\s*"
+_OVERLINED = re.compile(rf"{_DECIMAL}\\overline\s*(?:\{{(?P<period>[0-9]{{1,50}})\}}){_DOTS}")
+_CONTINUED = re.compile(rf"{_DECIMAL}(?P<period>[0-9]{{1,6}})(?P=period){{2,40}}\s*\\ldots\s*")
 _TIMES = frozenset({"*", r"\cdot", r"\times"})
 _OVER = frozenset({"/", r"\div"})
 
@@ -30,10 +34,10 @@ def exact_value(text: str) -> Fraction | None:
     r"""Return the exact rational value of arithmetic in TeX or plain text, or None.
 
     Read are integers and decimals (thousands in groups of three, leading zeros), repeating
-    decimals with ``\overline``, ``+ - * / ^ !``, ``\cdot``, ``\times``, ``\div``, ``\frac``,
-    ``\binom``, parentheses, braces, and mixed numbers such as ``1\frac{4}{5}``. None means
-    anything else: a symbol, a division by zero, ambiguous juxtaposition, or a value of more than
-    20,000 bits.
+    decimals (``0.\overline{3}``, ``0.333\ldots``), ``+ - * / ^ !``, ``\cdot``, ``\times``,
+    ``\div``, ``\frac``, ``\binom``, parentheses, braces, and mixed numbers such as
+    ``1\frac{4}{5}``. None means anything else: a symbol, a division by zero, ambiguous
+    juxtaposition, or a value of more than 20,000 bits.
     """
     repeating = _repeating_decimal(text)
     if repeating is not None:
@@ -45,13 +49,11 @@ def exact_value(text: str) -> Fraction | None:
 
 
 def _repeating_decimal(text: str) -> Fraction | None:
-    match = re.fullmatch(
-        r"\s*(-?)([0-9]{0,50})\.([0-9]{0,50})\\overline\s*\{?([0-9]{1,50})\}?(?:\\[lc]?dots)?\s*",
-        text,
-    )
+    r"""Read ``0.1\overline{6}``, and ``0.1666\ldots`` where a period stands three times."""
+    match = _OVERLINED.fullmatch(text) or _CONTINUED.fullmatch(text)
     if match is None:
         return None
-    sign, whole, fixed, period = match.groups()
+    sign, whole, fixed, period = match.group("sign", "whole", "fixed", "period")
     scale = 10 ** len(fixed)
     value = Fraction(int(whole or "0") * scale + int(fixed or "0"), scale)
     value += Fraction(int(period), scale * (10 ** len(period) - 1))

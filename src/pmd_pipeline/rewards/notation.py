@@ -6,13 +6,14 @@ from typing import Final
 from pmd_pipeline.rewards.extraction import BOX_OPENING
 
 THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?![0-9,])")
+_MAX_GROUPS: Final = 20
 _TEXT_COMMANDS = (
     r"text(?:rm|bf|it|normal|sf|tt|up|md)?|math(?:rm|sf|tt|normal)|mbox|hbox|operatorname\*?"
 )
 _FUNCTIONS = (
     "arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot|sec|csc)h?|log|ln|exp|det|gcd|max|min"
 )
-_MATH_STYLES = r"math(?:bf|it|cal|frak)|bm|boldsymbol|ensuremath|underline|displaystyle"
+_MATH_STYLES = r"math(?:bf|it|cal|frak)|bold|bm|boldsymbol|ensuremath|underline|displaystyle"
 _SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _CHARACTERS: Final = str.maketrans(
     {
@@ -48,13 +49,25 @@ _CHARACTERS: Final = str.maketrans(
     }
 )
 
+_POWER = r"((?:\^\{[0-9-]+\})?)"
+
 # In this order; each is linear in the length of the text.
 _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"\s+", " "),
         (r"√\s*(\([^()]*\)|[0-9]+(?:\.[0-9]+)?|[a-zA-Z])", r"\\sqrt{\1}"),
         (r"(?<!\\)\\[()\[\]]", " "),  # \( \) \[ \]
         (r"(?<!\\)\$", ""),
+        # Plain text that means TeX: 2**10, x^10, sqrt(2), pi
+        (r"(?<=[0-9a-zA-Z)}])\*\*(?=[0-9(-])", "^"),
+        (r"\^\s*(-[0-9]+|[0-9]{2,})", r"^{\1}"),
+        (r"(?<![0-9.])([0-9]+) +([0-9]+)/([0-9]+)(?![0-9])", r"\1\\frac{\2}{\3}"),
+        (r"([_^])\s*([0-9])(?![0-9])", r"\1{\2}"),
+        (r"\\frac\s*([0-9])\s+([0-9])", r"\\frac{\1}{\2}"),
+        (r"(?<![a-zA-Z\\])sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+        (rf"(?<![a-zA-Z\\{{])({_FUNCTIONS}|pi|infty)(?![a-zA-Z])", r"\\\1 "),
+        (r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"\\begin\{(?:equation|align|gather|math|displaymath)\*?\}", ""),
         (r"\\end\{(?:equation|align|gather|math|displaymath)\*?\}", ""),
         (r"(?<!\\)\\!\s*", ""),
@@ -75,13 +88,24 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (rf"\\(?:{_TEXT_COMMANDS})\s*\{{\s*([ei])\s*\}}", r"{\1}"),
         (rf"\\(?:{_TEXT_COMMANDS})\s*\{{", r"\\text{"),
         (rf"\\(?:{_MATH_STYLES})\s*\{{", "{"),
+        (r"\\(?:text)?color\s*\{[^{}]*\}", ""),
+        (r"\\varnothing(?![a-zA-Z])", r"\\emptyset "),
+        (r"\\mathbb\s*\{?\s*R\s*\}?", r"(-\\infty , \\infty )"),
+        (r"\\langle(?![a-zA-Z])", "("),
+        (r"\\rangle(?![a-zA-Z])", ")"),
         (r"\\text\{([^{}a-zA-Z\\]*)\}", r" \1 "),  # \text{,} and \text{5}: no words
         (r"\\text\{([^{}]*?)\b(?:and|or)\s*\}", r"\\text{\1} ; "),
         (r"\\text\{\s*(?:and|or)\b([^{}]*)\}", r" ; \\text{\1}"),
         (r"\\text\{\s*\}", " "),
         (r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z]))", "°"),
         (r"\s*°", "°"),
-        (r"\\(?:ldots|dots|cdots)(?=\s*$)", "..."),
+        (
+            rf"(\\(?:sin|cos|tan|cot|sec|csc)){_POWER}\s*\(?\s*([0-9.]+)°\s*\)?",
+            r"\1\2{\\frac{\3\\pi}{180}}",
+        ),
+        (r"(?<=[0-9])\s*(?:\^\s*\{?)?\s*\\text\{\s*(?:st|nd|rd|th)\s*\}\s*\}?", ""),
+        (r"(?<=[0-9])(?:\^\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))", ""),
+        (r"\\(?:[lc]?dots|dotsc)(?![a-zA-Z])|\.\.\.+|…", r"\\ldots "),
         (r"\s+", " "),
     )
 )
@@ -105,8 +129,8 @@ def normalise_notation(answer: str) -> str:
 
 
 def compact(text: str) -> str:
-    """Return normalised ``text`` without white space that has no meaning: a key for equality."""
-    return re.sub(r"(?<![a-zA-Z]) | (?![a-zA-Z])", "", text)
+    """Return normalised ``text`` without the spaces that part no two letters or digits."""
+    return re.sub(r"(?<![a-zA-Z0-9.]) | (?![a-zA-Z0-9.])", "", text)
 
 
 def join_thousands(text: str) -> str:
@@ -132,7 +156,9 @@ def join_thousands(text: str) -> str:
 def strip_group(text: str) -> str:
     """Return ``text`` without braces that enclose the whole of it: ``{5}`` is ``5``."""
     text = text.strip()
-    while text.startswith("{") and closing_brace(text, 0) == len(text) - 1:
+    for _ in range(_MAX_GROUPS):
+        if not text.startswith("{") or closing_brace(text, 0) != len(text) - 1:
+            break
         text = text[1:-1].strip()
     return text
 
@@ -154,9 +180,9 @@ def _strip_decoration(text: str) -> str:
     """Strip markdown emphasis, final punctuation and outer braces, as often as they are nested."""
     for _ in range(8):
         before = text
-        text = strip_group(text.strip().strip('`"').rstrip(".,;:").strip())
+        text = strip_group(text.strip().strip('`"').rstrip(".,;:\\ "))
         text = _WRAPPED_FORMULA.sub(r"\1", text)
-        text = text.removeprefix("**").removesuffix("**").removeprefix(r"\\").removesuffix(r"\\")
+        text = text.removeprefix("**").removesuffix("**").removeprefix(r"\\")
         if text == before:
             break
     return text

@@ -68,6 +68,8 @@ _GENERIC: Final = frozenset({"unit", "of", "the", "a", "an", "total"})
 _PHYSICAL_SYMBOLS: Final = frozenset("NJWVKACFLH")  # \text{ N}; any other letter is a variable
 _CURRENCIES: Final = {"\\$": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen"}
 
+_DEGREES: Final = frozenset({("degree", 1)})
+
 _CURRENCY = re.compile(r"(?P<sign>[+-]?)\s*(?P<symbol>\\?\$|€|£|¥)\s*")
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*(?:percent|pct)\s*\}|(?:percent|pct))$")
 _DEGREE = re.compile(r"\s*°$")
@@ -104,9 +106,13 @@ def parse_quantity(text: str) -> Quantity:
     """Split normalised ``text`` into a value and its unit, percent sign or currency."""
     currency = _CURRENCY.match(text)
     if currency is not None and currency.end() < len(text):
-        rest = parse_quantity(currency["sign"] + text[currency.end() :])
+        rest = _parse_suffix(currency["sign"] + text[currency.end() :])
         unit = rest.unit or frozenset({(_CURRENCIES[currency["symbol"]], 1)})
         return Quantity(rest.text, unit, rest.percent, rest.scale)
+    return _parse_suffix(text)
+
+
+def _parse_suffix(text: str) -> Quantity:
     percent = _PERCENT.search(text)
     if percent is not None and percent.start() > 0:
         return Quantity(text[: percent.start()], percent=True)
@@ -116,8 +122,21 @@ def parse_quantity(text: str) -> Quantity:
         return Quantity(text[: temperature.start()], frozenset({(name, 1)}))
     degree = _DEGREE.search(text)
     if degree is not None and degree.start() > 0:
-        return Quantity(text[: degree.start()], frozenset({("degree", 1)}))
+        return Quantity(text[: degree.start()], _DEGREES)
     return _strip_words(text)
+
+
+def in_one_angle_unit(one: Quantity, other: Quantity) -> tuple[Quantity, Quantity]:
+    """Turn degrees into radians where the other angle is given in multiples of pi."""
+    if one.unit == _DEGREES and not other.unit and r"\pi" in other.text:
+        return _radians(one), other
+    if other.unit == _DEGREES and not one.unit and r"\pi" in one.text:
+        return one, _radians(other)
+    return one, other
+
+
+def _radians(angle: Quantity) -> Quantity:
+    return Quantity(rf"\frac{{({angle.text})\pi}}{{180}}")
 
 
 def _strip_words(text: str) -> Quantity:

@@ -10,6 +10,11 @@ _MEMBERSHIP: Final = re.compile(r"^\s*[a-zA-Z]\s*\\in(?![a-zA-Z])\s*")
 _TEXT: Final = re.compile(r"\\text\{[^{}]*\}")
 _SUBSCRIPT: Final = re.compile(r"(?<=[a-zA-Z'}])_(?:\{\w{1,20}\}|\w)")
 _FUNCTION_ARGUMENT: Final = re.compile(r"(?<=[a-zA-Z'}])(?:\^\{-1\})?\s*\([^()]*\)$")
+_TUPLE_OF_NAMES: Final = re.compile(r"\s*\([a-zA-Z](?:\s*,\s*[a-zA-Z]){1,9}\)\s*")
+_LABEL: Final = re.compile(
+    r"\s*(?:\\text\{\s*(?P<words>[a-zA-Z ]*?)(?::|\bis\b:?)\s*\}"
+    r"|(?i:(?:the )?(?:final )?answer(?: is)?:?(?![a-zA-Z]))\s)"
+)
 _VALUE_COMMAND: Final = re.compile(r"\\(?:frac|sqrt|cdot|times|div|pi|binom|infty|pm)(?![a-zA-Z])")
 
 
@@ -29,7 +34,13 @@ def answer_values(answer: str) -> tuple[str, ...]:
 
 
 def drop_name(text: str, other: str) -> str:
-    r"""Return ``text`` without a leading ``x =`` or ``x \in`` that ``other`` lacks or shares."""
+    r"""Return ``text`` without a leading ``x =`` or ``x \in`` that ``other`` lacks or shares.
+
+    Labels go too: ``\text{Total: }``, ``The answer is``.
+    """
+    label = _LABEL.match(text)
+    if label is not None and not re.search(r"\b(?:not|least|most|about)\b", label["words"] or ""):
+        text = text[label.end() :].strip()
     sides, others = _EQUALS.split(text), _EQUALS.split(other)
     named = len(sides) == 2 and is_name(sides[0].strip())
     shared = len(others) == 2 and others[0].strip().casefold() == sides[0].strip().casefold()
@@ -42,6 +53,8 @@ def is_name(side: str) -> bool:
     r"""Tell what is named (``x``, ``f(2)``, ``\angle ABC``, ``\text{Area}``) from a value."""
     if len(side) > _MAX_NAME_CHARACTERS or _VALUE_COMMAND.search(side):
         return False
+    if _TUPLE_OF_NAMES.fullmatch(side):
+        return True
     bare = _FUNCTION_ARGUMENT.sub("", _SUBSCRIPT.sub("", _TEXT.sub("T", side)).strip())
     return re.fullmatch(r"[a-zA-Z'|{}()\s\\]*[a-zA-Z][a-zA-Z'|{}()\s\\]*", bare) is not None
 

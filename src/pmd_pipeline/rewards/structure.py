@@ -11,13 +11,10 @@ _PAIRS: Final = {
     "(": (")", "]"),
     "[": ("]", ")"),
     r"\{": (r"\}",),
-    r"\langle": (r"\rangle",),
 }
-_DELIMITER: Final = re.compile(
-    r"\\begin\{[a-z]*\*?\}|\\end\{[a-z]*\*?\}|\\langle|\\rangle|\\[{}]|[(){}\[\]]"
-)
+_DELIMITER: Final = re.compile(r"\\begin\{[a-z]*\*?\}|\\end\{[a-z]*\*?\}|\\[{}]|[(){}\[\]]")
 _SEPARATOR: Final = re.compile(r"\s*(?:,|;|\\\\|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z]))\s*")
-_OPENING: Final = frozenset({"(", "[", "{", r"\{", r"\langle"})
+_OPENING: Final = frozenset({"(", "[", "{", r"\{"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Collection:
     r"""The elements of an answer and what encloses them.
 
     Attributes:
-        opening: ``"("``, ``"["``, ``"\{"``, ``"\langle"`` or empty.
+        opening: ``"("``, ``"["``, ``"\{"`` or empty.
         elements: What separators (comma, semicolon, "and", "or", a new line) set apart.
         closing: The matching delimiter or empty; ``(3, 4]`` has ``"("`` and ``"]"``.
     """
@@ -37,7 +34,7 @@ class Collection:
     @property
     def ordered(self) -> bool:
         """True for tuples, vectors and intervals, False for lists of solutions and sets."""
-        return self.opening in ("(", "[", r"\langle")
+        return self.opening in ("(", "[")
 
     def text(self) -> str:
         """Write the collection in TeX again."""
@@ -56,9 +53,9 @@ def parse_collection(text: str, *, thousands: bool = True) -> Collection:
         opening, closing = _enclosing(text)
         inner = text[len(opening) : len(text) - len(closing)] if opening else text
         elements = [element for part in _split(inner) if (element := strip_group(part))]
-        if opening not in ("(", r"\{") or len(elements) != 1 or closing == "]":
+        if not opening or len(elements) != 1:
             break
-        text = elements[0]  # (5) and \{5\} are 5
+        text = elements[0]  # (5), [5] and \{5\} are 5
     return Collection(opening, tuple(elements), closing)
 
 

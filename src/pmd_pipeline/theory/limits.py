@@ -142,7 +142,7 @@ def pmd_mean_small_tau_policy(probs: ArrayLike, rewards: ArrayLike) -> FloatArra
     problem = bandit_problem(probs, rewards, 1.0)
     weights = problem.probs * np.maximum(problem.centred, 0.0)
     weights[problem.is_constant] = problem.probs[problem.is_constant]
-    policy = weights / weights.sum(axis=-1, keepdims=True)
+    policy: FloatArray = weights / weights.sum(axis=-1, keepdims=True)
     return policy if problem.is_batched else policy[0]
 
 

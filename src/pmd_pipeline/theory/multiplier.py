@@ -103,7 +103,7 @@ def log_ratios_at(
 def _lower_bound(
     log_probs: FloatArray, targets: FloatArray, offset: FloatArray, log_mass: FloatArray
 ) -> FloatArray:
-    """Return a lower bound of log(lambda): ``log E exp(s)`` is convex in lambda; its tangent at 0."""
+    """Return a lower bound of log(lambda): the root of a tangent of the convex ``log E exp(s)``."""
     steepness = log_sum_exp_rows(log_probs + offset + 2.0 * targets)
     return np.asarray(np.log(log_mass) + log_mass - steepness)
 

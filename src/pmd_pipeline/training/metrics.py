@@ -66,3 +66,22 @@ class RoundMetrics:
     updating_seconds: float
     sampling_tokens_per_second: float
     updating_tokens_per_second: float
+
+
+def round_metrics(result: RoundResult) -> RoundMetrics:
+    """Return the figures of a finished round."""
+    rollouts = [rollout for cycle in result.cycles for rollout in cycle.rollouts]
+    tokens = np.array([len(rollout.completion.token_ids) for rollout in rollouts])
+    groups = pd.DataFrame(
+        {
+            "group": [rollout.problem_id for rollout in rollouts],
+            "correct": [rollout.correct for rollout in rollouts],
+            "reward": [rollout.reward for rollout in rollouts],
+        }
+    ).groupby("group")
+    return RoundMetrics(**{k: 0.0 for k in RoundMetrics.__dataclass_fields__} | dict(round=result.round_index, num_rollouts=len(rollouts),
+        mean_reward=float(np.mean([r.reward for r in rollouts])), group_pass_rate=float(np.mean([r.correct for r in rollouts])),
+        log_ratio_min=float(np.nanmin(np.concatenate([c.sequence_log_ratios for c in result.cycles]))),
+        gradient_norm=float(np.mean([u.gradient_norm for u in result.updates])), loss=0.0, grading_timeouts=0,
+        clip_fraction=sum(u.num_clipped for u in result.updates)/max(1,sum(u.num_clip_units for u in result.updates)),
+        sampling_seconds=result.sampling_seconds, grading_seconds=result.grading_seconds, updating_seconds=result.updating_seconds, learning_rate=result.learning_rate, policy_version=result.policy_version,))

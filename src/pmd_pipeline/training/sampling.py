@@ -31,6 +31,11 @@ class Collected:
     grading_seconds: float
 
 
+def grading_pool_for(rewards: RewardConfig) -> GradingPool:
+    """Return the processes that grade as ``rewards`` says; a context manager."""
+    return GradingPool(num_workers=rewards.num_workers, timeout_seconds=rewards.timeout_seconds)
+
+
 def collect_rollouts(
     engine: RolloutEngine,
     policy: Policy,

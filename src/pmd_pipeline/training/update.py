@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pmd_pipeline.algorithms import LossDenominators, LossInputs, mini_batch_loss
+from pmd_pipeline.algorithms import (
+    LossDenominators,
+    LossInputs,
+    mini_batch_loss,
+    sequence_log_ratio,
+)
 from pmd_pipeline.policies.log_probs import TokenLogProbs, response_log_probs
 from pmd_pipeline.policies.policy import Policy, autocast
 from pmd_pipeline.records import RolloutBatch
@@ -86,7 +91,10 @@ def update_policy(
         inputs = _loss_inputs(policy, batch, part, setup)
         output = mini_batch_loss(setup.algorithm, inputs, denominators)
         if not torch.isfinite(output.loss):
-            raise _non_finite(f"the loss is {output.loss.item()}", inputs, batch, part, where)
+            at_fault = ~torch.isfinite(output.rollout_losses)
+            raise _non_finite(
+                f"the loss is {output.loss.item()}", inputs, batch, part, at_fault, where
+            )
         output.loss.backward()  # type: ignore[no-untyped-call]
         loss += output.loss.item()
         num_clipped += float(output.num_clipped)
@@ -100,6 +108,7 @@ def update_policy(
             _loss_inputs(policy, batch, rows, setup),
             batch,
             rows,
+            torch.ones(len(rows), dtype=torch.bool),
             where,
         )
     optimizer.step()
@@ -158,23 +167,25 @@ def _loss_inputs(
 
 
 def _non_finite(
-    found: str, inputs: LossInputs, batch: TrainingBatch, part: Tensor, where: str
+    found: str,
+    inputs: LossInputs,
+    batch: TrainingBatch,
+    part: Tensor,
+    at_fault: Tensor,
+    where: str,
 ) -> NonFiniteUpdateError:
-    log_ratios = (
-        ((inputs.log_probs - inputs.behaviour_log_probs) * inputs.response_mask)
-        .sum(dim=1)
-        .detach()
-        .cpu()
-    )
+    log_ratios = sequence_log_ratio(
+        inputs.log_probs, inputs.behaviour_log_probs, inputs.response_mask
+    ).detach()
     # NaN sorts as the largest, which is what is wanted here.
-    worst = log_ratios.abs().argsort(descending=True)[:5].tolist()
+    order = log_ratios.abs().argsort(descending=True).tolist()
     offenders = ", ".join(
         f"{batch.names[int(part[i])]} (log-ratio {log_ratios[i]:.4g}, "
         f"reward {batch.rollouts.rewards[int(part[i])]:.4g})"
-        for i in worst
+        for i in [i for i in order if at_fault[i]][:5]
     )
     return NonFiniteUpdateError(
-        f"{where}: {found}; rollouts with the largest log-ratios: {offenders}. The update was not "
-        "made and the state after the last whole round is kept. Lower the learning rate, or raise "
-        "tau, and train this algorithm again"
+        f"{where}: {found}; the rollouts at fault, or with the largest log-ratios: {offenders}. "
+        "The update was not made and the state after the last whole round is kept. Lower the "
+        "learning rate, or raise tau, and train this algorithm again"
     )

@@ -11,8 +11,7 @@ from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
-from pmd_pipeline.rewards import GradingPool
-from pmd_pipeline.training.sampling import collect_rollouts
+from pmd_pipeline.training.sampling import collect_rollouts, grading_pool_for
 from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.tables import rollouts_to_table
 
@@ -47,7 +46,7 @@ def evaluate_policy(
     live = policy.load(resolve_device(compute))
     prompts = table_to_prompts(eval_problems, live.tokenizer)
     with (
-        GradingPool(rewards) as grading_pool,
+        grading_pool_for(rewards) as grading_pool,
         progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar,
     ):
         collected = collect_rollouts(

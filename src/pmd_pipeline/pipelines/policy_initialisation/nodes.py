@@ -1,5 +1,6 @@
 """Nodes of the stage ``policy_initialisation``."""
 
+import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
 from pmd_pipeline.config.compute import ComputeConfig
@@ -15,9 +16,15 @@ def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBas
 
 
 def initialise_policy(
-    config: PolicyInitialisationConfig, compute: ComputeConfig, seed: int
+    config: PolicyInitialisationConfig,
+    eval_problems: pd.DataFrame,
+    compute: ComputeConfig,
+    seed: int,
 ) -> Policy:
-    """Return the policy that all algorithms start from."""
+    """Return the policy that all algorithms start from; it has not seen any evaluation problem."""
     return loading.initialise_policy(
-        config, seed=derive_seed(seed, "initial policy"), device=resolve_device(compute)
+        config,
+        seed=derive_seed(seed, "initial policy"),
+        held_out=frozenset(eval_problems["problem"]),
+        device=resolve_device(compute),
     )

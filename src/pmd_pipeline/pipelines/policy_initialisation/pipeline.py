@@ -17,7 +17,12 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.initialise_policy,
-                inputs=["params:policy_initialisation", "params:compute", "params:seed"],
+                inputs=[
+                    "params:policy_initialisation",
+                    "eval_problems",
+                    "params:compute",
+                    "params:seed",
+                ],
                 outputs="initial_policy",
                 name="initialise_policy",
             ),

@@ -14,7 +14,6 @@ from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.policies.reference import PolicyReference, ResumePoint, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
-from pmd_pipeline.rewards import GradingPool
 from pmd_pipeline.training.metrics import round_metrics
 from pmd_pipeline.training.optimizer import (
     build_optimizer,
@@ -22,6 +21,7 @@ from pmd_pipeline.training.optimizer import (
     restore_optimizer_state,
 )
 from pmd_pipeline.training.rounds import run_rounds
+from pmd_pipeline.training.sampling import grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.tables import round_to_table
 
@@ -54,7 +54,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         policy = start.load(resolve_device(compute))
         optimizer = build_optimizer(policy, setup.optimizer)
         restore_optimizer_state(policy, optimizer, start.load_optimizer_state())
-        with GradingPool(rewards) as grading_pool:
+        with grading_pool_for(rewards) as grading_pool:
             for result in run_rounds(
                 policy,
                 optimizer,

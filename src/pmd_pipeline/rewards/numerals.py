@@ -11,9 +11,13 @@ NUM_DECIMALS: Final = 6  # an unending decimal must be right to so many places a
 # Possessive: linear in the length of any text.
 _INTEGER: Final = re.compile(r"\s*+([+-]?)([0-9]++)\s*+")
 _LONG_DECIMAL: Final = re.compile(r"\s*-?[0-9]*\.([0-9]{6,})\s*")
-_BASE_NAMES: Final = {
-    **{"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9},
-    **{"ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16},
+_BASE_NAMES: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7} | {
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+    "twelve": 12,
+    "sixteen": 16,
 }
 _BASE: Final = re.compile(
     r"\s*(-?(?=[A-Z]*[0-9])[0-9A-Z]+)\s*_\s*(?:([0-9])|\{\s*\(?([0-9]{1,2})\)?\s*\}"
@@ -47,7 +51,7 @@ def rounded_equal(text: str, decimal: Fraction, fraction: Fraction) -> bool:
         return False
     scale = 10 ** len(match[1])
     significant = abs(decimal) * scale >= 10 ** (NUM_DECIMALS - 1)
-    return significant and round(fraction * scale) == decimal * scale
+    return bool(significant and round(fraction * scale) == decimal * scale)
 
 
 def numerals_equal(answer: str, gold: str) -> bool | None:

@@ -1,0 +1,188 @@
+"""The report: one HTML file that opens without a network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from plotly.io.json import to_json_plotly
+from plotly.offline import get_plotlyjs
+
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.reporting import formatting, report_tables
+from pmd_pipeline.reporting.gains import INITIAL_POLICY
+from pmd_pipeline.reporting.nested import name_value_table, nested_tables
+from pmd_pipeline.reporting.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.plotly_figures import plotly_panel, plotly_stage_times
+from pmd_pipeline.reporting.samples import choose_samples
+from pmd_pipeline.reporting.styles import algorithm_styles
+from pmd_pipeline.reporting.summary import summary_paragraphs
+
+_PANEL_HEIGHT = 280
+_LONG_TEXT_CHARACTERS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportInputs:
+    """What a report is made of.
+
+    Attributes:
+        comparison: The comparison table.
+        round_metrics: One row per algorithm and round.
+        gains: Paired differences; None where completions are not at hand.
+        completions: Evaluated completions of the policies worth reading, by the name to show, such
+            as ``"initial policy"`` and each algorithm's label.
+        stage_times: Columns ``stage, kind, seconds``.
+        data_report: Counts of data preparation, as JSON holds them.
+        decontaminated_problems: Train problems dropped as copies of evaluation problems.
+        parameters: Of the run, nested.
+        provenance: Seed, commit, versions and the like, nested; what is unknown is left out.
+        extra_figures: Title, figure and caption of further sections.
+        interval_level: Of every interval.
+    """
+
+    comparison: pd.DataFrame
+    round_metrics: pd.DataFrame
+    gains: pd.DataFrame | None = None
+    completions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    stage_times: pd.DataFrame
+    data_report: Mapping[str, Any] = field(default_factory=dict)
+    decontaminated_problems: pd.DataFrame | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    extra_figures: Sequence[tuple[str, go.Figure, str]] = ()
+    interval_level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figure:
+    name: str
+    title: str
+    caption: str
+    alt_text: str
+    height: int
+    json: Markup
+
+
+def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
+    """Return the page; the same inputs give the same text.
+
+    Raises:
+        ValueError: If a table lacks a column.
+    """
+    environment = Environment(
+        loader=PackageLoader("pmd_pipeline.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    panels = learning_curve_panels(
+        inputs.round_metrics,
+        inputs.comparison,
+        interval_level=inputs.interval_level,
+        smoothing_rounds=config.smoothing_rounds,
+    )
+    return environment.get_template("report.html.j2").render(
+        title=config.title,
+        created=inputs.provenance.get("created"),
+        interval=formatting.percent(inputs.interval_level),
+        summary=summary_paragraphs(
+            inputs.comparison, inputs.gains, interval_level=inputs.interval_level
+        ),
+        comparison_table=report_tables.comparison_table(inputs.comparison, inputs.gains),
+        gains_table=None if inputs.gains is None else report_tables.gains_table(inputs.gains),
+        legend=algorithm_styles(
+            [*inputs.comparison["algorithm"], *inputs.round_metrics["algorithm"]]
+        ),
+        curves=[_curve(panel) for panel in panels],
+        evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
+        last_round_table=report_tables.last_round_table(inputs.round_metrics),
+        samples=_samples(inputs.completions, config.num_sample_completions),
+        long_text_characters=_LONG_TEXT_CHARACTERS,
+        stage_times=_stage_times(inputs.stage_times),
+        stage_time_table=report_tables.stage_time_table(inputs.stage_times),
+        extra_figures=[
+            _extra_figure(f"extra-{i}", title, figure, caption)
+            for i, (title, figure, caption) in enumerate(inputs.extra_figures)
+        ],
+        data_tables=_data_tables(inputs, config.num_listed_overlaps),
+        parameters=name_value_table(inputs.parameters, caption="Parameters", collapsed=True),
+        provenance=name_value_table(inputs.provenance, caption="Where this run comes from"),
+        initial_policy=INITIAL_POLICY,
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def _curve(panel: Panel) -> _Figure:
+    figure = plotly_panel(panel)
+    # The page has the title as a heading, and one legend for all panels.
+    figure.update_layout(
+        title=None,
+        showlegend=False,
+        height=_PANEL_HEIGHT,
+        margin={"l": 62, "r": 8, "t": 8, "b": 44},
+    )
+    return _figure(panel.name, panel.title, panel.meaning, panel.alt_text(), figure)
+
+
+def _stage_times(stage_times: pd.DataFrame) -> _Figure:
+    figure = plotly_stage_times(stage_times)
+    figure.update_layout(title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44})
+    caption = "Seconds of wall time, stacked by kind of work where it is known."
+    return _figure(
+        "stage-times", "Time per stage", caption, "The table below has the figures.", figure
+    )
+
+
+def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> _Figure:
+    copy = go.Figure(figure)
+    if not copy.layout.title.text and copy.layout.margin.t is None:
+        copy.update_layout(margin={"t": 30})
+    return _figure(name, title, caption, caption, copy)
+
+
+def _figure(name: str, title: str, caption: str, alt_text: str, figure: go.Figure) -> _Figure:
+    content = figure.to_plotly_json()
+    text = to_json_plotly({"data": content["data"], "layout": content["layout"]}, engine="json")
+    return _Figure(
+        name=name,
+        title=title,
+        caption=caption,
+        alt_text=alt_text,
+        height=int(figure.layout.height or 450),
+        # Within a script element HTML ends at "</" and "<!--" alone, whatever the JSON around it.
+        json=Markup(text.replace("<", "\\u003c")),
+    )
+
+
+def _samples(
+    completions: Mapping[str, pd.DataFrame], num_samples: int
+) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [
+            {**row, "answer": formatting.number(row["answer"])}
+            for row in choose_samples(table, num_samples=num_samples).to_dict(orient="records")
+        ]
+        for name, table in completions.items()
+        if num_samples > 0
+    }
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name that may be wrapped after its underscores and dots."""
+    wrapped = str(escape(name)).replace("_", "_<wbr>").replace(".", ".<wbr>")
+    return Markup(wrapped)
+
+
+def _data_tables(inputs: ReportInputs, num_listed: int) -> list[report_tables.HtmlTable]:
+    counts = {key: value for key, value in inputs.data_report.items() if key != "decontaminated"}
+    tables = nested_tables(counts, caption="Data preparation")
+    overlaps = inputs.decontaminated_problems
+    if overlaps is not None and len(overlaps) > 0:
+        tables.append(report_tables.overlap_table(overlaps, num_listed=num_listed))
+    return tables

@@ -1,0 +1,50 @@
+"use strict";
+(() => {
+  const plots = [...document.querySelectorAll(".plot")].map((element) => ({
+    element,
+    figure: JSON.parse(document.getElementById(`${element.id}-data`).textContent),
+  }));
+  const hidden = new Set();
+
+  const themed = (layout) => {
+    const style = getComputedStyle(document.documentElement);
+    const [ink, rule, paper] = ["--ink", "--rule", "--paper"].map((name) =>
+      style.getPropertyValue(name).trim());
+    const family = getComputedStyle(document.body).fontFamily;
+    const result = {
+      ...layout,
+      autosize: true,
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { ...layout.font, color: ink, size: 12, family },
+      hoverlabel: { bgcolor: paper, bordercolor: rule, font: { color: ink } },
+      // A finger that drags over a figure scrolls the page; a mouse zooms.
+      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    };
+    delete result.width;
+    for (const key of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))) {
+      result[key] = { ...layout[key], gridcolor: rule, linecolor: rule, zerolinecolor: rule };
+    }
+    return result;
+  };
+
+  const shown = (data) => data.map((trace) =>
+    trace.legendgroup && hidden.has(trace.legendgroup) ? { ...trace, visible: false } : trace);
+
+  const draw = () => plots.forEach(({ element, figure }) =>
+    Plotly.react(element, shown(figure.data), themed(figure.layout),
+      { responsive: true, displayModeBar: false }));
+
+  document.querySelectorAll(".legend button").forEach((button) => {
+    button.addEventListener("click", () => {
+      const algorithm = button.dataset.algorithm;
+      if (!hidden.delete(algorithm)) hidden.add(algorithm);
+      button.setAttribute("aria-pressed", String(!hidden.has(algorithm)));
+      draw();
+    });
+  });
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+    matchMedia(query).addEventListener("change", draw);
+  }
+  draw();
+})();

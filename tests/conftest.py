@@ -1,0 +1,35 @@
+"""Fixtures that many tests share."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pmd_pipeline.config.policy import EmbeddedPolicyConfig
+from pmd_pipeline.policies.embedded import build_policy
+from pmd_pipeline.policies.policy import Policy
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny models lose time with more threads, and sums keep their order with one."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_policy() -> Policy:
+    """The embedded policy, smaller yet and with random weights."""
+    config = EmbeddedPolicyConfig(
+        kind="embedded", hidden_size=32, num_heads=2, head_dim=16, feed_forward_size=64
+    )
+    return build_policy(config, seed=0)
+
+
+def shared_folder(name: str) -> Path:
+    """Return a folder of real data beside the checkout, or skip the test where it is absent."""
+    folder = PROJECT.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the folder shared/{name} beside the checkout")
+    return folder
