@@ -13,6 +13,8 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.io import DatasetError
 
+from pmd_pipeline.config.rewards import Convention
+
 ERROR_LOG = Path("data") / "last_error.log"
 
 # What a user's mistake or the machine can cause; anything else is our mistake and shows itself.
@@ -93,3 +95,36 @@ cli.add_command(
         context_settings=CONTEXT_SETTINGS,
     )
 )
+
+
+@cli.command()
+@click.argument("completions", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--convention",
+    type=click.Choice(["boxed", "answer_line"]),
+    default="boxed",
+    show_default=True,
+    help="Where a response states its answer.",
+)
+@click.option(
+    "--timeout-seconds", type=click.FloatRange(min=0, min_open=True), default=3.0,
+    show_default=True, help="Longest time of one comparison.",
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the regraded completions here (parquet).",
+)
+def regrade(
+    completions: Path, convention: Convention, timeout_seconds: float, output: Path | None
+) -> None:
+    """Grade saved evaluation COMPLETIONS (parquet) again, without a model.
+
+    Prints how the metrics change and each completion whose grade does.
+    """
+    from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
+
+    with spoken_errors():
+        former, regraded = regrade_file(completions, convention, timeout_seconds)
+        if output is not None:
+            regraded.to_parquet(output)
+        click.echo(format_changes(former, regraded))

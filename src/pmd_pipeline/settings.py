@@ -1,19 +1,13 @@
 """Project settings; see https://docs.kedro.org/en/stable/kedro_project_setup/settings.html."""
 
-import warnings
-
-# Of our dependencies' own doing, and nothing that a user could act on.
-warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
-warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method")
-
-from pmd_pipeline.context import ExperimentContext  # noqa: E402
-from pmd_pipeline.hooks.console import ConsoleHook  # noqa: E402
-from pmd_pipeline.hooks.lifecycle import LifecycleHook  # noqa: E402
-from pmd_pipeline.hooks.resume import ResumeHook  # noqa: E402
-from pmd_pipeline.hooks.tracking import TrackingHook  # noqa: E402
+from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.hooks.console import ConsoleHook
+from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.hooks.resume import ResumeHook
+from pmd_pipeline.hooks.tracking import TrackingHook
 
 # Ours stands in for kedro-mlflow's own hook: see hooks/tracking.py.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry")
 
 _resume = ResumeHook()
 HOOKS = (_resume, LifecycleHook(), TrackingHook(_resume), ConsoleHook())

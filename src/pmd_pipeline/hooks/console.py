@@ -6,7 +6,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.context import ExperimentContext
-from pmd_pipeline.reporting.console import format_console_table
+from pmd_pipeline.reporting.final_table import format_console_table
 
 
 class ConsoleHook:

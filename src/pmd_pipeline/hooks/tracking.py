@@ -4,6 +4,8 @@ It extends kedro-mlflow's hook, which reads ``mlflow.yml`` and opens and closes 
 replaces its logging of node parameters: typed parameters would be logged as one unreadable text.
 """
 
+import logging
+import warnings
 from typing import Any
 
 import pandas as pd
@@ -12,7 +14,6 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.tracking import MlflowClient
 
 from pmd_pipeline.context import ExperimentContext
@@ -27,6 +28,13 @@ from pmd_pipeline.tracking.runs import (
     log_parameters,
     run_exists,
 )
+
+with warnings.catch_warnings(record=True):
+    # MLflow warns of a class of kedro-mlflow, whatever the filters say; nothing of ours.
+    from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+
+# The package sets its own level to INFO when it is imported.
+logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
 
 _PARENT = ""
 
@@ -108,6 +116,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         name = dataset_name.rpartition(".")[2]
         if isinstance(data, go.Figure):
             log_figure(data, f"figures/{name}.html", self.run_id)
+        elif name.endswith("_images"):
+            for figure_name, figure in data.items():
+                log_figure(figure, f"figures/{figure_name}.png", self.run_id)
         elif name == "round_metrics" and label is not None:
             self._log_round(label, data)
         elif name == "eval_metrics":

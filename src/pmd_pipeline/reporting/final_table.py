@@ -1,6 +1,8 @@
 """The table that a run ends with: where each algorithm started and where it got to."""
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -129,7 +131,7 @@ def _gain_interval(
     return float(row["ci_low"].iloc[0]), float(row["ci_high"].iloc[0])
 
 
-def _start_to_end(row: dict[str, float]) -> str:
+def _start_to_end(row: Mapping[Hashable, Any]) -> str:
     ends = f"{formatting.share(row['initial'])} -> {formatting.share(row['final'])}"
     return f"{ends} {formatting.interval(row['ci_low'], row['ci_high'])}".strip()
 

@@ -58,7 +58,8 @@ def paired_gains(
     for algorithm, against, ours, theirs in pairs:
         _refuse_other_problems(algorithm, ours, against, theirs)
         for eval_set in ours.index.unique("eval_set"):
-            mine = ours.xs(eval_set, level="eval_set")
+            # Sorted, because the resamples are drawn by position.
+            mine = ours.xs(eval_set, level="eval_set").sort_index()
             other = theirs.xs(eval_set, level="eval_set").loc[mine.index]
             interval = paired_difference_interval(
                 mine["mean"].to_numpy(dtype=np.float64),

@@ -18,8 +18,8 @@ from pmd_pipeline.reporting.styles import KIND_COLOURS, MOST_MARKED_ROUNDS
 _DPI = 150
 _PANEL_INCHES = (4.0, 3.0)
 _LEGEND_INCHES_PER_ROW = 0.28
-_LEGEND_CHARACTERS_PER_INCH = 11.0
-_LEGEND_HANDLE_INCHES = 0.95
+_LEGEND_CHARACTERS_PER_INCH = 12.0
+_LEGEND_HANDLE_INCHES = 0.85
 _BAND_OPACITY = 0.13
 
 
@@ -113,7 +113,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         marked = len(series.rounds) <= MOST_MARKED_ROUNDS
         axes.plot(
             series.rounds,
-            series.values,
+            series.y,
             label=series.algorithm,
             color=series.style.colour,
             linestyle=series.style.matplotlib_dash,

@@ -23,14 +23,14 @@ class Series:
         algorithm: Its label.
         style: Its look.
         rounds: Ascending, [N].
-        values: NaN where not measured, [N].
+        y: NaN where not measured, [N].
         low, high: Ends of the interval, [N]; None where there is none.
     """
 
     algorithm: str
     style: AlgorithmStyle
     rounds: np.ndarray
-    values: np.ndarray
+    y: np.ndarray
     low: np.ndarray | None = None
     high: np.ndarray | None = None
 
@@ -116,7 +116,7 @@ def _round_panel(
                 algorithm=algorithm,
                 style=style,
                 rounds=rows["round"].to_numpy(dtype=np.int64),
-                values=values.to_numpy(),
+                y=values.to_numpy(),
             )
         )
     scale = None
@@ -163,7 +163,7 @@ def _evaluation_panel(
                 algorithm=algorithm,
                 style=style,
                 rounds=mine["round"].to_numpy(dtype=np.int64),
-                values=mine["value"].to_numpy(dtype=np.float64),
+                y=mine["value"].to_numpy(dtype=np.float64),
                 low=mine["ci_low"].to_numpy(dtype=np.float64),
                 high=mine["ci_high"].to_numpy(dtype=np.float64),
             )
@@ -193,7 +193,7 @@ def _mean_panel(
                 algorithm=algorithm,
                 style=style,
                 rounds=mine["round"].to_numpy(dtype=np.int64),
-                values=mine["value"].to_numpy(dtype=np.float64),
+                y=mine["value"].to_numpy(dtype=np.float64),
             )
         )
     return Panel(
@@ -211,11 +211,12 @@ def _all_values(series: Iterable[Series]) -> np.ndarray:
     parts = [
         part
         for line in series
-        for part in (line.values, line.low, line.high)
+        for part in (line.y, line.low, line.high)
         if part is not None and len(part) > 0
     ]
     values = np.concatenate(parts) if parts else np.empty(0)
-    return values[np.isfinite(values)]
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
 
 
 def _padded_range(
@@ -235,11 +236,11 @@ def _padded_range(
 
 
 def _in_words(series: Series) -> str:
-    measured = np.flatnonzero(np.isfinite(series.values))
+    measured = np.flatnonzero(np.isfinite(series.y))
     if len(measured) == 0:
         return ""
     first, last = measured[0], measured[-1]
     return (
-        f"{series.algorithm}: {series.values[first]:.3g} at round {series.rounds[first]}, "
-        f"{series.values[last]:.3g} at round {series.rounds[last]}"
+        f"{series.algorithm}: {series.y[first]:.3g} at round {series.rounds[first]}, "
+        f"{series.y[last]:.3g} at round {series.rounds[last]}"
     )

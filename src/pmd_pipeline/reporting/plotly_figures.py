@@ -117,13 +117,13 @@ def _line(series: Series, panel: Panel, *, shows_legend: bool) -> go.Scatter:
         legendgroup=series.algorithm,
         showlegend=shows_legend,
         x=series.rounds,
-        y=_positions(series.values, panel),
+        y=_positions(series.y, panel),
         mode="lines+markers" if marked else "lines",
         line={"color": style.colour, "dash": style.plotly_dash, "width": 2},
         marker={"symbol": style.plotly_marker, "size": 7},
         # On a logarithmic axis y holds positions: the reader wants the values.
         customdata=[
-            [_number(value), text] for value, text in zip(series.values, intervals, strict=True)
+            [_number(value), text] for value, text in zip(series.y, intervals, strict=True)
         ],
         hovertemplate=f"{series.algorithm}, {X_LABEL} %{{x}}: %{{customdata[0]}}"
         "%{customdata[1]}<extra></extra>",

@@ -1,6 +1,6 @@
 """The report: one HTML file that opens without a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.reporting import formatting, report_tables
 from pmd_pipeline.reporting.gains import INITIAL_POLICY
+from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.panels import Panel, learning_curve_panels
 from pmd_pipeline.reporting.plotly_figures import plotly_panel, plotly_stage_times
@@ -22,6 +23,8 @@ from pmd_pipeline.reporting.styles import algorithm_styles
 from pmd_pipeline.reporting.summary import summary_paragraphs
 
 _PANEL_HEIGHT = 280
+_PANEL_TITLE_HEIGHT = 50
+_SMALLEST_SCALE = 0.6
 _LONG_TEXT_CHARACTERS = 400
 
 
@@ -64,6 +67,7 @@ class _Figure:
     caption: str
     alt_text: str
     height: int
+    min_width: int
     json: Markup
 
 
@@ -141,8 +145,12 @@ def _stage_times(stage_times: pd.DataFrame) -> _Figure:
 
 def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> _Figure:
     copy = go.Figure(figure)
-    if not copy.layout.title.text and copy.layout.margin.t is None:
-        copy.update_layout(margin={"t": 30})
+    # The page has the title as a heading; what stays above the axes are titles of panels.
+    top = copy.layout.margin.t
+    copy.update_layout(
+        title=None,
+        margin={"t": _PANEL_TITLE_HEIGHT if top is None else min(top, _PANEL_TITLE_HEIGHT)},
+    )
     return _figure(name, title, caption, caption, copy)
 
 
@@ -155,6 +163,8 @@ def _figure(name: str, title: str, caption: str, alt_text: str, figure: go.Figur
         caption=caption,
         alt_text=alt_text,
         height=int(figure.layout.height or 450),
+        # A figure of several panels scrolls sideways before they get too small to read.
+        min_width=int(_SMALLEST_SCALE * (figure.layout.width or 0)),
         # Within a script element HTML ends at "</" and "<!--" alone, whatever the JSON around it.
         json=Markup(text.replace("<", "\\u003c")),
     )
@@ -162,7 +172,7 @@ def _figure(name: str, title: str, caption: str, alt_text: str, figure: go.Figur
 
 def _samples(
     completions: Mapping[str, pd.DataFrame], num_samples: int
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[dict[Hashable, Any]]]:
     return {
         name: [
             {**row, "answer": formatting.number(row["answer"])}
@@ -179,7 +189,7 @@ def _breakable(name: str) -> Markup:
     return Markup(wrapped)
 
 
-def _data_tables(inputs: ReportInputs, num_listed: int) -> list[report_tables.HtmlTable]:
+def _data_tables(inputs: ReportInputs, num_listed: int) -> list[HtmlTable]:
     counts = {key: value for key, value in inputs.data_report.items() if key != "decontaminated"}
     tables = nested_tables(counts, caption="Data preparation")
     overlaps = inputs.decontaminated_problems

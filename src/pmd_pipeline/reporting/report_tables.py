@@ -1,5 +1,8 @@
 """The report's tables."""
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from pmd_pipeline.reporting import formatting
@@ -158,7 +161,7 @@ def overlap_table(overlaps: pd.DataFrame, *, num_listed: int) -> HtmlTable:
     )
 
 
-def _metric_cell(row: dict[str, float]) -> str:
+def _metric_cell(row: Mapping[Hashable, Any]) -> str:
     if row["metric"] in _SHARES:
         return _with_interval(row["value"], row["ci_low"], row["ci_high"])
     bounds = (row["ci_low"], row["ci_high"])

@@ -8,8 +8,8 @@ import pandas as pd
 def choose_samples(completions: pd.DataFrame, *, num_samples: int) -> pd.DataFrame:
     """Return ``num_samples`` completions: half right, half wrong, as far as there are such.
 
-    They are drawn by a hash of their names, so that the choice depends on no order and the same
-    problems come up for every algorithm; no problem is shown twice while another is left.
+    They are drawn by a hash of their problems' names, so that the choice depends on no order and
+    algorithms share problems where they can; no problem is shown twice while another is left.
 
     Args:
         completions: Columns ``eval_set, problem_id, sample_index, correct`` and others.
@@ -28,16 +28,13 @@ def choose_samples(completions: pd.DataFrame, *, num_samples: int) -> pd.DataFra
 
 def _ranked(completions: pd.DataFrame) -> pd.DataFrame:
     problems = completions["eval_set"].astype(str) + "/" + completions["problem_id"].astype(str)
-    repeats = completions.assign(problem=problems).groupby(["problem", "correct"]).cumcount()
-    keys = pd.DataFrame(
-        {
-            "repeat": repeats.to_numpy(),
-            "hash": [_hash(problem) for problem in problems],
-            "sample": completions["sample_index"].to_numpy(),
-        }
+    drawn = completions.assign(_problem=[_hash(problem) for problem in problems]).sort_values(
+        ["_problem", "sample_index"], kind="stable"
     )
-    order = keys.sort_values(["repeat", "hash", "sample"], kind="stable").index
-    return completions.iloc[order]
+    repeats = drawn.groupby(["_problem", "correct"]).cumcount()
+    return drawn.assign(_repeat=repeats).sort_values(["_repeat", "_problem"], kind="stable")[
+        completions.columns
+    ]
 
 
 def _hash(text: str) -> str:

@@ -31,13 +31,16 @@ class SymlogScale:
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Return positions on the axis."""
         values = np.asarray(values, dtype=np.float64)
-        return np.sign(values) * np.log1p(np.abs(values) / self.linear_width) / math.log(10)
+        magnitudes = np.log1p(np.abs(values) / self.linear_width) / math.log(10)
+        positions: np.ndarray = np.copysign(magnitudes, values)
+        return positions
 
     def inverse(self, positions: np.ndarray) -> np.ndarray:
         """Return the values at positions on the axis."""
         positions = np.asarray(positions, dtype=np.float64)
         magnitudes = np.expm1(np.abs(positions) * math.log(10)) * self.linear_width
-        return np.sign(positions) * magnitudes
+        values: np.ndarray = np.copysign(magnitudes, positions)
+        return values
 
     def ticks(self, low: float, high: float) -> list[float]:
         """Return round values from ``low`` to ``high``, zero among them where it lies inside."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-MatplotlibDash = str | tuple[float, tuple[float, ...]]
+MatplotlibDash = tuple[float, tuple[float, ...]] | Literal["solid"]
 
 # Okabe and Ito's palette for colour-blind readers, without black and yellow (unreadable on a dark
 # and on a white page), blue and green lightened a little for the dark one.
@@ -29,7 +30,7 @@ _MARKERS = (
 )
 
 # With more points than this, markers hide the line.
-MOST_MARKED_ROUNDS = 40
+MOST_MARKED_ROUNDS = 20
 
 KIND_COLOURS = {
     "sampling": "#56b4e9",

@@ -20,12 +20,12 @@ _PIXELS_PER_INCH = 100
 _BAND_OPACITY = 0.13
 _LEGEND_ROW_PIXELS = 26
 _AXIS_PIXELS = 60
-_TOP_PIXELS = 90
+_PANEL_TITLE_SIZE = 14
+_TOP_PIXELS = 75
 
 
 def plotly_figure(spec: FigureSpec) -> go.Figure:
     """Return the panels in a grid with one legend below them."""
-    width = spec.panel_inches[0] * spec.num_columns * _PIXELS_PER_INCH
     _, num_legend_rows = legend_rows(spec)
     bottom = _AXIS_PIXELS + _LEGEND_ROW_PIXELS * num_legend_rows
     drawing = spec.panel_inches[1] * spec.num_rows * _PIXELS_PER_INCH
@@ -36,6 +36,7 @@ def plotly_figure(spec: FigureSpec) -> go.Figure:
         horizontal_spacing=0.26 / spec.num_columns,
         vertical_spacing=0.28 / spec.num_rows,
     )
+    figure.update_annotations(font_size=_PANEL_TITLE_SIZE)
     shown: set[str] = set()
     for index, panel in enumerate(spec.panels):
         row, column = divmod(index, spec.num_columns)
@@ -52,7 +53,6 @@ def plotly_figure(spec: FigureSpec) -> go.Figure:
     figure.update_layout(
         title={"text": spec.title, "x": 0.5, "y": 0.985, "yanchor": "top"},
         template="plotly_white",
-        width=width,
         height=drawing + _TOP_PIXELS + bottom,
         margin={"l": 70, "r": 30, "t": _TOP_PIXELS, "b": bottom},
         legend={
@@ -123,7 +123,7 @@ def _set_axes(figure: go.Figure, panel: Panel, cell: dict[str, int]) -> None:
     if panel.log_y:
         # Plotly wants the range of a logarithmic axis as powers of ten.
         powers = None if y_range is None else [math.log10(end) for end in y_range]
-        scale = {"type": "log", "exponentformat": "power", "range": powers}
+        scale = {"type": "log", "exponentformat": "power", "dtick": 1, "range": powers}
     else:
         scale = {"range": y_range}
     figure.update_yaxes(title_text=panel.y_label, title_standoff=8, **scale, **cell)

@@ -71,17 +71,59 @@ class RoundMetrics:
 def round_metrics(result: RoundResult) -> RoundMetrics:
     """Return the figures of a finished round."""
     rollouts = [rollout for cycle in result.cycles for rollout in cycle.rollouts]
-    tokens = np.array([len(rollout.completion.token_ids) for rollout in rollouts])
-    groups = pd.DataFrame(
-        {
-            "group": [rollout.problem_id for rollout in rollouts],
-            "correct": [rollout.correct for rollout in rollouts],
-            "reward": [rollout.reward for rollout in rollouts],
-        }
-    ).groupby("group")
-    return RoundMetrics(**{k: 0.0 for k in RoundMetrics.__dataclass_fields__} | dict(round=result.round_index, num_rollouts=len(rollouts),
-        mean_reward=float(np.mean([r.reward for r in rollouts])), group_pass_rate=float(np.mean([r.correct for r in rollouts])),
-        log_ratio_min=float(np.nanmin(np.concatenate([c.sequence_log_ratios for c in result.cycles]))),
-        gradient_norm=float(np.mean([u.gradient_norm for u in result.updates])), loss=0.0, grading_timeouts=0,
-        clip_fraction=sum(u.num_clipped for u in result.updates)/max(1,sum(u.num_clip_units for u in result.updates)),
-        sampling_seconds=result.sampling_seconds, grading_seconds=result.grading_seconds, updating_seconds=result.updating_seconds, learning_rate=result.learning_rate, policy_version=result.policy_version,))
+    group_ids = [rollout.problem_id for rollout in rollouts]
+    rewards = [rollout.reward for rollout in rollouts]
+    lengths = np.array([len(rollout.completion.token_ids) for rollout in rollouts])
+    entropies = _all(result, "mean_entropies")
+    measured = _all(result, "sequence_log_ratios")
+    log_ratios = measured[~np.isnan(measured)]
+    mismatch = _all(result, "mismatch")
+    num_tokens = int(lengths.sum())
+    return RoundMetrics(
+        round=result.round_index,
+        policy_version=result.policy_version,
+        num_rollouts=len(rollouts),
+        learning_rate=result.learning_rate,
+        mean_reward=float(np.mean(rewards)),
+        group_pass_rate=diagnostics.group_pass_rate(
+            [rollout.correct for rollout in rollouts], group_ids
+        ),
+        no_signal_fraction=diagnostics.no_signal_fraction(rewards, group_ids),
+        entropy=float(np.average(entropies, weights=lengths)) if num_tokens else np.nan,
+        mean_response_tokens=float(lengths.mean()),
+        truncated_fraction=float(np.mean([r.completion.truncated for r in rollouts])),
+        log_ratio_min=float(log_ratios.min()),
+        log_ratio_mean=float(log_ratios.mean()),
+        log_ratio_max=float(log_ratios.max()),
+        kl=diagnostics.kl_estimate(log_ratios),
+        reverse_kl=diagnostics.reverse_kl_estimate(log_ratios),
+        chi2=diagnostics.chi_squared_estimate(log_ratios),
+        clip_fraction=_ratio(
+            sum(update.num_clipped for update in result.updates),
+            sum(update.num_clip_units for update in result.updates),
+        ),
+        gradient_norm=_mean([update.gradient_norm for update in result.updates]),
+        loss=_mean([update.loss for update in result.updates]),
+        mismatch_mean=float(np.abs(mismatch).mean()),
+        mismatch_max=float(np.abs(mismatch).max()),
+        mismatch_kl=diagnostics.mismatch_kl_estimate(mismatch),
+        grading_timeouts=sum(rollout.grade_reason == "timeout" for rollout in rollouts),
+        sampling_seconds=result.sampling_seconds,
+        grading_seconds=result.grading_seconds,
+        updating_seconds=result.updating_seconds,
+        sampling_tokens_per_second=_ratio(num_tokens, result.sampling_seconds),
+        updating_tokens_per_second=_ratio(num_tokens, result.updating_seconds),
+    )
+
+
+def _all(result: RoundResult, name: str) -> np.ndarray:
+    return np.concatenate([getattr(cycle, name) for cycle in result.cycles])
+
+
+def _mean(values: list[float]) -> float:
+    """NaN where the prompt filter has left no update."""
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator else float("nan")

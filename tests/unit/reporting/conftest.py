@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pmd_pipeline.reporting import build_comparison, training_times
+
 ALGORITHMS = ("pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient")
 FINAL_SHARES = (0.88, 0.47, 0.89, 0.74, 0.90)
 EVAL_SETS = ("add3", "carries")
@@ -124,6 +126,45 @@ def initial_metrics() -> pd.DataFrame:
 @pytest.fixture
 def round_metrics() -> pd.DataFrame:
     return make_round_metrics(dict(zip(ALGORITHMS, FINAL_SHARES, strict=True)), NUM_ROUNDS)
+
+
+@pytest.fixture
+def comparison(
+    initial_metrics: pd.DataFrame, phase_metrics: dict[str, dict[int, pd.DataFrame]]
+) -> pd.DataFrame:
+    return build_comparison(initial_metrics, phase_metrics)
+
+
+@pytest.fixture
+def gains() -> pd.DataFrame:
+    """What a gains table looks like; the numbers are made up."""
+    rows = []
+    for eval_set in EVAL_SETS:
+        for algorithm, share in zip(ALGORITHMS, FINAL_SHARES, strict=True):
+            gain = share - 0.46
+            rows.append((algorithm, "initial policy", eval_set, K, gain, gain - 0.07, gain + 0.07))
+        for algorithm, share in zip(ALGORITHMS[1:], FINAL_SHARES[1:], strict=True):
+            gain = share - FINAL_SHARES[0]
+            rows.append((algorithm, "pmd_mean", eval_set, K, gain, gain - 0.05, gain + 0.05))
+    return pd.DataFrame(
+        rows, columns=["algorithm", "against", "eval_set", "k", "gain", "ci_low", "ci_high"]
+    )
+
+
+@pytest.fixture
+def stage_times(round_metrics: pd.DataFrame) -> pd.DataFrame:
+    def whole(stage: str, seconds: float) -> pd.DataFrame:
+        return pd.DataFrame({"stage": [stage], "kind": [""], "seconds": [seconds]})
+
+    return pd.concat(
+        [
+            whole("data_preparation", 1.25),
+            whole("policy_initialisation", 44.0),
+            training_times(round_metrics),
+            whole("evaluation", 9.0),
+        ],
+        ignore_index=True,
+    )
 
 
 @pytest.fixture

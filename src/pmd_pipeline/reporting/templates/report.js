@@ -6,7 +6,9 @@
   }));
   const hidden = new Set();
 
-  const themed = (layout) => {
+  // Figures made elsewhere keep their colours, on the white that they were made for.
+  const themed = (layout, keepsColours) => {
+    if (keepsColours) return { ...layout, autosize: true, width: undefined };
     const style = getComputedStyle(document.documentElement);
     const [ink, rule, paper] = ["--ink", "--rule", "--paper"].map((name) =>
       style.getPropertyValue(name).trim());
@@ -14,6 +16,7 @@
     const result = {
       ...layout,
       autosize: true,
+      width: undefined,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { ...layout.font, color: ink, size: 12, family },
@@ -21,7 +24,6 @@
       // A finger that drags over a figure scrolls the page; a mouse zooms.
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     };
-    delete result.width;
     for (const key of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))) {
       result[key] = { ...layout[key], gridcolor: rule, linecolor: rule, zerolinecolor: rule };
     }
@@ -32,7 +34,7 @@
     trace.legendgroup && hidden.has(trace.legendgroup) ? { ...trace, visible: false } : trace);
 
   const draw = () => plots.forEach(({ element, figure }) =>
-    Plotly.react(element, shown(figure.data), themed(figure.layout),
+    Plotly.react(element, shown(figure.data), themed(figure.layout, "keepsColours" in element.dataset),
       { responsive: true, displayModeBar: false }));
 
   document.querySelectorAll(".legend button").forEach((button) => {

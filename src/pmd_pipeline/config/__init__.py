@@ -1,0 +1,1 @@
+"""Configuration: pydantic models, one file per section of the parameters."""

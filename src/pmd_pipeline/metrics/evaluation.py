@@ -1,0 +1,153 @@
+"""From a table of graded completions to avg@k, pass@k and maj@k with intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pmd_pipeline.metrics.estimators import average_at_k, pass_at_k
+from pmd_pipeline.metrics.intervals import bootstrap_interval
+from pmd_pipeline.metrics.majority import majority_at_k
+
+COMPLETION_COLUMNS = (
+    "problem_id",
+    "sample_index",
+    "answer",
+    "correct",
+    "truncated",
+    "num_tokens",
+)
+EVALUATION_COLUMNS = ("metric", "k", "value", "ci_low", "ci_high")
+
+
+def evaluate_completions(
+    completions: pd.DataFrame,
+    *,
+    seed: int = 0,
+    num_resamples: int = 10_000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return the metrics of an evaluation set with bootstrap intervals over its problems.
+
+    Rows, each a mean over problems:
+
+    - ``avg_at_k`` for k = n, all samples (avg@k has the same expectation for every k);
+    - ``pass_at_k`` and ``maj_at_k`` for k = 1, 2, 4, ... below n, and n;
+    - ``truncated_fraction`` and ``mean_response_tokens``, k = n.
+
+    Args:
+        completions: One row per sample with the columns ``problem_id``, ``sample_index``,
+            ``answer`` (the vote in maj@k; missing where there is none), ``correct``,
+            ``truncated`` and ``num_tokens``. Other columns and the order of rows do not matter.
+        seed: Of the bootstrap; one seed resamples the same problems for every metric.
+        num_resamples: Of the bootstrap.
+        level: Of the intervals.
+
+    Returns:
+        A table with the columns ``metric, k, value, ci_low, ci_high``.
+
+    Raises:
+        ValueError: If a column is missing or holds unusable values, the table is empty, a sample
+            stands twice, or problems have different numbers of samples.
+    """
+    per_problem = evaluate_problems(completions)
+    rows = []
+    for (metric, k), values in per_problem.groupby(["metric", "k"], sort=False)["value"]:
+        interval = bootstrap_interval(values.to_numpy(), seed, num_resamples, level)
+        rows.append((metric, k, interval.value, interval.low, interval.high))
+    return pd.DataFrame(rows, columns=list(EVALUATION_COLUMNS))
+
+
+def evaluate_problems(completions: pd.DataFrame) -> pd.DataFrame:
+    """Return each problem's metrics: a row per metric, k and problem.
+
+    The input and the metrics are those of ``evaluate_completions``.
+
+    Returns:
+        A table with the columns ``metric, k, problem_id, value``, problems in sorted order.
+
+    Raises:
+        ValueError: As ``evaluate_completions``.
+    """
+    table = _checked_completions(completions)
+    num_samples = _num_samples(table)
+    ks = _powers_of_two(num_samples)
+    rows: list[tuple[str, int, object, float]] = []
+    for problem_id, samples in table.groupby("problem_id", sort=True):
+        correct = samples["correct"].to_numpy()
+        num_correct = int(correct.sum())
+        answers = [None if pd.isna(answer) else answer for answer in samples["answer"]]
+        rows.append(
+            (
+                "avg_at_k",
+                num_samples,
+                problem_id,
+                average_at_k(num_samples, num_correct, num_samples),
+            )
+        )
+        for k in ks:
+            rows.append(("pass_at_k", k, problem_id, pass_at_k(num_samples, num_correct, k)))
+            rows.append(("maj_at_k", k, problem_id, majority_at_k(answers, correct, k)))
+        rows.append(
+            ("truncated_fraction", num_samples, problem_id, float(samples["truncated"].mean()))
+        )
+        rows.append(
+            ("mean_response_tokens", num_samples, problem_id, float(samples["num_tokens"].mean()))
+        )
+    found = pd.DataFrame(rows, columns=["metric", "k", "problem_id", "value"])
+    order = {m: i for i, m in enumerate(dict.fromkeys(found["metric"]))}
+    return found.sort_values(
+        ["metric", "k"], key=lambda c: c.map(order) if c.name == "metric" else c, kind="stable"
+    ).reset_index(drop=True)
+
+
+def _powers_of_two(num_samples: int) -> Sequence[int]:
+    below = [2**i for i in range(num_samples.bit_length()) if 2**i < num_samples]
+    return [*below, num_samples]
+
+
+def _checked_completions(completions: pd.DataFrame) -> pd.DataFrame:
+    missing = [column for column in COMPLETION_COLUMNS if column not in completions.columns]
+    if missing:
+        raise ValueError(
+            f"the table of completions lacks the columns {missing}; it has "
+            f"{list(completions.columns)}"
+        )
+    if completions.empty:
+        raise ValueError("the table of completions is empty: there is nothing to evaluate")
+    table = completions.loc[:, list(COMPLETION_COLUMNS)].copy()
+    for column in ("problem_id", "sample_index", "correct", "truncated", "num_tokens"):
+        if table[column].isna().any():
+            raise ValueError(
+                f"column {column!r} has {int(table[column].isna().sum())} missing values; only "
+                "`answer` may be missing"
+            )
+    for column in ("correct", "truncated"):
+        if not table[column].isin([0, 1]).all():
+            wrong = table.loc[~table[column].isin([0, 1]), column].iloc[0]
+            raise ValueError(f"column {column!r} must hold True and False, found {wrong!r}")
+        table[column] = table[column].astype(bool)
+    tokens = pd.to_numeric(table["num_tokens"], errors="coerce").to_numpy(dtype=np.float64)
+    if not (np.isfinite(tokens) & (tokens >= 0)).all():
+        raise ValueError("column 'num_tokens' must hold counts of tokens, 0 or more")
+    repeated = table.duplicated(["problem_id", "sample_index"])
+    if repeated.any():
+        first = table.loc[repeated].iloc[0]
+        raise ValueError(
+            f"{int(repeated.sum())} samples stand more than once, first sample "
+            f"{first['sample_index']} of problem {first['problem_id']!r}: drop the copies"
+        )
+    return table
+
+
+def _num_samples(table: pd.DataFrame) -> int:
+    counts = table.groupby("problem_id", sort=True).size()
+    expected = int(counts.max())
+    ragged = counts[counts != expected]
+    if not ragged.empty:
+        raise ValueError(
+            f"every problem needs as many samples; most in one problem are {expected}, but "
+            f"{len(ragged)} problems have fewer, first {ragged.index[0]!r} with {ragged.iloc[0]}: "
+            "complete the evaluation"
+        )
+    return expected

@@ -1,0 +1,64 @@
+"""Grading saved completions again, without a model."""
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.errors
+import pyarrow as pa
+
+from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.metrics import evaluate_completions
+from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.schemas.evaluation import CompletionTable
+
+_MAX_LISTED = 20
+
+
+def regrade_file(
+    path: Path, convention: Convention, timeout_seconds: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a file's completions with their saved grades, and with new ones.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or no table of completions.
+    """
+    try:
+        former = CompletionTable.validate(pd.read_parquet(path))
+    except FileNotFoundError:
+        raise ValueError(
+            f"there is no file {path}; give an eval_completions.parquet, such as those below "
+            "data/07_model_output"
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); it may be cut short") from error
+    except pandera.errors.SchemaError as error:
+        raise ValueError(f"{path} is no table of evaluation completions: {error}") from error
+    with GradingPool(timeout_seconds=timeout_seconds) as pool:
+        grades = pool.grade_many(former["response"].tolist(), former["gold"].tolist(), convention)
+    regraded = former.assign(
+        answer=pd.Series([grade.answer for grade in grades], index=former.index, dtype=object),
+        correct=[grade.correct for grade in grades],
+        grade_reason=[str(grade.reason) for grade in grades],
+    )
+    return former, regraded
+
+
+def format_changes(former: pd.DataFrame, regraded: pd.DataFrame) -> str:
+    """Return what regrading changed, as text."""
+    changed = former["correct"] != regraded["correct"]
+    lines = [f"{len(former)} completions, {int(changed.sum())} grades changed", ""]
+    for eval_set in former["eval_set"].unique():
+        before, after = (
+            evaluate_completions(table[table["eval_set"] == eval_set])
+            for table in (former, regraded)
+        )
+        lines.append(f"{eval_set:<30} {'before':>8} {'after':>8}")
+        for old, new in zip(before.itertuples(), after.itertuples(), strict=True):
+            lines.append(f"  {old.metric:<22} k={old.k:<4} {old.value:>8.4f} {new.value:>8.4f}")
+    for row in regraded[changed].head(_MAX_LISTED).itertuples():
+        verdict = "now right" if row.correct else f"now wrong ({row.grade_reason})"
+        lines.append(
+            f"{row.problem_id}#{row.sample_index}: answer {row.answer!r}, reference "
+            f"{row.gold!r}: {verdict}"
+        )
+    return "\n".join(lines)

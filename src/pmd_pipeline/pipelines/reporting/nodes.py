@@ -1,0 +1,189 @@
+"""Nodes of the stage ``reporting``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from pydantic import BaseModel
+
+from pmd_pipeline.config.evaluation import EvaluationConfig
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.reporting.comparison import build_comparison
+from pmd_pipeline.reporting.curves import CURVES
+from pmd_pipeline.reporting.gains import INITIAL_POLICY, paired_gains
+from pmd_pipeline.reporting.matplotlib_figures import (
+    matplotlib_panel,
+    matplotlib_panel_grid,
+    matplotlib_stage_times,
+)
+from pmd_pipeline.reporting.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.plotly_figures import (
+    plotly_panel,
+    plotly_panel_grid,
+    plotly_stage_times,
+)
+from pmd_pipeline.reporting.report import ReportInputs, render_report
+from pmd_pipeline.reporting.stage_times import training_times
+from pmd_pipeline.training.seeds import derive_seed
+
+REFERENCE = "pmd_mean"
+_TITLE = "Learning curves"
+
+
+def input_name(label: str, phase: int) -> str:
+    """Return the argument name of a phase's table."""
+    return f"{label}__{phase}"
+
+
+def make_collect_round_metrics(
+    algorithms: Sequence[str], num_phases: int
+) -> Callable[..., pd.DataFrame]:
+    """Return the node function that puts all phases' round metrics into one table."""
+
+    def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
+        """Return one row per algorithm and round."""
+        return pd.concat(
+            [
+                tables[input_name(label, phase)]
+                for label in algorithms
+                for phase in range(1, num_phases + 1)
+            ],
+            ignore_index=True,
+        )
+
+    return collect_round_metrics
+
+
+def make_compare(
+    algorithms: Sequence[str], num_phases: int, rounds_per_phase: int
+) -> Callable[..., pd.DataFrame]:
+    """Return the node function that compares all evaluations."""
+
+    def compare(initial: pd.DataFrame, **tables: pd.DataFrame) -> pd.DataFrame:
+        """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
+        return build_comparison(
+            initial,
+            {
+                label: {
+                    phase * rounds_per_phase: tables[input_name(label, phase)]
+                    for phase in range(1, num_phases + 1)
+                }
+                for label in algorithms
+            },
+        )
+
+    return compare
+
+
+def compute_gains(
+    initial: pd.DataFrame, config: EvaluationConfig, seed: int, **final: pd.DataFrame
+) -> pd.DataFrame:
+    """Return paired differences of avg@k: to the initial policy, and to PMD-mean."""
+    return paired_gains(
+        initial,
+        final,
+        reference=REFERENCE,
+        seed=derive_seed(seed, "gains"),
+        level=config.interval_level,
+        num_resamples=config.num_bootstrap_resamples,
+    )
+
+
+def measure_stage_times(run_state: dict[str, Any], round_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the wall time of each stage, and of an algorithm's rounds by kind of work."""
+    seconds: dict[str, float] = {}
+    for node, value in run_state["node_seconds"].items():
+        label, _, name = node.rpartition(".")
+        if name == "train":
+            continue
+        stage = "evaluation" if label else node
+        seconds[stage] = seconds.get(stage, 0.0) + value
+    rows = [(stage, "", value) for stage, value in seconds.items()]
+    others = pd.DataFrame(rows, columns=["stage", "kind", "seconds"])
+    # What takes no visible time would only crowd the figure.
+    others = others[others["seconds"] >= 0.01 * others["seconds"].max()]
+    return pd.concat([others, training_times(round_metrics)], ignore_index=True)
+
+
+def draw_learning_curves(
+    round_metrics: pd.DataFrame,
+    comparison: pd.DataFrame,
+    evaluation: EvaluationConfig,
+    reporting: ReportingConfig,
+) -> dict[str, go.Figure | dict[str, Figure]]:
+    """Return the learning curves, interactive and as images."""
+    panels = learning_curve_panels(
+        round_metrics,
+        comparison,
+        interval_level=evaluation.interval_level,
+        smoothing_rounds=reporting.smoothing_rounds,
+    )
+    of_rounds = {panel.name: panel for panel in panels}
+    evaluations: list[Panel] = [
+        panel for panel in panels if panel.name not in {curve.column for curve in CURVES}
+    ]
+    interactive = {
+        f"figure_{curve.column}": plotly_panel(of_rounds[curve.column]) for curve in CURVES
+    }
+    return {
+        **interactive,
+        "figure_avg_at_k": plotly_panel_grid(evaluations, title="avg@k on held-out problems"),
+        "learning_curve_images": {
+            "learning_curves": matplotlib_panel_grid(panels, title=_TITLE),
+            **{panel.name: matplotlib_panel(panel) for panel in panels},
+        },
+    }
+
+
+def draw_stage_times(stage_times: pd.DataFrame) -> tuple[go.Figure, dict[str, Figure]]:
+    """Return where the time went, interactive and as an image."""
+    return plotly_stage_times(stage_times), {"stage_times": matplotlib_stage_times(stage_times)}
+
+
+def write_report(
+    comparison: pd.DataFrame,
+    round_metrics: pd.DataFrame,
+    gains: pd.DataFrame,
+    stage_times: pd.DataFrame,
+    data_report: dict[str, Any],
+    decontaminated_problems: pd.DataFrame,
+    provenance: dict[str, Any],
+    run_state: dict[str, Any],
+    parameters: dict[str, Any],
+    initial: pd.DataFrame,
+    **final: pd.DataFrame,
+) -> str:
+    """Return the report, one page that needs no network."""
+    plain = {name: _plain(value) for name, value in parameters.items()}
+    return render_report(
+        ReportInputs(
+            comparison=comparison,
+            round_metrics=round_metrics,
+            gains=gains,
+            completions={INITIAL_POLICY: initial, **final},
+            stage_times=stage_times,
+            data_report=data_report,
+            decontaminated_problems=decontaminated_problems,
+            parameters=plain,
+            provenance={
+                "created": run_state["version"],
+                "seed": plain["seed"],
+                "data version": run_state["version"],
+                "MLflow run": run_state["mlflow_runs"].get("", "not tracked"),
+                **provenance,
+            },
+            interval_level=plain["evaluation"]["interval_level"],
+        ),
+        ReportingConfig.model_validate(plain["reporting"]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return parameters as plain values: Kedro has made models of those that a node names."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return value

@@ -1,0 +1,265 @@
+"""The report: complete, safe, self-contained and the same every time."""
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.reporting import INITIAL_POLICY, ReportInputs, render_report
+
+HOSTILE = '</pre></script><script>alert("boo")</script><img src=x onerror=alert(1)>'
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements, and the text outside scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.scripts: dict[str, str] = {}
+        self._inside = ""
+        self._script_id = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+        self._script_id = dict(attrs).get("id") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[self._script_id] = data
+        elif self._inside != "style":
+            self.words.append(data)
+
+    def text(self) -> str:
+        """Return the visible text, white space collapsed."""
+        return " ".join(" ".join(self.words).split())
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+
+@pytest.fixture
+def inputs(
+    comparison: pd.DataFrame,
+    round_metrics: pd.DataFrame,
+    gains: pd.DataFrame,
+    stage_times: pd.DataFrame,
+    initial_completions: pd.DataFrame,
+    final_completions: dict[str, pd.DataFrame],
+) -> ReportInputs:
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], name="exact"))
+    return ReportInputs(
+        comparison=comparison,
+        round_metrics=round_metrics,
+        gains=gains,
+        completions={INITIAL_POLICY: initial_completions, **final_completions},
+        stage_times=stage_times,
+        data_report={
+            "num_rows_in": 17917,
+            "sets": {"train": {"num_kept": 17398}, "add3": {"num_kept": 30}},
+            "decontaminated": [{"problem_id": "only-in-the-table-of-overlaps"}],
+        },
+        decontaminated_problems=pd.DataFrame(
+            {
+                "problem_id": [f"dapo-{i}" for i in range(60)],
+                "eval_problem_id": "aime-7",
+                "rule": "exact",
+            }
+        ),
+        parameters={"training": {"optimizer": {"learning_rate": 4e-4}}},
+        provenance={"seed": 7, "created": "2026-01-02 03:04 UTC", "packages": {"torch": "2.13.0"}},
+        extra_figures=[("Figure 1: the gap", figure, "How far the two are apart.")],
+    )
+
+
+def test_the_page_holds_every_section(inputs: ReportInputs) -> None:
+    """Headings come in reading order, and every link in the page leads somewhere."""
+    page = Page(render_report(inputs, ReportingConfig(title="A comparison")))
+    ids = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
+    assert ids == [
+        "summary",
+        "curves",
+        "evaluation",
+        "samples",
+        "time",
+        "theory",
+        "data",
+        "run",
+        "reading",
+    ]
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert links == [f"#{name}" for name in ids]
+    assert page.count("h1") == 1
+    text = page.text()
+    for words in (
+        "A comparison",
+        "pmd_mean gained 0.420 [0.350, 0.490], to 0.880",
+        "Figure 1: the gap",
+        "How far the two are apart.",
+        "17398",
+        "training. optimizer. learning_ rate",
+        "0.0004",
+        "2.13.0",
+        "1 − C(n − c, k) / C(n, k)",
+    ):
+        assert words in text
+
+
+def test_the_page_loads_nothing_from_elsewhere(inputs: ReportInputs) -> None:
+    """No element names a source, links lead into the page, and the browser is told to refuse."""
+    page = Page(render_report(inputs, ReportingConfig()))
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img")
+        for name in ("src", "srcset", "data", "action", "poster"):
+            assert name not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+    style = files("pmd_pipeline.reporting").joinpath("templates/report.css").read_text()
+    assert "url(" not in style
+    assert "@import" not in style
+    policies = [
+        attributes["content"]
+        for tag, attributes in page.elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policies
+    assert "default-src 'none'" in str(policies[0])
+
+
+def test_the_same_inputs_give_the_same_page(inputs: ReportInputs) -> None:
+    """Nothing in the page is drawn at random or taken from the clock."""
+    config = ReportingConfig()
+    assert render_report(inputs, config) == render_report(inputs, config)
+
+
+def test_hostile_texts_are_shown_and_not_run(inputs: ReportInputs) -> None:
+    """Markup in responses, problems, titles, names and figures comes out as text."""
+    harmless = Page(render_report(inputs, ReportingConfig()))
+    completions = {
+        name: table.assign(
+            response=HOSTILE, problem=HOSTILE, answer=HOSTILE, gold=HOSTILE, grade_reason=HOSTILE
+        )
+        for name, table in inputs.completions.items()
+    }
+    figure = go.Figure(go.Scatter(x=[0], y=[0], name=HOSTILE))
+    hostile = replace(
+        inputs,
+        completions=completions,
+        data_report={**inputs.data_report, "num_rows_in": HOSTILE},
+        parameters={"training": {"optimizer": {"learning_rate": HOSTILE}}},
+        provenance={**inputs.provenance, "seed": HOSTILE},
+        extra_figures=[(HOSTILE, figure, HOSTILE)],
+    )
+    page = Page(render_report(hostile, ReportingConfig(title=HOSTILE)))
+    for tag in ("script", "img", "pre"):
+        assert page.count(tag) == harmless.count(tag)
+    assert not any("onerror" in attributes for _, attributes in page.elements)
+    assert HOSTILE in page.text()
+    assert json.loads(page.scripts["extra-0-data"])["data"][0]["name"] == HOSTILE
+
+
+def test_each_curve_is_drawn_from_its_data(inputs: ReportInputs) -> None:
+    """Every plot has its JSON beside it, a line per algorithm, and a description."""
+    page = Page(render_report(inputs, ReportingConfig()))
+    plots = [
+        attributes
+        for tag, attributes in page.elements
+        if tag == "div" and attributes.get("class") == "plot"
+    ]
+    assert len(plots) == 9 + 1 + 1
+    for plot in plots:
+        assert f"{plot['id']}-data" in page.scripts
+        assert plot["aria-label"]
+        assert plot["role"] == "img"
+    traces = json.loads(page.scripts["entropy-data"])["data"]
+    assert [trace["name"] for trace in traces] == inputs.comparison["algorithm"].unique().tolist()
+    assert traces[2]["y"] == inputs.round_metrics.query("algorithm == 'grpo'")["entropy"].tolist()
+
+
+def test_every_table_has_a_caption_and_rows_as_long_as_its_head(inputs: ReportInputs) -> None:
+    """Tables are accessible: captions, scopes, no ragged rows."""
+    page = Page(render_report(inputs, ReportingConfig()))
+    assert page.count("table") == page.count("caption")
+    cells = 0
+    width = 0
+    for tag, attributes in page.elements:
+        if tag == "thead":
+            width = 0
+        elif tag == "th" and attributes["scope"] == "col":
+            width += 1
+        elif tag == "tr":
+            assert cells in (0, width)
+            cells = 0
+        if tag in ("td", "th") and attributes.get("scope") != "col":
+            cells += 1
+        if tag == "table":
+            cells = 0
+
+
+def test_completions_are_as_many_as_asked_for(inputs: ReportInputs) -> None:
+    """Four of the initial policy and of each of the five algorithms; none where none is wanted."""
+
+    def num_verdicts(num_samples: int) -> int:
+        page = Page(render_report(inputs, ReportingConfig(num_sample_completions=num_samples)))
+        return sum(attributes.get("class") in ("right", "wrong") for _, attributes in page.elements)
+
+    assert num_verdicts(4) == 4 * 6
+    assert num_verdicts(0) == 0
+
+
+def test_long_responses_are_folded_and_complete(inputs: ReportInputs) -> None:
+    """A response of 5,000 characters is behind a summary that gives its length."""
+    response = "x" * 4999 + "y"
+    table = inputs.completions["grpo"].assign(response=response)
+    html = render_report(replace(inputs, completions={"grpo": table}), ReportingConfig())
+    assert f"<details><summary>{'x' * 120}… (5000 characters)</summary>" in html
+    assert f"<pre>{response}</pre>" in html
+
+
+def test_a_response_without_an_answer_says_so(inputs: ReportInputs) -> None:
+    """A missing answer is a dash, not the word None."""
+    table = inputs.completions["grpo"].assign(answer=None)
+    page = Page(render_report(replace(inputs, completions={"grpo": table}), ReportingConfig()))
+    assert "answer –" in page.text()
+    assert "answer None" not in page.text()
+
+
+def test_dropped_overlaps_are_counted_and_the_first_ones_listed(inputs: ReportInputs) -> None:
+    """60 overlaps, 3 listed, and the report's own list is not shown a second time."""
+    page = Page(render_report(inputs, ReportingConfig(num_listed_overlaps=3)))
+    text = page.text()
+    assert "60 train problems dropped as copies of evaluation problems, the first 3 of them" in text
+    assert "dapo-2" in text
+    assert "dapo-3" not in text
+    assert "only-in-the-table-of-overlaps" not in text
+
+
+def test_an_experiment_without_the_optional_parts_has_a_page(
+    comparison: pd.DataFrame, round_metrics: pd.DataFrame, stage_times: pd.DataFrame
+) -> None:
+    """Comparison, rounds and times are enough; empty sections are left out."""
+    inputs = ReportInputs(
+        comparison=comparison, round_metrics=round_metrics, stage_times=stage_times
+    )
+    page = Page(render_report(inputs, ReportingConfig()))
+    ids = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
+    assert ids == ["summary", "curves", "evaluation", "time", "run", "reading"]
+    assert "gained" not in page.text()
+
+
+def test_a_further_figure_is_not_changed(inputs: ReportInputs) -> None:
+    """The page takes the title off a copy."""
+    figure = go.Figure(layout={"title": "mine", "margin": {"t": 90}})
+    render_report(replace(inputs, extra_figures=[("A", figure, "B")]), ReportingConfig())
+    assert figure.layout.title.text == "mine"
+    assert figure.layout.margin.t == 90

@@ -1,0 +1,136 @@
+import time
+
+import pytest
+
+from pmd_pipeline.rewards import extract_answer, grade
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (r"so \boxed{5}", "5"),
+        (r"\boxed{3}, no: \boxed{5}", "5"),
+        (r"\boxed{3}\boxed{5}", "5"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\boxed{ 5 } and more", "5"),
+        (r"\boxed  {5}", "5"),
+        (r"\\boxed{5}", "5"),
+        (r"x &= 1 \\\boxed{5}", "5"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\boxed{\left\{ x \right.}", r"\left\{ x \right."),
+        ("\\boxed{1 +\n2}", "1 +\n2"),
+        (r"\fbox{5}", "5"),
+        (r"\boxed{5} \fbox{6}", "5"),
+        (r"{ stray \boxed{5}", "5"),
+        (r"stray } \boxed{5}", "5"),
+    ],
+)
+def test_last_complete_box_is_read_with_balanced_braces(response: str, answer: str) -> None:
+    assert extract_answer(response) == answer
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "5",
+        "",
+        "the answer is 5",
+        r"\boxed 5",
+        r"\boxed",
+        r"\boxed{",
+        r"\boxed{5",
+        r"\boxed{5\}",
+        r"\boxed{\frac{1}{2}",
+        r"\boxed{}",
+        r"\boxed{  }",
+        r"\boxedx{5}",
+        r"\unboxed{5}",
+        "boxed{5}",
+    ],
+)
+def test_response_without_a_complete_box_has_no_answer(response: str) -> None:
+    assert extract_answer(response) is None
+    assert grade(response, "5") == grade("", "5")
+    assert grade(response, "5").reason == "no_answer"
+
+
+def test_unclosed_last_box_leaves_the_last_complete_one() -> None:
+    assert extract_answer(r"\boxed{5} and then \boxed{6") == "5"
+    assert extract_answer(r"\boxed{ 6 and \boxed{5}") == "5"
+
+
+def test_empty_last_box_does_not_bring_back_an_earlier_one() -> None:
+    assert extract_answer(r"\boxed{5} so \boxed{}") is None
+
+
+def test_earlier_box_never_leaks_into_the_last() -> None:
+    response = r"either \boxed{3} or \boxed{5}"
+    assert grade(response, "5").correct
+    assert not grade(response, "3").correct
+    assert not grade(response, "3, 5").correct
+    assert not grade(response, "35").correct
+
+
+def test_nested_boxes_are_one_answer() -> None:
+    assert grade(r"\boxed{\boxed{7}}", "7").correct
+    assert grade(r"\boxed{x = \boxed{7}}", "7").correct
+    assert not grade(r"\boxed{3 \text{ or } \boxed{7}}", "7").correct
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("Answer: 5", "5"),
+        ("answer : 5", "5"),
+        ("ANSWER:5", "5"),
+        ("Answer: 3\nAnswer: 5", "5"),
+        ("Answer: 5\nThat is all.", "5"),
+        ("Answer:\n\n5", "5"),
+        ("Final Answer: $5$", "$5$"),
+        (r"Answer: \boxed{5}", r"\boxed{5}"),
+    ],
+)
+def test_last_answer_line_is_read(response: str, answer: str) -> None:
+    assert extract_answer(response, "answer_line") == answer
+
+
+@pytest.mark.parametrize("response", ["5", "", "Answer 5", "Answer:", "Answer:\n", r"\boxed{5}"])
+def test_response_without_answer_line_has_no_answer(response: str) -> None:
+    assert extract_answer(response, "answer_line") is None
+
+
+def test_answer_line_is_sought_in_the_last_300_characters_only() -> None:
+    assert extract_answer("Answer: 5\n" + "x" * 290, "answer_line") == "5"
+    assert extract_answer("Answer: 5\n" + "x" * 291, "answer_line") is None
+
+
+@pytest.mark.parametrize(
+    "response",
+    ["Answer: 336", "Answer: $336^\\circ$", "**Answer:** 336", "**Answer: 336**", "Answer: 336."],
+)
+def test_decorated_answer_lines_are_graded(response: str) -> None:
+    assert grade(response, "336", "answer_line").correct
+    assert not grade(response, "335", "answer_line").correct
+
+
+def test_unknown_convention_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'hash'.*boxed.*answer_line"):
+        extract_answer("#### 5", "hash")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "{" * 200_000,
+        "\\" * 200_000,
+        "\\boxed{" * 30_000,
+        "\\boxed{" * 15_000 + "}" * 15_000,
+        "\\boxed" + " " * 200_000,
+        "Answer: " * 25_000,
+    ],
+)
+def test_extraction_is_linear_in_the_length(response: str) -> None:
+    started = time.perf_counter()
+    extract_answer(response)
+    extract_answer(response, "answer_line")
+    assert time.perf_counter() - started < 2

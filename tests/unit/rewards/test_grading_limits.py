@@ -1,0 +1,284 @@
+"""Hostile answers cost bounded time, are never right, and leave no process behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pmd_pipeline.rewards import GradingPool, GradingWorkerError, _algebra_worker, grade, workers
+from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Verdict
+from pmd_pipeline.rewards.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
+
+TOWER = r"\boxed{9^{9^{9^{9}}}}"
+NEEDS_ALGEBRA = (r"\boxed{\frac{1}{\sqrt{3}}}", r"\frac{\sqrt{3}}{3}")
+HOSTILE = {
+    "power tower": TOWER,
+    "factorial": r"\boxed{(10^9)!}",
+    "factorial of a factorial": r"\boxed{((9!)!)!}",
+    "long text": "because " * 25_000,
+    "long answer": r"\boxed{" + "x+" * 100_000 + "1}",
+    "open braces": r"\boxed{" + "{" * 5000 + "5",
+    "balanced braces": r"\boxed{" + "{" * 5000 + "5" + "}" * 5001,
+    "deep fractions": r"\boxed{" + r"\frac{1}{" * 150 + "5" + "}" * 151,
+    "deep parentheses": r"\boxed{" + "(" * 900 + "6" + ")" * 900 + "}",
+    "no primitive": r"\boxed{\int_0^1 x^{x^{x}} \sin(x^x) dx}",
+    "null bytes": "\\boxed{5\x00}",
+    "lone surrogate": "\\boxed{\ud800 5}",
+}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until_gone(pids: list[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(is_alive(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_answer_is_wrong_in_bounded_time(name: str) -> None:
+    grade(*NEEDS_ALGEBRA)  # the shared process is up
+    started = time.perf_counter()
+    graded = grade(HOSTILE[name], "5", timeout_seconds=0.5)
+    assert time.perf_counter() - started < 10
+    assert not graded.correct
+    assert graded.reason in ("timeout", "no_answer", "unparsable", "wrong")
+
+
+@pytest.mark.parametrize("name", ["power tower", "factorial", "long answer", "balanced braces"])
+def test_what_does_not_fit_the_limits_counts_as_a_timeout(name: str) -> None:
+    assert grade(HOSTILE[name], "5", timeout_seconds=0.5).reason == "timeout"
+
+
+def test_hostile_answer_on_an_answer_line_is_a_timeout_too() -> None:
+    graded = grade("Answer: $9^{9^{9^{9}}}$", "5", "answer_line", timeout_seconds=0.5)
+    assert graded.reason == "timeout"
+
+
+def test_hostile_answer_is_right_when_it_is_the_reference_answer() -> None:
+    assert grade(TOWER, "9^{9^{9^9}}").correct
+
+
+def test_worker_is_replaced_after_a_timeout_and_order_is_kept() -> None:
+    responses = [TOWER, NEEDS_ALGEBRA[0], r"\boxed{7}", NEEDS_ALGEBRA[0], r"\boxed{2\sqrt{3}}"]
+    golds = ["5", NEEDS_ALGEBRA[1], "7", r"\sqrt{3}", r"\sqrt{12}"]
+    with GradingPool(num_workers=1, timeout_seconds=0.8) as pool:
+        grades = pool.grade_many(responses, golds)
+        replaced = pool.worker_pids
+        again = pool.grade_many([TOWER, *responses[1:]], golds)
+        assert pool.worker_pids != replaced
+    assert [g.reason for g in grades] == ["timeout", "correct", "correct", "wrong", "correct"]
+    assert again == grades
+
+
+def test_timeout_covers_neither_queueing_nor_starting_a_process() -> None:
+    count = 12
+    with GradingPool(num_workers=1, timeout_seconds=0.9) as pool:
+        golds = [rf"\frac{{{k}\sqrt{{3}}}}{{3}}" for k in range(1, count + 1)]
+        grades = pool.grade_many(
+            [rf"\boxed{{\frac{{{k}}}{{\sqrt{{3}}}}}}" for k in range(1, 13)], golds
+        )
+    assert all(g.correct for g in grades)
+
+
+def test_worker_killed_from_outside_is_replaced() -> None:
+    with GradingPool(num_workers=1, timeout_seconds=30) as pool:
+        assert pool.grade_many(*[[part] for part in NEEDS_ALGEBRA])[0].correct
+        os.kill(pool.worker_pids[0], signal.SIGKILL)
+        time.sleep(0.2)
+        assert pool.grade_many(*[[part] for part in NEEDS_ALGEBRA])[0].correct
+
+
+def test_closed_pool_leaves_no_process_and_refuses_work() -> None:
+    with GradingPool(num_workers=2, timeout_seconds=30) as pool:
+        pool.grade_many([NEEDS_ALGEBRA[0], r"\boxed{2\sqrt{3}}"], [NEEDS_ALGEBRA[1], r"\sqrt{12}"])
+        pids = pool.worker_pids
+    assert pids
+    assert not any(is_alive(pid) for pid in pids)
+    pool.close()
+    with pytest.raises(ValueError, match="closed"):
+        pool.grade_many([NEEDS_ALGEBRA[0]], [NEEDS_ALGEBRA[1]])
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_no_worker_outlives_a_killed_run(busy: bool) -> None:
+    script = textwrap.dedent(
+        r"""
+        import sys, threading
+        from pmd_pipeline.rewards import GradingPool
+        pool = GradingPool(num_workers=1, timeout_seconds=0.5)
+        pool.grade_many([r"\boxed{\frac{1}{\sqrt{3}}}"], [r"\frac{\sqrt{3}}{3}"])
+        if sys.argv[1] == "busy":
+            threading.Thread(
+                target=pool.grade_many, args=([r"\boxed{9^{9^{9^{9}}}}"], ["5"])
+            ).start()
+        print(pool.worker_pids[0], flush=True)
+        input()
+        """
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", script, "busy" if busy else "idle"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert run.stdout is not None
+    worker = int(run.stdout.readline())
+    assert is_alive(worker)
+    time.sleep(0.3)
+    run.kill()
+    run.communicate()
+    assert wait_until_gone([worker], seconds=15)
+
+
+def test_interpreter_ends_at_once_although_the_shared_worker_was_never_closed() -> None:
+    script = r"""
+from pmd_pipeline.rewards import grade, grading
+assert grade(r"\boxed{\frac{1}{\sqrt{3}}}", r"\frac{\sqrt{3}}{3}").correct
+print(grading._shared_pool().worker_pids[0])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert wait_until_gone([int(done.stdout)], seconds=1)
+
+
+def test_worker_imports_neither_the_main_module_nor_heavy_libraries() -> None:
+    script = r"""
+import sys
+sys.path.insert(0, "")
+from pmd_pipeline.rewards import _algebra_worker as worker
+before = set(sys.modules)
+worker._warm_up()
+print(sorted({"torch", "kedro", "mlflow", "transformers", "pydantic"} & set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert done.stdout.strip() == b"[]", done.stderr
+
+
+def test_script_without_a_main_guard_can_grade(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pmd_pipeline.rewards import grade\n"
+        r"print(grade(r'\boxed{2\sqrt{3}}', r'\sqrt{12}').correct)"
+        "\n"
+    )
+    (tmp_path / "sympy.py").write_text("raise ImportError('a file that happens to lie here')\n")
+    done = subprocess.run(
+        [sys.executable, "-P", str(script)], capture_output=True, cwd=tmp_path, timeout=60
+    )
+    assert done.stdout.split() == [b"True"], done.stderr
+
+
+def test_grading_works_off_the_main_thread_and_from_many_threads() -> None:
+    found: list[bool] = []
+
+    def work(k: int) -> None:
+        found.append(grade(rf"\boxed{{{k}\sqrt{{12}}}}", rf"{2 * k}\sqrt{{3}}").correct)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 6
+
+
+def test_forked_child_uses_processes_of_its_own() -> None:
+    script = r"""
+import os
+from pmd_pipeline.rewards import grade
+question = r"\boxed{2\sqrt{3}}", r"\sqrt{12}"
+assert grade(*question).correct
+child = os.fork()
+if child == 0:
+    os._exit(0 if grade(r"\boxed{3\sqrt{3}}", r"\sqrt{27}").correct else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert grade(*question).correct
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_numbers_start_no_process_and_are_graded_fast() -> None:
+    responses = [rf"4+9+0=13;7+8+1=16;\boxed{{{k}}}" for k in range(10_000)]
+    with GradingPool() as pool:
+        started = time.perf_counter()
+        grades = pool.grade_many(responses, [str(k - k % 2) for k in range(10_000)])
+        seconds = time.perf_counter() - started
+        assert pool.worker_pids == []
+    assert [g.correct for g in grades] == [k % 2 == 0 for k in range(10_000)]
+    assert seconds < 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="only Linux tells limits so")
+def test_memory_of_a_worker_is_bounded() -> None:
+    worker = AlgebraWorker()
+    try:
+        assert worker.ask(AlgebraQuestion(r"\sqrt{12}", (r"2\sqrt{3}",)), 20.0) is Verdict.EQUAL
+        limits = Path(f"/proc/{worker.pid}/limits").read_text().splitlines()
+        address_space = next(line for line in limits if line.startswith("Max address space"))
+        assert address_space.split()[3] == str(MEMORY_LIMIT_BYTES)
+    finally:
+        worker.kill()
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_comparison_out_of_memory_or_depth_is_one_that_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(text: str) -> None:
+        raise error
+
+    monkeypatch.setattr(_algebra_worker, "_parse", fail)
+    assert _algebra_worker.compare("5", ["x"]) == "limit"
+
+
+def test_process_that_cannot_start_is_an_error_that_quotes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "worker.py"
+    broken.write_text("raise ImportError('no module named math_verify')")
+    monkeypatch.setattr(workers, "_SCRIPT", broken)
+    with (
+        GradingPool(num_workers=1) as pool,
+        pytest.raises(GradingWorkerError, match="no module named math_verify"),
+    ):
+        pool.grade_many(*[[part] for part in NEEDS_ALGEBRA])
+
+
+def test_equal_answers_are_compared_once() -> None:
+    with GradingPool(num_workers=1, timeout_seconds=1.0) as pool:
+        started = time.perf_counter()
+        grades = pool.grade_many([TOWER] * 20, ["5"] * 20)
+        assert time.perf_counter() - started < 10
+    assert {g.reason for g in grades} == {"timeout"}
+
+
+def test_errors_of_the_caller_are_named() -> None:
+    with pytest.raises(ValueError, match="reference answer is empty"):
+        grade(r"\boxed{5}", " ")
+    with pytest.raises(ValueError, match="2 responses but 1"):
+        GradingPool().grade_many(["a", "b"], ["5"])
+    with pytest.raises(ValueError, match=r"num_workers.*0"):
+        GradingPool(num_workers=0)
+    with pytest.raises(ValueError, match=r"timeout_seconds.*-1"):
+        GradingPool(timeout_seconds=-1)
+
+
+def test_no_responses_have_no_grades() -> None:
+    assert GradingPool().grade_many([], []) == []
