@@ -60,16 +60,15 @@ def register_pipelines() -> dict[str, Pipeline]:
         "algorithms": structure.algorithms,
         "num_phases": structure.num_phases,
     }
+    rounds = {"rounds_per_phase": structure.rounds_per_phase}
     stages = {
         "data_preparation": data_preparation.create_pipeline(),
         "policy_initialisation": policy_initialisation.create_pipeline(),
         "rollout_generation": rollout_generation.create_pipeline(),
         "training": training.create_pipeline(**shape),
-        "evaluation": evaluation.create_pipeline(**shape),
+        "evaluation": evaluation.create_pipeline(**shape, **rounds),
         "theory": theory.create_pipeline(),
-        "reporting": reporting.create_pipeline(
-            **shape, rounds_per_phase=structure.rounds_per_phase
-        ),
+        "reporting": reporting.create_pipeline(algorithms=structure.algorithms),
     }
     return {**stages, "__default__": sum(stages.values(), Pipeline([]))}
 

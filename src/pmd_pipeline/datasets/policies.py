@@ -4,15 +4,15 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from transformers import PreTrainedTokenizerBase
 
 from pmd_pipeline.policies.loading import load_tokenizer_folder
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.policies.reference import PolicyReference, ResumePoint, TrainingState
-from pmd_pipeline.policies.storage import MANIFEST_NAME, CheckpointError, save_policy, save_tokenizer
+from pmd_pipeline.policies.reference import PolicyReference, TrainingState
+from pmd_pipeline.policies.storage import MANIFEST_NAME, save_policy, save_tokenizer
 
 _FINAL = "final.json"
 
@@ -105,22 +105,26 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         return {"path": str(self._path)}
 
 
-class ResumePointDataset(AbstractDataset[ResumePoint, ResumePoint]):
-    """The input side of a :class:`TrainingStateDataset`: where its phase goes on.
+class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]]):
+    """The input side of an algorithm's :class:`TrainingStateDataset` entries.
 
-    A node may not share an input and an output, hence two entries on one folder.
+    Loads the last state of each phase that has begun, by the phase's name. A node may not share an
+    input and an output, hence another entry on the same folders.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
         self.metadata = metadata
 
-    def load(self) -> ResumePoint:
-        folders = _round_folders(self._path)
-        return ResumePoint(reference=_reference(folders[-1]) if folders else None)
+    def load(self) -> dict[str, PolicyReference]:
+        return {
+            phase.name: _reference(folders[-1])
+            for phase in sorted(self._path.glob("phase_*"))
+            if (folders := _round_folders(phase))
+        }
 
-    def save(self, data: ResumePoint) -> None:
-        raise CheckpointError(f"{self._path} is written by the phase itself, not through this entry")
+    def save(self, data: NoReturn) -> None:
+        raise DatasetError(f"{self._path} is written by the phases, not through this entry")
 
     def _exists(self) -> bool:
         return True

@@ -119,7 +119,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         elif name.endswith("_images"):
             for figure_name, figure in data.items():
                 log_figure(figure, f"figures/{figure_name}.png", self.run_id)
-        elif name == "round_metrics" and label is not None:
+        elif name == "round_metrics" and isinstance(data, dict) and label is not None:
             self._log_round(label, data)
         elif name == "eval_metrics":
             for target in [label] if label is not None else self._runs.run_ids:
@@ -127,9 +127,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         elif name == "eval_completions" and label is not None:
             step = self._evaluated_round(dataset_name)
             self._runs.log_table(label, data, f"completions/round_{step:05d}.json")
-        elif name == "comparison":
+        elif dataset_name == "comparison":
             self._log_final(data)
-        elif name == "report":
+        elif dataset_name == "report":
             self.mlflow_config.server._mlflow_client.log_text(self.run_id, data, "report.html")
         if label is not None and node.name in self._unfinished.get(label, ()):
             self._finish_when_done(label, dataset_name, node)

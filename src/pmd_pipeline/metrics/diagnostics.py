@@ -1,20 +1,25 @@
 """What a round says about training: groups, log-ratios, divergences, sampler against trainer.
 
 Rollouts come from the behaviour policy; ``s = log pi_theta - log pi_behaviour`` is the log-ratio of
-a whole response, in nats. Divergences are Monte Carlo estimates over the B rollouts. They are
-heavy-tailed in s, and infinite, without a warning, where they exceed the range of float64.
+a whole response, in nats. Divergences are Monte Carlo estimates over the B rollouts. Those with
+``e^s`` are heavy-tailed, and infinite, without a warning, beyond the range of float64.
+
+Each KL divergence has two unbiased estimators: ``k1``, the mean of the log-ratio itself, and
+``k3``, which adds a term of mean zero that makes every rollout's share at least 0. The default is
+the one that is steadier when the policies are far apart. Source of both names: Schulman,
+"Approximating KL divergence" (2020).
 """
 
-from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Estimator = Literal["k1", "k3"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRatioSummary:
+class LogRatioSummary(NamedTuple):
     """Smallest, mean and largest sequence log-ratio, nats."""
 
     min: float
@@ -22,30 +27,7 @@ class LogRatioSummary:
     max: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DivergenceEstimates:
-    """Estimates of how far the policy has moved from the behaviour policy.
-
-    Both estimators of a KL divergence are unbiased; ``k3`` adds a term of mean zero that makes
-    each rollout's share at least 0.
-
-    Attributes:
-        kl_k1: KL(policy || behaviour) as the mean of ``e^s s``, nats.
-        kl_k3: The same as the mean of ``e^s s - (e^s - 1)``.
-        reverse_kl_k1: KL(behaviour || policy) as the mean of ``-s``, nats.
-        reverse_kl_k3: The same as the mean of ``e^s - 1 - s``.
-        chi_squared: chi^2(policy || behaviour) as the mean of ``(e^s - 1)^2``.
-    """
-
-    kl_k1: float
-    kl_k3: float
-    reverse_kl_k1: float
-    reverse_kl_k3: float
-    chi_squared: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplerMismatch:
+class SamplerMismatch(NamedTuple):
     """How the sampler's log-probs of its own tokens differ from the trainer's.
 
     Attributes:
@@ -64,7 +46,7 @@ def group_pass_rates(correct: ArrayLike, group_ids: ArrayLike) -> Floats:
 
     Args:
         correct: True where a rollout is right, [B].
-        group_ids: Rollouts of one prompt share an id, [B].
+        group_ids: Rollouts of one prompt share an id, of any sortable type, [B].
 
     Returns:
         Share per group, in the order of the sorted ids, [G].
@@ -72,9 +54,17 @@ def group_pass_rates(correct: ArrayLike, group_ids: ArrayLike) -> Floats:
     Raises:
         ValueError: If the shapes differ or there is no rollout.
     """
-    right, groups = _checked_groups(np.asarray(correct, dtype=np.float64), group_ids)
-    sizes = np.bincount(groups)
-    return np.bincount(groups, weights=right) / sizes
+    right, groups = _checked_groups(correct, group_ids)
+    return np.bincount(groups, weights=right) / np.bincount(groups)
+
+
+def group_pass_rate(correct: ArrayLike, group_ids: ArrayLike) -> float:
+    """Return the mean over groups of ``group_pass_rates``: every group counts once.
+
+    Raises:
+        ValueError: If the shapes differ or there is no rollout.
+    """
+    return float(group_pass_rates(correct, group_ids).mean())
 
 
 def no_signal_fraction(rewards: ArrayLike, group_ids: ArrayLike) -> float:
@@ -82,15 +72,14 @@ def no_signal_fraction(rewards: ArrayLike, group_ids: ArrayLike) -> float:
 
     Args:
         rewards: Reward units, [B].
-        group_ids: Rollouts of one prompt share an id, [B].
+        group_ids: Rollouts of one prompt share an id, of any sortable type, [B].
 
     Raises:
         ValueError: If the shapes differ or there is no rollout.
     """
-    values, groups = _checked_groups(np.asarray(rewards, dtype=np.float64), group_ids)
+    values, groups = _checked_groups(rewards, group_ids)
     num_groups = int(groups.max()) + 1
-    low = np.full(num_groups, np.inf)
-    high = np.full(num_groups, -np.inf)
+    low, high = np.full(num_groups, np.inf), np.full(num_groups, -np.inf)
     np.minimum.at(low, groups, values)
     np.maximum.at(high, groups, values)
     return float((low == high).mean())
@@ -103,34 +92,70 @@ def summarise_log_ratios(sequence_log_ratio: ArrayLike) -> LogRatioSummary:
         ValueError: If there is none, or one is not finite.
     """
     s = _checked_log_ratios(sequence_log_ratio, "sequence_log_ratio")
-    return LogRatioSummary(min=float(s.min()), mean=float(s.mean()), max=float(s.max()))
+    return LogRatioSummary(float(s.min()), float(s.mean()), float(s.max()))
 
 
-def estimate_divergences(sequence_log_ratio: ArrayLike) -> DivergenceEstimates:
-    """Return estimates of both KL divergences and of chi-squared from B rollouts.
+def kl_estimate(sequence_log_ratio: ArrayLike, estimator: Estimator = "k3") -> float:
+    """Return an estimate of KL(policy || behaviour), nats.
 
     Args:
-        sequence_log_ratio: ``log pi_theta - log pi_behaviour`` of whole responses that the
-            behaviour policy sampled, nats, [B].
+        sequence_log_ratio: s of whole responses that the behaviour policy sampled, nats, [B].
+        estimator: ``"k1"``: the mean of ``e^s s``; ``"k3"``: of ``e^s s - (e^s - 1)``.
 
     Raises:
-        ValueError: If there is none, or one is not finite.
-
-    Source: k1 and k3 after Schulman, "Approximating KL divergence" (2020).
+        ValueError: If there is no rollout, a value is not finite, or the estimator is unknown.
     """
     s = _checked_log_ratios(sequence_log_ratio, "sequence_log_ratio")
+    small = np.minimum(s, 1)
     with np.errstate(over="ignore"):  # infinity is the truth to float64
-        growth = np.expm1(s)
-        weighted = np.exp(s) * s
-        # e^s s - (e^s - 1): for large s as e^s (s - 1) + 1, where infinities would cancel
-        k3 = np.where(s > 1, np.exp(s) * (s - 1) + 1, weighted - growth)
-        return DivergenceEstimates(
-            kl_k1=float(weighted.mean()),
-            kl_k3=float(k3.mean()),
-            reverse_kl_k1=float(-s.mean()),
-            reverse_kl_k3=float((growth - s).mean()),
-            chi_squared=float((growth**2).mean()),
-        )
+        if _is_k1(estimator):
+            return float((np.exp(s) * s).mean())
+        # for large s as e^s (s - 1) + 1: infinities would cancel
+        near = np.exp(small) * small - np.expm1(small)
+        return float(np.where(s > 1, np.exp(s) * (s - 1) + 1, near).mean())
+
+
+def reverse_kl_estimate(sequence_log_ratio: ArrayLike, estimator: Estimator = "k1") -> float:
+    """Return an estimate of KL(behaviour || policy), nats.
+
+    Args:
+        sequence_log_ratio: s of whole responses that the behaviour policy sampled, nats, [B].
+        estimator: ``"k1"``: the mean of ``-s``; ``"k3"``: of ``e^s - 1 - s``.
+
+    Raises:
+        ValueError: If there is no rollout, a value is not finite, or the estimator is unknown.
+    """
+    s = _checked_log_ratios(sequence_log_ratio, "sequence_log_ratio")
+    if _is_k1(estimator):
+        return 0.0 - float(s.mean())  # never -0.0
+    with np.errstate(over="ignore"):
+        return float((np.expm1(s) - s).mean())
+
+
+def chi_squared_estimate(sequence_log_ratio: ArrayLike) -> float:
+    """Return an estimate of chi-squared(policy || behaviour), the mean of ``(e^s - 1)^2``.
+
+    Args:
+        sequence_log_ratio: s of whole responses that the behaviour policy sampled, nats, [B].
+
+    Raises:
+        ValueError: If there is no rollout, or a value is not finite.
+    """
+    s = _checked_log_ratios(sequence_log_ratio, "sequence_log_ratio")
+    with np.errstate(over="ignore"):
+        return float((np.expm1(s) ** 2).mean())
+
+
+def mismatch_kl_estimate(token_log_ratio: ArrayLike) -> float:
+    """Return the k3 estimate of KL(sampler || trainer) per token, nats.
+
+    Args:
+        token_log_ratio: Trainer's minus sampler's log-prob of sampled tokens, nats, flat.
+
+    Raises:
+        ValueError: If there is no token, or a value is not finite.
+    """
+    return reverse_kl_estimate(token_log_ratio, "k3")
 
 
 def measure_sampler_mismatch(
@@ -157,14 +182,18 @@ def measure_sampler_mismatch(
         trainer[mask].astype(np.float64) - sampler[mask].astype(np.float64),
         "the difference of log-probs",
     )
-    with np.errstate(over="ignore"):
-        kl = (np.expm1(difference) - difference).mean()
     size = np.abs(difference)
-    return SamplerMismatch(mean=float(size.mean()), max=float(size.max()), kl=float(kl))
+    return SamplerMismatch(float(size.mean()), float(size.max()), mismatch_kl_estimate(difference))
 
 
-def _checked_groups(values: Floats, group_ids: ArrayLike) -> tuple[Floats, NDArray[np.intp]]:
-    ids = np.asarray(group_ids)
+def _is_k1(estimator: str) -> bool:
+    if estimator not in ("k1", "k3"):
+        raise ValueError(f"estimator must be 'k1' or 'k3', found {estimator!r}")
+    return estimator == "k1"
+
+
+def _checked_groups(values: ArrayLike, group_ids: ArrayLike) -> tuple[Floats, NDArray[np.intp]]:
+    values, ids = np.asarray(values, dtype=np.float64), np.asarray(group_ids)
     if values.ndim != 1 or values.shape != ids.shape:
         raise ValueError(
             f"found shapes {values.shape} and {ids.shape}: give one value and one group id per "

@@ -1,6 +1,6 @@
 """From a table of graded completions to avg@k, pass@k and maj@k with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ COMPLETION_COLUMNS = (
     "truncated",
     "num_tokens",
 )
+METRICS = ("avg_at_k", "pass_at_k", "maj_at_k", "truncated_fraction", "mean_response_tokens")
 EVALUATION_COLUMNS = ("metric", "k", "value", "ci_low", "ci_high")
 
 
@@ -70,35 +71,31 @@ def evaluate_problems(completions: pd.DataFrame) -> pd.DataFrame:
         ValueError: As ``evaluate_completions``.
     """
     table = _checked_completions(completions)
-    num_samples = _num_samples(table)
-    ks = _powers_of_two(num_samples)
+    ks = _powers_of_two(_num_samples(table))
     rows: list[tuple[str, int, object, float]] = []
     for problem_id, samples in table.groupby("problem_id", sort=True):
-        correct = samples["correct"].to_numpy()
-        num_correct = int(correct.sum())
-        answers = [None if pd.isna(answer) else answer for answer in samples["answer"]]
-        rows.append(
-            (
-                "avg_at_k",
-                num_samples,
-                problem_id,
-                average_at_k(num_samples, num_correct, num_samples),
-            )
-        )
-        for k in ks:
-            rows.append(("pass_at_k", k, problem_id, pass_at_k(num_samples, num_correct, k)))
-            rows.append(("maj_at_k", k, problem_id, majority_at_k(answers, correct, k)))
-        rows.append(
-            ("truncated_fraction", num_samples, problem_id, float(samples["truncated"].mean()))
-        )
-        rows.append(
-            ("mean_response_tokens", num_samples, problem_id, float(samples["num_tokens"].mean()))
-        )
+        for metric, k, value in _problem_metrics(samples, ks):
+            rows.append((metric, k, problem_id, value))
     found = pd.DataFrame(rows, columns=["metric", "k", "problem_id", "value"])
-    order = {m: i for i, m in enumerate(dict.fromkeys(found["metric"]))}
+    order = {metric: i for i, metric in enumerate(METRICS)}
     return found.sort_values(
-        ["metric", "k"], key=lambda c: c.map(order) if c.name == "metric" else c, kind="stable"
+        ["metric", "k"],
+        key=lambda column: column.map(order) if column.name == "metric" else column,
+        kind="stable",
     ).reset_index(drop=True)
+
+
+def _problem_metrics(samples: pd.DataFrame, ks: Sequence[int]) -> Iterator[tuple[str, int, float]]:
+    n = len(samples)
+    correct: list[bool] = samples["correct"].tolist()
+    num_correct = sum(correct)
+    answers = [None if pd.isna(answer) else answer for answer in samples["answer"]]
+    yield "avg_at_k", n, average_at_k(n, num_correct, n)
+    for k in ks:
+        yield "pass_at_k", k, pass_at_k(n, num_correct, k)
+        yield "maj_at_k", k, majority_at_k(answers, correct, k)
+    yield "truncated_fraction", n, float(samples["truncated"].mean())
+    yield "mean_response_tokens", n, float(samples["num_tokens"].mean())
 
 
 def _powers_of_two(num_samples: int) -> Sequence[int]:
@@ -125,7 +122,7 @@ def _checked_completions(completions: pd.DataFrame) -> pd.DataFrame:
     for column in ("correct", "truncated"):
         if not table[column].isin([0, 1]).all():
             wrong = table.loc[~table[column].isin([0, 1]), column].iloc[0]
-            raise ValueError(f"column {column!r} must hold True and False, found {wrong!r}")
+            raise ValueError(f"column {column!r} must hold True and False, found {wrong}")
         table[column] = table[column].astype(bool)
     tokens = pd.to_numeric(table["num_tokens"], errors="coerce").to_numpy(dtype=np.float64)
     if not (np.isfinite(tokens) & (tokens >= 0)).all():

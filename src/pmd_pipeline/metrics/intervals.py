@@ -1,6 +1,6 @@
 """Bootstrap intervals over problems."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 _BLOCK_CELLS = 2**20  # of resampled values in memory at a time; never changes a result
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean over problems and its confidence interval.
 
     Attributes:

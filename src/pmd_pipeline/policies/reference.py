@@ -46,10 +46,3 @@ class TrainingState:
     optimizer_state: dict[str, Tensor]
     round_index: int
     is_last: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumePoint:
-    """Where a phase that was interrupted goes on; ``reference`` is None where it has not begun."""
-
-    reference: PolicyReference | None

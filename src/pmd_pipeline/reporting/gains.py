@@ -68,7 +68,10 @@ def paired_gains(
                 level=level,
                 num_resamples=num_resamples,
             )
-            rows.append((algorithm, against, eval_set, int(mine["count"].max()), *interval))
+            k = int(mine["count"].max())
+            rows.append(
+                (algorithm, against, eval_set, k, interval.value, interval.low, interval.high)
+            )
     return pd.DataFrame(rows, columns=list(GAIN_COLUMNS))
 
 

@@ -42,6 +42,7 @@ def plotly_panel(panel: Panel) -> go.Figure:
 
 def plotly_panel_grid(panels: Sequence[Panel], *, title: str, num_columns: int = 3) -> go.Figure:
     """Return all panels in one figure with one legend; a click there hides a line everywhere."""
+    num_columns = min(num_columns, len(panels))
     num_rows = -(-len(panels) // num_columns)
     figure = make_subplots(
         rows=num_rows,

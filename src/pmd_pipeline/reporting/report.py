@@ -13,13 +13,11 @@ from plotly.offline import get_plotlyjs
 
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.reporting import formatting, report_tables
-from pmd_pipeline.reporting.gains import INITIAL_POLICY
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.panels import Panel, learning_curve_panels
 from pmd_pipeline.reporting.plotly_figures import plotly_panel, plotly_stage_times
 from pmd_pipeline.reporting.samples import choose_samples
-from pmd_pipeline.reporting.styles import algorithm_styles
 from pmd_pipeline.reporting.summary import summary_paragraphs
 
 _PANEL_HEIGHT = 280
@@ -100,9 +98,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         ),
         comparison_table=report_tables.comparison_table(inputs.comparison, inputs.gains),
         gains_table=None if inputs.gains is None else report_tables.gains_table(inputs.gains),
-        legend=algorithm_styles(
-            [*inputs.comparison["algorithm"], *inputs.round_metrics["algorithm"]]
-        ),
+        legend={series.algorithm: series.style for series in panels[0].series},
         curves=[_curve(panel) for panel in panels],
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
@@ -117,7 +113,6 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         data_tables=_data_tables(inputs, config.num_listed_overlaps),
         parameters=name_value_table(inputs.parameters, caption="Parameters", collapsed=True),
         provenance=name_value_table(inputs.provenance, caption="Where this run comes from"),
-        initial_policy=INITIAL_POLICY,
         plotly_js=Markup(get_plotlyjs()),
     )
 

@@ -24,6 +24,16 @@ class CompletionTable(pa.DataFrameModel):
         unique = ["problem_id", "sample_index"]  # noqa: RUF012
 
 
+class RoundCompletionTable(CompletionTable):
+    """The completions of all evaluated rounds of one algorithm."""
+
+    round: Series[int] = pa.Field(ge=1)
+
+    class Config:
+        strict = True
+        unique = ["problem_id", "sample_index", "round"]  # noqa: RUF012
+
+
 class EvalMetricsTable(pa.DataFrameModel):
     """One row per evaluation set, metric and k."""
 

@@ -12,7 +12,7 @@ loss): then ``s = d - omega(u + d + log p - log q)``.
 import numpy as np
 from scipy.special import wrightomega
 
-from pmd_pipeline.theory.arrays import FloatArray, log_sum_exp_rows
+from pmd_pipeline.theory.arrays import FloatArray, log_sum_exp_rows, row_maxima, row_sums
 from pmd_pipeline.theory.series import exp_remainder, log_mean_exp_rows
 
 _MAX_ITERATIONS = 200
@@ -62,7 +62,7 @@ def solve_log_multiplier(
     """
     if log_weight_ratio is None:
         log_mass = log_mean_exp_rows(log_probs, targets, mean_target)
-        fine = (np.exp(log_probs) * np.abs(targets)).sum(axis=-1) < _FINE_LIMIT
+        fine = row_sums(np.exp(log_probs) * np.abs(targets)) < _FINE_LIMIT
         offset = np.zeros_like(targets)
     else:
         log_mass = log_sum_exp_rows(log_probs + targets)
@@ -70,7 +70,7 @@ def solve_log_multiplier(
         offset = log_weight_ratio
     # What a log-mass of exactly 0 (a baseline equal to the log-partition) can round to.
     rounding = _ROUNDING * (
-        np.abs(mean_target) + np.where(fine, 0.0, 1.0 + np.abs(targets).max(axis=-1))
+        np.abs(mean_target) + np.where(fine, 0.0, 1.0 + row_maxima(np.abs(targets)))
     )
     result = np.full(len(targets), -np.inf)
     for is_fine in (True, False):
@@ -167,11 +167,11 @@ def _residual(
         residual = log_sum_exp_rows(log_new)
         new_probs = np.exp(log_new - residual[:, None])
     else:
-        excess = _fine_terms(log_probs, log_ratios, targets, w).sum(axis=-1) + mean_target
+        excess = row_sums(_fine_terms(log_probs, log_ratios, targets, w)) + mean_target
         residual = np.log1p(np.maximum(excess, _LEAST_EXCESS))
         log_new = np.minimum(log_probs + log_ratios, _EXPONENT_LIMIT)
         new_probs = np.exp(log_new - residual[:, None])
-    return residual, -(new_probs * (w / (1.0 + w))).sum(axis=-1)
+    return residual, -row_sums(new_probs * (w / (1.0 + w)))
 
 
 def _fine_terms(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pmd_pipeline.theory.arrays import FloatArray, FloatOrArray, log_sum_exp_rows
+from pmd_pipeline.theory.arrays import FloatArray, FloatOrArray, log_sum_exp_rows, row_sums
 from pmd_pipeline.theory.divergences import chi2_terms, kl_terms, reverse_kl_terms
 from pmd_pipeline.theory.multiplier import log_ratios_at, solve_log_multiplier
 from pmd_pipeline.theory.problem import BanditProblem, bandit_problem, per_problem
@@ -146,9 +146,9 @@ def _sharpen(probs: FloatArray, log_ratios: FloatArray, targets: FloatArray) -> 
     best = probs.argmax(axis=-1)
     changes = probs * np.expm1(log_ratios.clip(max=_EXPONENT_LIMIT))
     changes[rows, best] = 0.0
-    relative_change = -changes.sum(axis=-1) / probs[rows, best]
+    relative_change = -row_sums(changes) / probs[rows, best]
     # In units of the rounding error: of the sum above, and of `d - w`.
-    error_of_sum = np.abs(changes).sum(axis=-1)
+    error_of_sum = row_sums(np.abs(changes))
     error_of_difference = np.abs(targets[rows, best])
     better = (error_of_sum < 0.25 * error_of_difference) & (relative_change > -0.5)
     result = log_ratios.copy()
@@ -176,9 +176,9 @@ def _solution(
     """Derive everything else from the log-ratios and lambda."""
     p = problem.probs
     new_probs = np.exp(problem.log_probs + log_ratios)
-    kl = kl_terms(p, log_ratios).sum(axis=-1)
-    chi2 = chi2_terms(p, log_ratios).sum(axis=-1)
-    relative_reward = (new_probs * problem.relative_rewards).sum(axis=-1)
+    kl = row_sums(kl_terms(p, log_ratios))
+    chi2 = row_sums(chi2_terms(p, log_ratios))
+    relative_reward = row_sums(new_probs * problem.relative_rewards)
     expected_reward = problem.reference + relative_reward
 
     def scalar(values: FloatArray) -> FloatOrArray:
@@ -191,7 +191,7 @@ def _solution(
         baseline=scalar(problem.reference + relative_baseline),
         log_partition=scalar(problem.reference + problem.tau * problem.relative_log_partition()),
         kl=scalar(kl),
-        reverse_kl=scalar(reverse_kl_terms(p, log_ratios).sum(axis=-1)),
+        reverse_kl=scalar(row_sums(reverse_kl_terms(p, log_ratios))),
         chi2=scalar(chi2),
         mean_reward=scalar(problem.reference + problem.mean_relative_reward),
         expected_reward=scalar(expected_reward),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pmd_pipeline.theory.arrays import FloatArray, finite_array
+from pmd_pipeline.theory.arrays import FloatArray, finite_array, row_maxima, row_sums
 from pmd_pipeline.theory.series import log_mean_exp_rows
 
 SUM_TOLERANCE = 1e-9
@@ -40,7 +40,7 @@ class BanditProblem:
     @property
     def is_constant(self) -> np.ndarray:
         """True where all rewards are equal and there is nothing to update, [G]."""
-        return np.asarray(self.relative_rewards.max(axis=-1) == self.relative_rewards.min(axis=-1))
+        return np.asarray(row_maxima(self.relative_rewards) == -row_maxima(-self.relative_rewards))
 
     def relative_log_partition(self) -> FloatArray:
         """Return ``log E exp((r - reference) / tau)``, [G]."""
@@ -83,7 +83,7 @@ def bandit_problem(probs: ArrayLike, rewards: ArrayLike, tau: ArrayLike) -> Band
     is_batched = probs_in.ndim == 2
     p = probs_in if is_batched else probs_in[None]
     r = rewards_in if is_batched else rewards_in[None]
-    totals = p.sum(axis=-1)
+    totals = row_sums(p)
     worst = int(np.abs(totals - 1.0).argmax())
     if abs(totals[worst] - 1.0) > SUM_TOLERANCE:
         raise ValueError(
@@ -96,9 +96,9 @@ def bandit_problem(probs: ArrayLike, rewards: ArrayLike, tau: ArrayLike) -> Band
         raise ValueError(f"tau must be positive; found {taus.min()}")
     reference = np.take_along_axis(r, p.argmax(axis=-1)[:, None], axis=-1)
     relative = r - reference
-    mean = (p * relative).sum(axis=-1)
+    mean = row_sums(p * relative)
     centred = relative - mean[:, None]
-    correction = (p * centred).sum(axis=-1)  # one more pass: what the rounding of `mean` left
+    correction = row_sums(p * centred)  # one more pass: what the rounding of `mean` left
     centred = (centred - correction[:, None]) / taus[:, None]
     return BanditProblem(
         probs=p,

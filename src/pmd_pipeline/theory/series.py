@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from pmd_pipeline.theory.arrays import FloatArray, log_sum_exp_rows
+from pmd_pipeline.theory.arrays import FloatArray, log_sum_exp_rows, row_sums
 
 _SERIES_LIMIT = 0.5
 """Below it the Taylor series is summed; above it the direct form loses less than two bits."""
@@ -39,12 +39,12 @@ def log_mean_exp_rows(
     cut = np.minimum(values, _EXPONENT_LIMIT)
     if mean is None:
         terms = np.exp(log_probs) * np.expm1(cut)
-        excess = terms.sum(axis=-1)
+        excess = row_sums(terms)
     else:
         terms = np.exp(log_probs) * exp_remainder(cut)
-        excess = terms.sum(axis=-1) + mean
+        excess = row_sums(terms) + mean
     # Past half, log(1 + excess) has no digits that the ordinary sum lacks.
-    fine = np.abs(terms).sum(axis=-1) < 0.5
+    fine = row_sums(np.abs(terms)) < 0.5
     result[fine] = np.log1p(excess[fine])
     return result
 

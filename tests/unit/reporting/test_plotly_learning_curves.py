@@ -78,6 +78,12 @@ def test_the_grid_has_every_panel_and_each_algorithm_once_in_its_legend(
     assert titles == [panel.title for panel in panels.values()]
 
 
+def test_a_single_panel_fills_the_grid(panels: dict[str, Panel]) -> None:
+    """One evaluation set does not leave two empty columns."""
+    figure = plotly_panel_grid([panels["avg_at_k_add3"]], title="avg@k")
+    assert figure.layout.xaxis.domain == (0.0, 1.0)
+
+
 def test_markers_are_left_out_where_they_would_hide_the_line(
     round_metrics: pd.DataFrame, comparison: pd.DataFrame
 ) -> None:

@@ -28,9 +28,9 @@ def test_log_ratios_of_pmd_mean_at_small_tau(p):
     assert leading.success_log_ratio == pytest.approx(-np.log(p))
     assert leading.failure_log_ratio == pytest.approx(-p / taus)
     found = errors("pmd_mean", p, taus, binary_small_tau_limit)
-    # ((1 - p) / p) exp(-p / tau) for s+; lambda, nearly (1 - p) p / tau, times exp(-p / tau) for s-.
+    # (1 - p) exp(-p / tau) for s+; lambda, nearly (1 - p) p / tau, times exp(-p / tau) for s-.
     order = np.exp(-p / taus)
-    assert found["success_log_ratio"][1:] == pytest.approx(((1 - p) / p * order)[1:], rel=0.05)
+    assert found["success_log_ratio"][1:] == pytest.approx(((1 - p) * order)[1:], rel=0.05)
     lam = solve_binary(p, taus, method="pmd_mean").lam
     assert found["failure_log_ratio"][1:] == pytest.approx((lam * order)[1:], rel=0.05)
     assert found["lam"][-1] < 1e-5

@@ -27,10 +27,10 @@ def test_no_policy_has_a_higher_mixed_objective(solve, tau):
     generator = np.random.default_rng(0)
     for concentration in (0.2, 1.0, 5.0):
         others = generator.dirichlet(np.full(4, concentration), size=20_000) + 1e-300
-        assert mixed_objective(others, tau, solution.lam).max() < best
+        assert mixed_objective(others, tau, solution.lam).max() <= best + 1e-14
     near = solution.probs * np.exp(1e-3 * generator.normal(size=(20_000, 4)))
     near /= near.sum(axis=-1, keepdims=True)
-    assert mixed_objective(near, tau, solution.lam).max() <= best
+    assert mixed_objective(near, tau, solution.lam).max() <= best + 1e-14
 
 
 @pytest.mark.parametrize("tau", [0.1, 0.5])
@@ -62,16 +62,20 @@ def test_the_chi_squared_term_makes_the_update_more_conservative():
     probs = generator.dirichlet(np.ones(5), size=2000)
     rewards, tau = generator.normal(size=(2000, 5)), 10 ** generator.uniform(-2, 1, 2000)
     mean, part = solve_pmd_mean(probs, rewards, tau), solve_pmd_part(probs, rewards, tau)
-    assert (mean.kl < part.kl).all()
+    rounding = 1 + 1e-14  # at small tau both can end at the best action
+    assert (mean.kl <= part.kl * rounding).all()
+    assert (mean.chi2 <= part.chi2 * rounding).all()
     assert (mean.reverse_kl < part.reverse_kl).all()
-    assert (mean.chi2 < part.chi2).all()
     assert (np.ptp(mean.log_ratios, axis=-1) < np.ptp(part.log_ratios, axis=-1)).all()
 
 
-def test_the_weight_of_the_chi_squared_term_adapts_to_the_mean_reward():
-    """Binary rewards at small tau: lambda over the scaled signal is largest for low success."""
-    weights = []
-    for p in (0.01, 0.1, 0.5, 0.9):
-        solution = solve_pmd_mean([p, 1 - p], [1.0, 0.0], 0.1)
-        weights.append(solution.lam / (p * (1 - p) / 0.1))
-    assert weights == sorted(weights, reverse=True)
+def test_the_update_is_the_more_conservative_the_lower_the_mean_reward():
+    """Binary rewards at small tau: wrong responses fall by a share p of what PMD-part takes."""
+    shares = []
+    for p in (0.05, 0.1, 0.3, 0.5, 0.9):
+        mean, part = (
+            solve([p, 1 - p], [1.0, 0.0], 0.02) for solve in (solve_pmd_mean, solve_pmd_part)
+        )
+        shares.append(mean.log_ratios[1] / part.log_ratios[1])
+        assert shares[-1] == pytest.approx(p, rel=0.2)
+    assert shares == sorted(shares)

@@ -44,7 +44,7 @@ def test_no_policy_near_or_far_has_a_lower_loss(probs, rewards, tau):
     generator = np.random.default_rng(0)
     for size in (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0):
         others = random_updates(generator, solution.log_ratios, probs, size, 10_000)
-        assert regression_loss(others, probs, rewards, tau).min() > best
+        assert regression_loss(others, probs, rewards, tau).min() >= best * (1 - 1e-15)
     corners = generator.dirichlet(np.full(len(probs), 0.2), size=10_000) + 1e-12
     corners /= corners.sum(axis=-1, keepdims=True)
     assert regression_loss(np.log(corners / probs), probs, rewards, tau).min() > best

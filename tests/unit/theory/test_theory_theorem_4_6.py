@@ -46,7 +46,7 @@ def test_without_error_the_guarantee_is_the_ideal_improvement(solve):
 
 
 def test_the_ideal_improvement_is_tau_times_the_divergences():
-    """PMD-mean: ``tau (KL + lam (1 + chi2))``, PMD-part: ``tau (KL + reverse KL)``; both positive."""
+    """PMD-mean: ``tau (KL + lam (1 + chi2))``; PMD-part: ``tau (KL + reverse KL)``."""
     generator = np.random.default_rng(1)
     probs = generator.dirichlet(np.ones(4), size=500)
     rewards, tau = generator.normal(size=(500, 4)), 10 ** generator.uniform(-2, 1, 500)
@@ -57,7 +57,7 @@ def test_the_ideal_improvement_is_tau_times_the_divergences():
     assert part.expected_reward - part.mean_reward == pytest.approx(
         tau * (part.kl + part.reverse_kl), rel=1e-9
     )
-    assert (part.expected_reward > mean.expected_reward).all()
+    assert (part.expected_reward >= mean.expected_reward - 1e-14).all()
 
 
 def test_the_prefactor_of_pmd_mean_is_smaller_where_success_is_rare():

@@ -1,5 +1,7 @@
 """Nodes of the stage ``evaluation``."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from pmd_pipeline.config.compute import ComputeConfig
@@ -11,6 +13,7 @@ from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
+from pmd_pipeline.reporting.comparison import build_comparison
 from pmd_pipeline.training.sampling import collect_rollouts, grading_pool_for
 from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.tables import rollouts_to_table
@@ -84,3 +87,27 @@ def compute_eval_metrics(
         table.insert(0, "eval_set", eval_set)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def make_summarise(
+    label: str, phases: range, rounds_per_phase: int
+) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
+    """Return the node function that puts the phases of one algorithm together."""
+
+    def summarise(
+        initial: pd.DataFrame, **tables: pd.DataFrame
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return the evaluations, round 0 first, every completion, and the rounds' metrics."""
+        rounds = {phase: phase * rounds_per_phase for phase in phases}
+        evaluations = {rounds[phase]: tables[f"eval_metrics_{phase}"] for phase in phases}
+        completions = [
+            tables[f"eval_completions_{phase}"].assign(round=rounds[phase]) for phase in phases
+        ]
+        round_metrics = [tables[f"round_metrics_{phase}"] for phase in phases]
+        return (
+            build_comparison(initial, {label: evaluations}),
+            pd.concat(completions, ignore_index=True),
+            pd.concat(round_metrics, ignore_index=True),
+        )
+
+    return summarise

@@ -7,20 +7,47 @@ from kedro.pipeline import Node, Pipeline
 from pmd_pipeline.pipelines.evaluation import nodes
 
 
-def create_pipeline(*, algorithms: Sequence[str], num_phases: int) -> Pipeline:
+def create_pipeline(
+    *, algorithms: Sequence[str], num_phases: int, rounds_per_phase: int
+) -> Pipeline:
     """Return the evaluation of the initial policy and of every algorithm's policy after each phase.
 
     Args:
         algorithms: Labels of the algorithms; an evaluation stands in its algorithm's namespace.
         num_phases: Phases per algorithm.
+        rounds_per_phase: Rounds that a policy has seen more after each phase.
     """
+    phases = range(1, num_phases + 1)
     evaluations = [_evaluate("initial", "initial_policy", tag="initial")]
-    evaluations += [
-        _evaluate(f"{label}.phase_{phase}", f"{label}.phase_{phase}.policy", tag=label)
-        for label in algorithms
-        for phase in range(1, num_phases + 1)
-    ]
+    for label in algorithms:
+        evaluations += [
+            _evaluate(f"{label}.phase_{phase}", f"{label}.phase_{phase}.policy", tag=label)
+            for phase in phases
+        ]
+        evaluations.append(_summarise(label, phases, rounds_per_phase))
     return sum(evaluations, Pipeline([]))
+
+
+def _summarise(label: str, phases: range, rounds_per_phase: int) -> Pipeline:
+    """Return the node that puts the phases of one algorithm together."""
+    tables = {
+        f"{table}_{phase}": f"{label}.phase_{phase}.{table}"
+        for phase in phases
+        for table in ("eval_metrics", "eval_completions", "round_metrics")
+    }
+    return Pipeline(
+        [
+            Node(
+                nodes.make_summarise(label, phases, rounds_per_phase),
+                inputs={"initial": "initial_metrics", **{name: name for name in tables}},
+                outputs=["comparison", "completions", "round_metrics"],
+                name="summarise",
+            )
+        ],
+        namespace=label,
+        inputs={"initial_metrics": "initial.eval_metrics", **tables},
+        tags=["evaluation", label],
+    )
 
 
 def _evaluate(namespace: str, policy: str, *, tag: str) -> Pipeline:

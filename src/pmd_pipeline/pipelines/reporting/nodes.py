@@ -1,6 +1,6 @@
 """Nodes of the stage ``reporting``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
-from pmd_pipeline.reporting.comparison import build_comparison
 from pmd_pipeline.reporting.curves import CURVES
 from pmd_pipeline.reporting.gains import INITIAL_POLICY, paired_gains
 from pmd_pipeline.reporting.matplotlib_figures import (
@@ -32,58 +31,23 @@ REFERENCE = "pmd_mean"
 _TITLE = "Learning curves"
 
 
-def input_name(label: str, phase: int) -> str:
-    """Return the argument name of a phase's table."""
-    return f"{label}__{phase}"
+def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per algorithm and round."""
+    return pd.concat(tables.values(), ignore_index=True)
 
 
-def make_collect_round_metrics(
-    algorithms: Sequence[str], num_phases: int
-) -> Callable[..., pd.DataFrame]:
-    """Return the node function that puts all phases' round metrics into one table."""
-
-    def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
-        """Return one row per algorithm and round."""
-        return pd.concat(
-            [
-                tables[input_name(label, phase)]
-                for label in algorithms
-                for phase in range(1, num_phases + 1)
-            ],
-            ignore_index=True,
-        )
-
-    return collect_round_metrics
-
-
-def make_compare(
-    algorithms: Sequence[str], num_phases: int, rounds_per_phase: int
-) -> Callable[..., pd.DataFrame]:
-    """Return the node function that compares all evaluations."""
-
-    def compare(initial: pd.DataFrame, **tables: pd.DataFrame) -> pd.DataFrame:
-        """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
-        return build_comparison(
-            initial,
-            {
-                label: {
-                    phase * rounds_per_phase: tables[input_name(label, phase)]
-                    for phase in range(1, num_phases + 1)
-                }
-                for label in algorithms
-            },
-        )
-
-    return compare
+def compare(**tables: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
+    return pd.concat(tables.values(), ignore_index=True)
 
 
 def compute_gains(
-    initial: pd.DataFrame, config: EvaluationConfig, seed: int, **final: pd.DataFrame
+    initial: pd.DataFrame, config: EvaluationConfig, seed: int, **completions: pd.DataFrame
 ) -> pd.DataFrame:
     """Return paired differences of avg@k: to the initial policy, and to PMD-mean."""
     return paired_gains(
         initial,
-        final,
+        _of_last_round(completions),
         reference=REFERENCE,
         seed=derive_seed(seed, "gains"),
         level=config.interval_level,
@@ -153,7 +117,7 @@ def write_report(
     run_state: dict[str, Any],
     parameters: dict[str, Any],
     initial: pd.DataFrame,
-    **final: pd.DataFrame,
+    **completions: pd.DataFrame,
 ) -> str:
     """Return the report, one page that needs no network."""
     plain = {name: _plain(value) for name, value in parameters.items()}
@@ -162,7 +126,7 @@ def write_report(
             comparison=comparison,
             round_metrics=round_metrics,
             gains=gains,
-            completions={INITIAL_POLICY: initial, **final},
+            completions={INITIAL_POLICY: initial, **_of_last_round(completions)},
             stage_times=stage_times,
             data_report=data_report,
             decontaminated_problems=decontaminated_problems,
@@ -178,6 +142,13 @@ def write_report(
         ),
         ReportingConfig.model_validate(plain["reporting"]),
     )
+
+
+def _of_last_round(completions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    return {
+        label: table[table["round"] == table["round"].max()].drop(columns="round")
+        for label, table in completions.items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -8,38 +8,28 @@ from pmd_pipeline.pipelines.reporting import nodes
 from pmd_pipeline.reporting.curves import CURVES
 
 
-def create_pipeline(
-    *, algorithms: Sequence[str], num_phases: int, rounds_per_phase: int
-) -> Pipeline:
-    """Return the stage, for the given algorithms and phases."""
-
-    def of_phases(dataset: str) -> dict[str, str]:
-        return {
-            nodes.input_name(label, phase): f"{label}.phase_{phase}.{dataset}"
-            for label in algorithms
-            for phase in range(1, num_phases + 1)
-        }
-
+def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
+    """Return the stage, for the given algorithms."""
     initial = {"initial": "initial.eval_completions"}
-    final = {label: f"{label}.phase_{num_phases}.eval_completions" for label in algorithms}
+    completions = {label: f"{label}.completions" for label in algorithms}
     figures = [f"figure_{curve.column}" for curve in CURVES]
     return Pipeline(
         [
             Node(
-                nodes.make_collect_round_metrics(algorithms, num_phases),
-                inputs=of_phases("round_metrics"),
+                nodes.collect_round_metrics,
+                inputs={label: f"{label}.round_metrics" for label in algorithms},
                 outputs="round_metrics",
                 name="collect_round_metrics",
             ),
             Node(
-                nodes.make_compare(algorithms, num_phases, rounds_per_phase),
-                inputs={"initial": "initial.eval_metrics", **of_phases("eval_metrics")},
+                nodes.compare,
+                inputs={label: f"{label}.comparison" for label in algorithms},
                 outputs="comparison",
                 name="compare",
             ),
             Node(
                 nodes.compute_gains,
-                inputs={"config": "params:evaluation", "seed": "params:seed", **initial, **final},
+                inputs={"config": "params:evaluation", "seed": "params:seed", **initial, **completions},
                 outputs="gains",
                 name="compute_gains",
             ),
@@ -76,7 +66,7 @@ def create_pipeline(
                     "run_state": "run_state",
                     "parameters": "parameters",
                     **initial,
-                    **final,
+                    **completions,
                 },
                 outputs="report",
                 name="write_report",

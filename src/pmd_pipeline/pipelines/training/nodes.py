@@ -12,7 +12,7 @@ from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.policy import resolve_device
-from pmd_pipeline.policies.reference import PolicyReference, ResumePoint, TrainingState
+from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.training.metrics import round_metrics
 from pmd_pipeline.training.optimizer import (
@@ -26,13 +26,18 @@ from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.tables import round_to_table
 
 
+def phase_name(phase: int) -> str:
+    """Return the name of a phase (from 1): its namespace and its folder."""
+    return f"phase_{phase}"
+
+
 def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str, Any]]]:
     """Return the node function that trains ``label`` through phase ``phase`` (from 1)."""
 
     def train_phase(
         selected_prompts: pd.DataFrame,
         previous_policy: PolicyReference,
-        resume_point: ResumePoint,
+        resume_points: dict[str, PolicyReference],
         engine: RolloutEngine,
         training: TrainingConfig,
         algorithm: AlgorithmParameters,
@@ -49,7 +54,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             compute=compute,
             seed=seed,
         )
-        start = resume_point.reference or previous_policy
+        start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
         policy = start.load(resolve_device(compute))
         optimizer = build_optimizer(policy, setup.optimizer)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
-from pmd_pipeline.pipelines.training.nodes import make_train_phase
+from pmd_pipeline.pipelines.training.nodes import make_train_phase, phase_name
 
 SHARED_INPUTS = {"selected_prompts", "rollout_engine"}
 SHARED_PARAMETERS = {"training", "rewards", "compute", "seed"}
@@ -26,14 +26,14 @@ def create_pipeline(*, algorithms: Sequence[str], num_phases: int) -> Pipeline:
 
 
 def _create_phase(label: str, phase: int) -> Pipeline:
-    namespace = f"{label}.phase_{phase}"
-    previous = "initial_policy" if phase == 1 else f"{label}.phase_{phase - 1}.policy"
+    namespace = f"{label}.{phase_name(phase)}"
+    previous = "initial_policy" if phase == 1 else f"{label}.{phase_name(phase - 1)}.policy"
     train = Node(
         make_train_phase(label, phase),
         inputs={
             "selected_prompts": "selected_prompts",
             "previous_policy": "previous_policy",
-            "resume_point": "resume_point",
+            "resume_points": "resume_points",
             "engine": "rollout_engine",
             "training": "params:training",
             "algorithm": f"params:algorithms.{label}",
@@ -52,7 +52,8 @@ def _create_phase(label: str, phase: int) -> Pipeline:
     return Pipeline(
         [train],
         namespace=namespace,
-        inputs={name: name for name in SHARED_INPUTS} | {"previous_policy": previous},
+        inputs={name: name for name in SHARED_INPUTS}
+        | {"previous_policy": previous, "resume_points": f"{label}.resume_points"},
         parameters={f"params:{name}": f"params:{name}" for name in SHARED_PARAMETERS}
         | {f"params:algorithms.{label}": f"params:algorithms.{label}"},
     )
