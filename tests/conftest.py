@@ -1,15 +1,11 @@
 """Fixtures that many tests share."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.policies.embedded import build_policy
 from pmd_pipeline.policies.policy import Policy
-
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,10 +22,3 @@ def tiny_policy() -> Policy:
     )
     return build_policy(config, seed=0)
 
-
-def shared_folder(name: str) -> Path:
-    """Return a folder of real data beside the checkout, or skip the test where it is absent."""
-    folder = PROJECT.parent / "shared" / name
-    if not folder.is_dir():
-        pytest.skip(f"needs the folder shared/{name} beside the checkout")
-    return folder

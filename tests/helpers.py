@@ -1,6 +1,9 @@
 """Small things that tests build: configurations, trainings, rollouts made by hand."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters, AnyAlgorithmConfig
 from pmd_pipeline.config.compute import ComputeConfig
@@ -9,6 +12,16 @@ from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
 from pmd_pipeline.records import Completion, Rollout
 from pmd_pipeline.training.setup import TrainingSetup
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def shared_folder(name: str) -> Path:
+    """Return a folder of real data beside the checkout, or skip the test where it is absent."""
+    folder = PROJECT.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the folder shared/{name} beside the checkout")
+    return folder
 
 
 def make_algorithm(**fields: object) -> AnyAlgorithmConfig:

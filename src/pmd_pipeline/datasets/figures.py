@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 _FORMATS = ("png", "svg")
@@ -32,9 +33,10 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
         for name, figure in data.items():
             for suffix in _FORMATS:
                 path = partial / f"{name}.{suffix}"
-                # No date in the file: the same figure gives the same bytes.
+                # No date and no random ids: the same figure gives the same bytes.
                 metadata = {"Date": None} if suffix == "svg" else {}
-                figure.savefig(path, dpi=self._dpi, metadata=metadata)
+                with rc_context({"svg.hashsalt": name}):
+                    figure.savefig(path, dpi=self._dpi, metadata=metadata)
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
         self.clear()

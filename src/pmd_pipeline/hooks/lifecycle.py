@@ -16,6 +16,7 @@ from pmd_pipeline.datasets.engines import RolloutEngineDataset
 from pmd_pipeline.hooks.stages import stage_of
 from pmd_pipeline.policies.loading import check_weights_present
 from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.training.sampling import close_grading_pools
 
 
 class LifecycleHook:
@@ -46,10 +47,12 @@ class LifecycleHook:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         _release_engines(pipeline, catalog)
+        close_grading_pools()
 
     @hook_impl
     def on_pipeline_error(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         _release_engines(pipeline, catalog)
+        close_grading_pools()
 
 
 def check_writable(data_root: Path) -> None:

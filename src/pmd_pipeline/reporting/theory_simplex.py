@@ -54,10 +54,10 @@ def simplex_panel(table: pd.DataFrame) -> Panel:
         texts=(
             Text(x=corners[0][0], y=corners[0][1] - 0.06, text=labels[0]),
             Text(x=corners[1][0], y=corners[1][1] - 0.06, text=labels[1]),
-            Text(x=corners[2][0], y=corners[2][1] + 0.06, text=labels[2]),
+            Text(x=corners[2][0], y=corners[2][1] + 0.09, text=labels[2]),
         ),
         x_range=(-0.2, 1.2),
-        y_range=(-0.12, _HEIGHT + 0.12),
+        y_range=(-0.12, _HEIGHT + 0.15),
         is_diagram=True,
     )
 

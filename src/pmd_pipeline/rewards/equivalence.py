@@ -9,7 +9,7 @@ from pmd_pipeline.rewards.exact import exact_value
 from pmd_pipeline.rewards.notation import compact, normalise_notation
 from pmd_pipeline.rewards.numerals import integer_key, numerals_equal, rounded_equal
 from pmd_pipeline.rewards.quantities import Quantity, in_one_angle_unit, parse_quantity
-from pmd_pipeline.rewards.sides import answer_values, drop_name
+from pmd_pipeline.rewards.sides import answer_values, drop_label, drop_name
 from pmd_pipeline.rewards.structure import Collection, parse_collection
 
 MAX_CHARACTERS: Final = 2000  # of an answer; anything longer than this is not read
@@ -56,7 +56,7 @@ def compare(answer: str, gold: str) -> Comparison:
         return Verdict.EQUAL
     if max(len(answer), len(gold)) > MAX_CHARACTERS:
         return Verdict.LIMIT
-    answer, gold = normalise_notation(answer), normalise_notation(gold)
+    answer, gold = drop_label(normalise_notation(answer)), normalise_notation(gold)
     if compact(answer) == compact(gold) != "":
         return Verdict.EQUAL
     words = _words(gold)
@@ -73,7 +73,7 @@ def vote_label(answer: str | None) -> str | None:
     """
     if answer is None or len(answer) > MAX_CHARACTERS:
         return answer
-    normalised = normalise_notation(answer)
+    normalised = drop_label(normalise_notation(answer))
     collection = parse_collection(normalised)
     labels: list[str] = []
     for element in collection.elements:
@@ -148,8 +148,8 @@ def _compare_values(answer: str, gold: str) -> Comparison:
     """Compare one value with one value; every side of an equation must hold."""
     if _RELATION.search(answer) and not _RELATION.search(gold) and r"\in" not in gold:
         return Verdict.DIFFERENT  # x > 5 is not 5
-    if _SIGNS.search(answer) or _goes_on(answer):
-        return Verdict.DIFFERENT  # more than one answer, or none in full
+    if _SIGNS.search(answer):
+        return Verdict.DIFFERENT  # two answers
     values = answer_values(answer) if "=" not in gold else (answer,)
     if not values:
         return Verdict.UNPARSABLE
@@ -190,21 +190,13 @@ def _ask(answer: Collection, gold: Collection) -> Comparison:
 def _question(gold: str, values: list[str]) -> Comparison:
     """Ask algebra, but not about prose: it would read it as a product of letters."""
     for value in values:
-        if value.count("'") != gold.count("'"):
-            return Verdict.DIFFERENT  # math-verify would not see a prime
+        if any(value.count(sign) != gold.count(sign) for sign in ("'", r"\ldots")):
+            return Verdict.DIFFERENT  # math-verify would see neither a prime nor what goes on
         bare = re.sub(r"\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}", " ", value)
         words = {word.lower() for word in _WORD.findall(bare)} - _KNOWN_WORDS
         if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):
             return Verdict.UNPARSABLE
     return AlgebraQuestion(gold, tuple(values))
-
-
-def _goes_on(answer: str) -> bool:
-    """Tell ``5, ...`` and ``3.14...`` from a repeating decimal, which is a number."""
-    if r"\ldots" not in answer:
-        return False
-    values = answer_values(answer)
-    return not values or exact_value(parse_quantity(values[-1]).text) is None
 
 
 def _is_range(collection: Collection) -> bool:

@@ -1,6 +1,7 @@
 r"""One spelling for what is typeset in many: ``$\dfrac{1}{2}$.`` becomes ``\frac{1}{2}``."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from pmd_pipeline.rewards.extraction import BOX_OPENING
@@ -10,6 +11,7 @@ _MAX_GROUPS: Final = 20
 _TEXT_COMMANDS = (
     r"text(?:rm|bf|it|normal|sf|tt|up|md)?|math(?:rm|sf|tt|normal)|mbox|hbox|operatorname\*?"
 )
+_SIZES = "tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge"
 _FUNCTIONS = (
     "arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot|sec|csc)h?|log|ln|exp|det|gcd|max|min"
 )
@@ -58,6 +60,7 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\s+", " "),
         (r"√\s*(\([^()]*\)|[0-9]+(?:\.[0-9]+)?|[a-zA-Z])", r"\\sqrt{\1}"),
         (r"(?<!\\)\\[()\[\]]", " "),  # \( \) \[ \]
+        (r"\\text\s*\{\s*\$([^$]*)\$\s*\}", r"{\1}"),
         (r"(?<!\\)\$", ""),
         # Plain text that means TeX: 2**10, x^10, sqrt(2), pi
         (r"(?<=[0-9a-zA-Z)}])\*\*(?=[0-9(-])", "^"),
@@ -75,6 +78,10 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\\(?:qquad|quad)(?=\s*\\(?:text|mathrm|mbox))", " "),
         (r"\\(?:qquad|quad)(?![a-zA-Z])", " ; "),
         (r"(?<!\\)\\[,;:> ]|(?<!\\)~|\\(?:thinspace|medspace|thickspace|enspace)(?![a-zA-Z])", " "),
+        (r"\\hspace\*?\s*\{[^{}]*\}", " ; "),
+        (r"\\[hv]?phantom\s*\{[^{}]*\}", " "),
+        (r"^\s*\\(?:therefore|implies|Rightarrow)(?![a-zA-Z])", ""),
+        (rf"\\(?:{_SIZES})(?![a-zA-Z])", ""),
         (r"\\(?:displaystyle|textstyle|limits|nolimits|rm|bf|it)(?![a-zA-Z])", ""),
         (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?", ""),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
@@ -97,13 +104,14 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\\text\{([^{}]*?)\b(?:and|or)\s*\}", r"\\text{\1} ; "),
         (r"\\text\{\s*(?:and|or)\b([^{}]*)\}", r" ; \\text{\1}"),
         (r"\\text\{\s*\}", " "),
-        (r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z]))", "°"),
+        (r"\s*(?:\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z]))", "°"),
         (r"\s*°", "°"),
         (
             rf"(\\(?:sin|cos|tan|cot|sec|csc)){_POWER}\s*\(?\s*([0-9.]+)°\s*\)?",
             r"\1\2{\\frac{\3\\pi}{180}}",
         ),
-        (r"(?<=[0-9])\s*(?:\^\s*\{?)?\s*\\text\{\s*(?:st|nd|rd|th)\s*\}\s*\}?", ""),
+        (r"(?<=[0-9])\s*\^\s*\{\s*\\text\{\s*(?:st|nd|rd|th)\s*\}\s*\}", ""),
+        (r"(?<=[0-9])\s*\^?\s*\\text\{\s*(?:st|nd|rd|th)\s*\}", ""),
         (r"(?<=[0-9])(?:\^\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))", ""),
         (r"\\(?:[lc]?dots|dotsc)(?![a-zA-Z])|\.\.\.+|…", r"\\ldots "),
         (r"\s+", " "),
@@ -113,6 +121,7 @@ _WRAPPED_FORMULA: Final = re.compile(r"^\\text\{([^{}]*[0-9][^{}]*)\}$")
 _SUPERSCRIPT_RUN = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
+@lru_cache(maxsize=4096)  # the n responses of a group share a reference answer, and often answers
 def normalise_notation(answer: str) -> str:
     r"""Return ``answer`` with spacing, delimiters, wrappers and synonyms of TeX spelled one way.
 

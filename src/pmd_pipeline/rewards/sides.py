@@ -33,14 +33,16 @@ def answer_values(answer: str) -> tuple[str, ...]:
     return tuple(constant) if constant else (values[-1],)
 
 
-def drop_name(text: str, other: str) -> str:
-    r"""Return ``text`` without a leading ``x =`` or ``x \in`` that ``other`` lacks or shares.
-
-    Labels go too: ``\text{Total: }``, ``The answer is``.
-    """
+def drop_label(text: str) -> str:
+    r"""Return ``text`` without a label such as ``\text{Total: }`` or ``The answer is``."""
     label = _LABEL.match(text)
-    if label is not None and not re.search(r"\b(?:not|least|most|about)\b", label["words"] or ""):
-        text = text[label.end() :].strip()
+    if label is None or re.search(r"\b(?:not|least|most|about)\b", label["words"] or ""):
+        return text
+    return text[label.end() :].strip()
+
+
+def drop_name(text: str, other: str) -> str:
+    r"""Return ``text`` without a leading ``x =`` or ``x \in`` that ``other`` lacks or shares."""
     sides, others = _EQUALS.split(text), _EQUALS.split(other)
     named = len(sides) == 2 and is_name(sides[0].strip())
     shared = len(others) == 2 and others[0].strip().casefold() == sides[0].strip().casefold()

@@ -33,7 +33,11 @@ _EXPONENT_LIMIT = 700.0
 _LEAST_EXCESS = -1.0 + 1e-12
 """Far right of the root rounding could push the sum of new probabilities below zero."""
 
-_ROUNDING = 8 * np.finfo(np.float64).eps
+_EPSILON = float(np.finfo(np.float64).eps)
+_ROUNDING = 8 * _EPSILON
+
+_LEAST_SLOPE = 1e-300
+"""Far left of the root the slope underflows; a step from there is bisected anyway."""
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -83,6 +87,7 @@ def solve_log_multiplier(
                 low=_lower_bound(*arrays, mass),
                 high=np.log(mass),
                 mean_target=mean_target[rows] if is_fine else None,
+                noise=_EPSILON * np.abs(mean_target[rows]),
             )
     return result
 
@@ -115,13 +120,15 @@ def _newton(
     low: FloatArray,
     high: FloatArray,
     mean_target: FloatArray | None,
+    noise: FloatArray,
 ) -> FloatArray:
     """Solve in u from the upper end of the bracket, by Newton's method with bisection.
 
     The residual falls in u with a slope between 0 and -1, mostly steeper to the right, where
     Newton's steps do not pass the root. Bisection takes over when a step leaves the bracket, and
     when the bracket spans orders of magnitude and Newton is slow: with a probability of 1e-280 the
-    residual falls like lambda itself over hundreds of powers of e.
+    residual falls like lambda itself over hundreds of powers of e. A residual within ``noise``, the
+    rounding of the targets' mean, cannot be improved.
     """
     u = high.copy()
     # The bounds can touch the root: leave room, or rounding turns the last Newton step away.
@@ -141,13 +148,18 @@ def _newton(
         low[active[is_left]] = now[is_left]
         high[active[~is_left]] = now[~is_left]
         lower, upper = low[active], high[active]
-        proposal = now - residual / np.minimum(slope, -_TINY)
+        proposal = now - residual / np.minimum(slope, -_LEAST_SLOPE)
         is_slow = (np.abs(residual) > 0.25 * last[active]) & (upper - lower > _WIDE_BRACKET)
-        bisects = (proposal < lower) | (proposal > upper) | is_slow
+        # The other end of the bracket was tried before: rounding would send Newton to and fro.
+        is_outside = ((proposal <= lower) & (lower != now)) | ((proposal >= upper) & (upper != now))
+        bisects = is_outside | is_slow
         proposal = np.where(bisects, 0.5 * (lower + upper), proposal)
         last[active] = np.abs(residual)
         u[active] = proposal
-        active = active[np.abs(proposal - now) > _STEP_TOLERANCE]
+        is_done = ~bisects & (np.abs(proposal - now) <= _STEP_TOLERANCE)
+        is_done |= np.abs(residual) <= noise[active]
+        is_done |= upper - lower <= _ROUNDING * (1.0 + np.abs(now))
+        active = active[~is_done]
         if active.size == 0:
             return u
     raise ArithmeticError(f"lambda of {active.size} problems did not settle; please report this")

@@ -32,8 +32,26 @@ class Collected:
 
 
 def grading_pool_for(rewards: RewardConfig) -> GradingPool:
-    """Return the processes that grade as ``rewards`` says; a context manager."""
-    return GradingPool(num_workers=rewards.num_workers, timeout_seconds=rewards.timeout_seconds)
+    """Return the processes that grade as ``rewards`` says.
+
+    Stages share them, as starting one takes a second or two; they end with this process, or by
+    :func:`close_grading_pools`.
+    """
+    key = (rewards.num_workers, rewards.timeout_seconds)
+    if key not in _grading_pools:
+        _grading_pools[key] = GradingPool(
+            num_workers=rewards.num_workers, timeout_seconds=rewards.timeout_seconds
+        )
+    return _grading_pools[key]
+
+
+def close_grading_pools() -> None:
+    """End all grading processes; the next :func:`grading_pool_for` starts new ones."""
+    while _grading_pools:
+        _grading_pools.popitem()[1].close()
+
+
+_grading_pools: dict[tuple[int, float], GradingPool] = {}
 
 
 def collect_rollouts(

@@ -18,18 +18,17 @@ from pmd_pipeline.rewards.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
 TOWER = r"\boxed{9^{9^{9^{9}}}}"
 NEEDS_ALGEBRA = (r"\boxed{\frac{1}{\sqrt{3}}}", r"\frac{\sqrt{3}}{3}")
 HOSTILE = {
-    "power tower": TOWER,
-    "factorial": r"\boxed{(10^9)!}",
-    "factorial of a factorial": r"\boxed{((9!)!)!}",
-    "long text": "because " * 25_000,
-    "long answer": r"\boxed{" + "x+" * 100_000 + "1}",
-    "open braces": r"\boxed{" + "{" * 5000 + "5",
-    "balanced braces": r"\boxed{" + "{" * 5000 + "5" + "}" * 5001,
-    "deep fractions": r"\boxed{" + r"\frac{1}{" * 150 + "5" + "}" * 151,
-    "deep parentheses": r"\boxed{" + "(" * 900 + "6" + ")" * 900 + "}",
-    "no primitive": r"\boxed{\int_0^1 x^{x^{x}} \sin(x^x) dx}",
-    "null bytes": "\\boxed{5\x00}",
-    "lone surrogate": "\\boxed{\ud800 5}",
+    "power tower": (TOWER, "timeout"),
+    "factorial": (r"\boxed{(10^9)!}", "timeout"),
+    "no primitive": (r"\boxed{\int_0^1 x^{x^{x}} \sin(x^x) dx}", "timeout"),
+    "long answer": (r"\boxed{" + "x+" * 100_000 + "1}", "timeout"),
+    "balanced braces": (r"\boxed{" + "{" * 5000 + "5" + "}" * 5001, "timeout"),
+    "open braces": (r"\boxed{" + "{" * 5000 + "5", "no_answer"),
+    "long text": ("because " * 25_000, "no_answer"),
+    "deep fractions": (r"\boxed{" + r"\frac{1}{" * 150 + "5" + "}" * 151, None),
+    "deep parentheses": (r"\boxed{" + "(" * 900 + "6" + ")" * 900 + "}", None),
+    "null bytes": ("\\boxed{5\x00}", "unparsable"),
+    "lone surrogate": ("\\boxed{\ud800 5}", "unparsable"),
 }
 
 
@@ -52,17 +51,13 @@ def wait_until_gone(pids: list[int], seconds: float) -> bool:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_answer_is_wrong_in_bounded_time(name: str) -> None:
+    response, reason = HOSTILE[name]
     grade(*NEEDS_ALGEBRA)  # the shared process is up
     started = time.perf_counter()
-    graded = grade(HOSTILE[name], "5", timeout_seconds=0.5)
+    graded = grade(response, "5", timeout_seconds=0.5)
     assert time.perf_counter() - started < 10
     assert not graded.correct
-    assert graded.reason in ("timeout", "no_answer", "unparsable", "wrong")
-
-
-@pytest.mark.parametrize("name", ["power tower", "factorial", "long answer", "balanced braces"])
-def test_what_does_not_fit_the_limits_counts_as_a_timeout(name: str) -> None:
-    assert grade(HOSTILE[name], "5", timeout_seconds=0.5).reason == "timeout"
+    assert graded.reason == reason or (reason is None and graded.reason != "correct")
 
 
 def test_hostile_answer_on_an_answer_line_is_a_timeout_too() -> None:

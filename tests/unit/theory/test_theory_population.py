@@ -61,6 +61,22 @@ def test_the_log_partition_as_baseline_gives_pmd_part():
         assert mean.log_ratios == pytest.approx(part.log_ratios, rel=1e-9, abs=1e-11)
 
 
+@pytest.mark.parametrize("share", [-1e3, 0.5, 1 - 1e-6, 1 - 1e-9, 1 - 1e-12, 1.0])
+def test_baselines_ever_closer_to_the_log_partition_stay_solvable(share):
+    """Where lambda drowns in rounding the update still sums to one and tends to PMD-part's."""
+    generator = np.random.default_rng(3)
+    probs = generator.dirichlet(np.full(4, 0.2), size=5000) + 1e-12
+    probs /= probs.sum(axis=-1, keepdims=True)
+    rewards, tau = generator.normal(size=(5000, 4)), 10 ** generator.uniform(-4, 4, 5000)
+    part = solve_pmd_part(probs, rewards, tau)
+    baseline = part.mean_reward + share * (part.log_partition - part.mean_reward)
+    mean = solve_pmd_mean(probs, rewards, tau, baseline=np.minimum(baseline, part.log_partition))
+    assert mean.probs.sum(axis=-1) == pytest.approx(1.0, abs=1e-13)
+    assert (mean.lam >= 0).all()
+    if share > 1 - 1e-8:
+        assert np.abs(mean.probs - part.probs).max() < 1e-4
+
+
 def test_equal_rewards_with_a_low_baseline_put_all_of_it_into_lambda():
     """Nothing can move, so that lambda is the whole scaled gap."""
     solution = solve_pmd_mean([0.5, 0.5], [1.0, 1.0], 0.25, baseline=0.5)

@@ -48,10 +48,7 @@ def evaluate_policy(
     """
     live = policy.load(resolve_device(compute))
     prompts = table_to_prompts(eval_problems, live.tokenizer)
-    with (
-        grading_pool_for(rewards) as grading_pool,
-        progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar,
-    ):
+    with progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar:
         collected = collect_rollouts(
             engine,
             live,
@@ -59,7 +56,7 @@ def evaluate_policy(
             num_samples=config.num_samples,
             sampling=config.sampling,
             seeds=[derive_seed(seed, "evaluation", p.problem_id) for p in prompts],
-            grading_pool=grading_pool,
+            grading_pool=grading_pool_for(rewards),
             rewards=rewards,
             progress=bar,
         )

@@ -24,11 +24,11 @@ from pmd_pipeline.reporting.plotly_figures import (
     plotly_stage_times,
 )
 from pmd_pipeline.reporting.report import ReportInputs, render_report
-from pmd_pipeline.reporting.stage_times import training_times
+from pmd_pipeline.reporting.stage_times import STAGE_TIME_COLUMNS, training_times
 from pmd_pipeline.training.seeds import derive_seed
 
-REFERENCE = "pmd_mean"
 _TITLE = "Learning curves"
+_VISIBLE_FRACTION = 0.02
 
 
 def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
@@ -42,16 +42,20 @@ def compare(**tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute_gains(
-    initial: pd.DataFrame, config: EvaluationConfig, seed: int, **completions: pd.DataFrame
+    initial: pd.DataFrame,
+    evaluation: EvaluationConfig,
+    reporting: ReportingConfig,
+    seed: int,
+    **completions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return paired differences of avg@k: to the initial policy, and to PMD-mean."""
+    """Return paired differences of avg@k: to the initial policy, and to the reference."""
     return paired_gains(
         initial,
         _of_last_round(completions),
-        reference=REFERENCE,
+        reference=reporting.reference_algorithm,
         seed=derive_seed(seed, "gains"),
-        level=config.interval_level,
-        num_resamples=config.num_bootstrap_resamples,
+        level=evaluation.interval_level,
+        num_resamples=evaluation.num_bootstrap_resamples,
     )
 
 
@@ -64,10 +68,11 @@ def measure_stage_times(run_state: dict[str, Any], round_metrics: pd.DataFrame) 
             continue
         stage = "evaluation" if label else node
         seconds[stage] = seconds.get(stage, 0.0) + value
-    rows = [(stage, "", value) for stage, value in seconds.items()]
-    others = pd.DataFrame(rows, columns=["stage", "kind", "seconds"])
     # What takes no visible time would only crowd the figure.
-    others = others[others["seconds"] >= 0.01 * others["seconds"].max()]
+    smallest = _VISIBLE_FRACTION * max(seconds.values())
+    rows = [(stage, "", value) for stage, value in seconds.items() if value >= smallest]
+    rest = sum(value for value in seconds.values() if value < smallest)
+    others = pd.DataFrame([*rows, ("other stages", "", rest)], columns=list(STAGE_TIME_COLUMNS))
     return pd.concat([others, training_times(round_metrics)], ignore_index=True)
 
 

@@ -29,7 +29,13 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
             ),
             Node(
                 nodes.compute_gains,
-                inputs={"config": "params:evaluation", "seed": "params:seed", **initial, **completions},
+                inputs={
+                    "evaluation": "params:evaluation",
+                    "reporting": "params:reporting",
+                    "seed": "params:seed",
+                    **initial,
+                    **completions,
+                },
                 outputs="gains",
                 name="compute_gains",
             ),

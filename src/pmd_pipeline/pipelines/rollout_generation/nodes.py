@@ -30,10 +30,7 @@ def generate_rollouts(
     policy = initial_policy.load(resolve_device(compute))
     prompts = table_to_prompts(train_problems, policy.tokenizer)
     total = len(prompts) * config.num_samples
-    with (
-        grading_pool_for(rewards) as grading_pool,
-        progress_bar("initial rollouts", total, "rollouts") as bar,
-    ):
+    with progress_bar("initial rollouts", total, "rollouts") as bar:
         collected = collect_rollouts(
             engine,
             policy,
@@ -41,7 +38,7 @@ def generate_rollouts(
             num_samples=config.num_samples,
             sampling=training.sampling,
             seeds=[derive_seed(seed, "initial rollout", p.problem_id) for p in prompts],
-            grading_pool=grading_pool,
+            grading_pool=grading_pool_for(rewards),
             rewards=rewards,
             progress=bar,
         )

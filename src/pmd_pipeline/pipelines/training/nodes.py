@@ -59,29 +59,28 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         policy = start.load(resolve_device(compute))
         optimizer = build_optimizer(policy, setup.optimizer)
         restore_optimizer_state(policy, optimizer, start.load_optimizer_state())
-        with grading_pool_for(rewards) as grading_pool:
-            for result in run_rounds(
-                policy,
-                optimizer,
-                engine,
-                table_to_prompts(selected_prompts, policy.tokenizer),
-                setup,
-                grading_pool,
-                first_round=start.round_index,
-                last_round=last_round,
-            ):
-                name = f"round_{result.round_index:05d}"
-                row = {"algorithm": label, **asdict(round_metrics(result))}
-                # The state is saved last: with it, the round counts as done.
-                yield {
-                    "rollouts": {name: round_to_table(result)},
-                    "round_metrics": {name: pd.DataFrame([row])},
-                    "policy": TrainingState(
-                        policy=policy,
-                        optimizer_state=optimizer_state(policy, optimizer),
-                        round_index=result.round_index,
-                        is_last=result.round_index == last_round,
-                    ),
-                }
+        for result in run_rounds(
+            policy,
+            optimizer,
+            engine,
+            table_to_prompts(selected_prompts, policy.tokenizer),
+            setup,
+            grading_pool_for(rewards),
+            first_round=start.round_index,
+            last_round=last_round,
+        ):
+            name = f"round_{result.round_index:05d}"
+            row = {"algorithm": label, **asdict(round_metrics(result))}
+            # The state is saved last: with it, the round counts as done.
+            yield {
+                "rollouts": {name: round_to_table(result)},
+                "round_metrics": {name: pd.DataFrame([row])},
+                "policy": TrainingState(
+                    policy=policy,
+                    optimizer_state=optimizer_state(policy, optimizer),
+                    round_index=result.round_index,
+                    is_last=result.round_index == last_round,
+                ),
+            }
 
     return train_phase

@@ -1,0 +1,142 @@
+"""Temporary projects, and runs of them in child processes that can be killed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import PROJECT
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+# Smaller than conf/smoke: two algorithms, two phases of two rounds.
+TINY = """
+data_preparation:
+  train: {num_problems: 12}
+  evals:
+    addition: {num_problems: 8}
+policy_initialisation:
+  policy:
+    hidden_size: 32
+    num_heads: 2
+    feed_forward_size: 64
+    warm_start: {num_steps: 25}
+rollout_generation: {num_samples: 2, min_mean_reward: null, max_mean_reward: null}
+training:
+  algorithms: [pmd_mean, on_policy_gradient]
+  num_phases: 2
+  rounds_per_phase: 2
+  prompts_per_round: 4
+  group_size: 2
+  num_mini_batches: 2
+  sampling: {max_new_tokens: 24}
+algorithms:
+  on_policy_gradient: {num_mini_batches: 2}
+evaluation:
+  num_samples: 2
+  sampling: {max_new_tokens: 24}
+  num_bootstrap_resamples: 100
+theory:
+  estimation_error: {num_seeds: 4}
+  laboratory: {num_seeds: 4, num_rounds: 2}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A copy of the project's configuration in a folder of its own."""
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def comparison(self) -> bytes:
+        return (self.data / "08_reporting" / "comparison.csv").read_bytes()
+
+    def session(self, **params: Any) -> KedroSession:
+        """Return a session on the environment ``tiny`` in this process."""
+        bootstrap_project(self.path)
+        return KedroSession.create(self.path, env="tiny", runtime_params=params)
+
+    def run(
+        self,
+        *,
+        before: Callable[[], None] = lambda: None,
+        params: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> int:
+        """Run the environment ``tiny`` in a forked child and return its exit status.
+
+        Args:
+            before: Called in the child before the run, to arrange an accident.
+            params: As ``--params``.
+            options: Of ``KedroSession.run``.
+        """
+        child = os.fork()
+        if child == 0:
+            # Only os._exit leaves: pytest must not see the child's end.
+            try:
+                os.chdir(self.path)
+                before()
+                with self.session(**(params or {})) as session:
+                    session.run(**options)
+            except BaseException as error:
+                print(f"child: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a ``kedro`` command in a process of its own, as a user does."""
+        return subprocess.run(
+            [sys.executable, "-m", "kedro", *arguments],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+
+def make_project(path: Path) -> Project:
+    shutil.copytree(PROJECT / "conf", path / "conf")
+    shutil.copy(PROJECT / "pyproject.toml", path)
+    (path / "src").mkdir()
+    (path / "conf" / "tiny").mkdir()
+    (path / "conf" / "tiny" / "parameters.yml").write_text(TINY)
+    return Project(path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    yield make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose ``tiny`` run has finished without an interruption; do not change it."""
+    finished = make_project(tmp_path_factory.mktemp("finished") / "project")
+    assert finished.run() == 0
+    return finished
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after ``kedro run --env smoke``; do not change it."""
+    project = make_project(tmp_path_factory.mktemp("smoke") / "project")
+    result = project.kedro("run", "--env", "smoke")
+    assert result.returncode == 0, result.stderr[-3000:]
+    (project.path / "stdout.txt").write_text(result.stdout)
+    (project.path / "stderr.txt").write_text(result.stderr)
+    return project

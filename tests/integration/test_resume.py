@@ -1,0 +1,202 @@
+"""Killed at any moment, a resumed run ends with the very table of an uninterrupted one."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from pmd_pipeline.datasets import rounds
+from pmd_pipeline.datasets.atomic import AtomicParquetDataset
+from pmd_pipeline.hooks.run_state import RunState
+from pmd_pipeline.policies import storage
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def at_save_of(name: str) -> Callable[[], None]:
+    """Return an accident: killed when a table whose path has ``name`` in it is half-written."""
+
+    def arrange() -> None:
+        replace = Path.replace
+
+        def dies(self: Path, target: Path) -> Path:
+            if name in str(target):
+                die()
+            return replace(self, target)
+
+        Path.replace = dies  # type: ignore[method-assign, assignment]
+
+    return arrange
+
+
+def at_state(number: int) -> Callable[[], None]:
+    """Return an accident: killed before the ``number``-th state or policy gets its name."""
+
+    def arrange() -> None:
+        sync, count = storage._sync, 0
+
+        def dies(folder: Path) -> None:
+            nonlocal count
+            count += 1
+            if count == number:
+                die()
+            sync(folder)
+
+        storage._sync = dies
+
+    return arrange
+
+
+KILLED = {
+    "while the problems are written": at_save_of("train_problems"),
+    "in the first round of training": at_state(3),
+    "between two rounds of a phase": at_state(6),
+    "while an evaluation is written": at_save_of("phase_1/eval_completions"),
+    "while the comparison is written": at_save_of("08_reporting/comparison.csv"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", KILLED)
+def test_a_killed_run_resumes_to_the_byte(project: Any, finished: Any, moment: str) -> None:
+    assert project.run(before=KILLED[moment]) == -signal.SIGKILL
+    assert project.run(only_missing_outputs=True) == 0
+    assert project.comparison == finished.comparison
+
+
+@pytest.mark.slow
+def test_a_run_killed_twice_resumes_to_the_byte(project: Any, finished: Any) -> None:
+    assert project.run(before=at_state(4)) == -signal.SIGKILL
+    assert project.run(before=at_state(3), only_missing_outputs=True) == -signal.SIGKILL
+    assert project.run(only_missing_outputs=True) == 0
+    assert project.comparison == finished.comparison
+
+
+@pytest.mark.slow
+def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any) -> None:
+    killed_at = project.path / "sampled"
+
+    def log_rounds() -> None:
+        save = rounds.RoundTablesDataset.save
+
+        def saves(self: Any, data: Any) -> None:
+            with killed_at.open("a") as file:
+                file.write(f"{self._path} {list(data)[0]}\n")
+            save(self, data)
+
+        rounds.RoundTablesDataset.save = saves
+
+    def killed() -> None:
+        log_rounds()
+        at_state(6)()
+
+    assert project.run(before=killed) == -signal.SIGKILL
+    before = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
+    assert project.run(before=log_rounds, only_missing_outputs=True) == 0
+    lines = killed_at.read_text().splitlines()
+    # One round was sampled, but its state not saved: its two tables are written twice.
+    assert len(lines) - len(set(lines)) == 2
+    after = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
+    assert after == before
+    client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
+    runs = [client.get_run(run_id) for run_id in after.values()]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    history = client.get_metric_history(after["pmd_mean"], "mean_reward")
+    assert {metric.step for metric in history} == {1, 2, 3, 4}
+
+
+def test_changed_parameters_are_refused_by_name_and_change_nothing(
+    project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert project.run(before=at_state(4)) == -signal.SIGKILL
+    state = (project.data / "run_state.json").read_text()
+    status = project.run(
+        only_missing_outputs=True, params={"algorithms": {"pmd_mean": {"tau": 0.1}}}
+    )
+    assert status == 1
+    message = capfd.readouterr().err
+    assert "algorithms.pmd_mean.tau: 0.5 -> 0.1" in message
+    assert "set them back to resume" in message
+    assert (project.data / "run_state.json").read_text() == state
+
+
+def test_a_partial_run_on_results_of_other_parameters_is_refused(
+    project: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert project.run(pipeline_names=["policy_initialisation", "data_preparation"]) == 0
+    assert project.run(pipeline_names=["rollout_generation"], params={"seed": 1}) == 1
+    assert "seed: 0 -> 1" in capfd.readouterr().err
+    assert project.run(pipeline_names=["rollout_generation"]) == 0
+
+
+def test_nothing_to_resume_is_said(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    assert project.run(only_missing_outputs=True) == 1
+    assert "there is no run to resume" in capfd.readouterr().err
+
+
+def test_a_damaged_run_state_is_named(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    project.data.mkdir()
+    (project.data / "run_state.json").write_text("{")
+    assert project.run(only_missing_outputs=True) == 1
+    assert "run_state.json is damaged" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_named_and_nothing_else_is_lost(
+    project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert project.run(before=at_state(6)) == -signal.SIGKILL
+    weights = next((project.data / "06_models").glob("*/phase_*/round_*/policy/*.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    assert project.run(only_missing_outputs=True) == 1
+    assert "model.safetensors is damaged" in capfd.readouterr().err
+    # The message's remedy: delete the folder; its rounds are trained again.
+    import shutil
+
+    shutil.rmtree(weights.parents[1])
+    assert project.run(only_missing_outputs=True) == 0
+    assert project.comparison == finished.comparison
+
+
+def test_the_same_seed_gives_the_same_table_and_another_does_not(
+    project: Any, finished: Any
+) -> None:
+    assert project.run() == 0
+    assert project.comparison == finished.comparison
+    assert project.run(params={"seed": 1}) == 0
+    assert project.comparison != finished.comparison
+
+
+def test_a_state_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+    state = RunState(version="1")
+    state.save(tmp_path)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        RunState(version="2", stage_parameters={"a": {"b": object()}}).save(tmp_path)
+    assert json.loads((tmp_path / "run_state.json").read_text())["version"] == "1"
+
+
+def test_a_table_is_saved_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pandas as pd
+
+    dataset = AtomicParquetDataset(filepath=str(tmp_path / "t.parquet"))
+    dataset.save(pd.DataFrame({"a": [1]}))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Exception, match="No space left on device"):
+        dataset.save(pd.DataFrame({"a": [2]}))
+    assert dataset.load()["a"].tolist() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
