@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 
 from pmd_pipeline.datasets import rounds
@@ -54,6 +56,9 @@ def at_state(number: int) -> Callable[[], None]:
     return arrange
 
 
+# Reports and figures take most of so small a run's time and decide nothing here.
+COMPARED = ["comparison"]
+
 KILLED = {
     "while the problems are written": at_save_of("train_problems"),
     "in the first round of training": at_state(3),
@@ -66,16 +71,16 @@ KILLED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", KILLED)
 def test_a_killed_run_resumes_to_the_byte(project: Any, finished: Any, moment: str) -> None:
-    assert project.run(before=KILLED[moment]) == -signal.SIGKILL
-    assert project.run(only_missing_outputs=True) == 0
+    assert project.run(before=KILLED[moment], to_outputs=COMPARED) == -signal.SIGKILL
+    assert project.run(only_missing_outputs=True, to_outputs=COMPARED) == 0
     assert project.comparison == finished.comparison
 
 
 @pytest.mark.slow
 def test_a_run_killed_twice_resumes_to_the_byte(project: Any, finished: Any) -> None:
-    assert project.run(before=at_state(4)) == -signal.SIGKILL
-    assert project.run(before=at_state(3), only_missing_outputs=True) == -signal.SIGKILL
-    assert project.run(only_missing_outputs=True) == 0
+    assert project.run(before=at_state(4), to_outputs=COMPARED) == -signal.SIGKILL
+    assert project.run(before=at_state(3), only_missing_outputs=True, to_outputs=COMPARED) == -signal.SIGKILL
+    assert project.run(only_missing_outputs=True, to_outputs=COMPARED) == 0
     assert project.comparison == finished.comparison
 
 
@@ -97,9 +102,9 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
         log_rounds()
         at_state(6)()
 
-    assert project.run(before=killed) == -signal.SIGKILL
+    assert project.run(before=killed, to_outputs=COMPARED) == -signal.SIGKILL
     before = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
-    assert project.run(before=log_rounds, only_missing_outputs=True) == 0
+    assert project.run(before=log_rounds, only_missing_outputs=True, to_outputs=COMPARED) == 0
     lines = killed_at.read_text().splitlines()
     # One round was sampled, but its state not saved: its two tables are written twice.
     assert len(lines) - len(set(lines)) == 2
@@ -115,10 +120,10 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
 def test_changed_parameters_are_refused_by_name_and_change_nothing(
     project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert project.run(before=at_state(4)) == -signal.SIGKILL
+    assert project.run(before=at_state(4), to_outputs=COMPARED) == -signal.SIGKILL
     state = (project.data / "run_state.json").read_text()
     status = project.run(
-        only_missing_outputs=True, params={"algorithms": {"pmd_mean": {"tau": 0.1}}}
+        only_missing_outputs=True, to_outputs=COMPARED, params={"algorithms": {"pmd_mean": {"tau": 0.1}}}
     )
     assert status == 1
     message = capfd.readouterr().err
@@ -152,7 +157,7 @@ def test_a_damaged_run_state_is_named(project: Any, capfd: pytest.CaptureFixture
 def test_a_damaged_checkpoint_is_named_and_nothing_else_is_lost(
     project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert project.run(before=at_state(6)) == -signal.SIGKILL
+    assert project.run(before=at_state(6), to_outputs=COMPARED) == -signal.SIGKILL
     weights = next((project.data / "06_models").glob("*/phase_*/round_*/policy/*.safetensors"))
     content = bytearray(weights.read_bytes())
     content[-5] ^= 1
@@ -160,19 +165,17 @@ def test_a_damaged_checkpoint_is_named_and_nothing_else_is_lost(
     assert project.run(only_missing_outputs=True) == 1
     assert "model.safetensors is damaged" in capfd.readouterr().err
     # The message's remedy: delete the folder; its rounds are trained again.
-    import shutil
-
     shutil.rmtree(weights.parents[1])
-    assert project.run(only_missing_outputs=True) == 0
+    assert project.run(only_missing_outputs=True, to_outputs=COMPARED) == 0
     assert project.comparison == finished.comparison
 
 
 def test_the_same_seed_gives_the_same_table_and_another_does_not(
     project: Any, finished: Any
 ) -> None:
-    assert project.run() == 0
+    assert project.run(to_outputs=COMPARED) == 0
     assert project.comparison == finished.comparison
-    assert project.run(params={"seed": 1}) == 0
+    assert project.run(params={"seed": 1}, to_outputs=COMPARED) == 0
     assert project.comparison != finished.comparison
 
 
@@ -187,8 +190,6 @@ def test_a_state_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_table_is_saved_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pandas as pd
-
     dataset = AtomicParquetDataset(filepath=str(tmp_path / "t.parquet"))
     dataset.save(pd.DataFrame({"a": [1]}))
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.base import StrictModel, VariantModel
 from pmd_pipeline.config.training import Label
 
 Baseline = Literal[
@@ -61,7 +61,7 @@ class PromptFilterConfig(StrictModel):
         return self
 
 
-class AlgorithmConfig(StrictModel):
+class AlgorithmConfig(VariantModel):
     """What every algorithm has: its baseline, and what it overrides of the section ``training``."""
 
     takes_token_weights: ClassVar[bool]

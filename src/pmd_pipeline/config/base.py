@@ -1,6 +1,8 @@
 """What every configuration model shares."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class StrictModel(BaseModel):
@@ -12,3 +14,23 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
     )
+
+
+class VariantModel(StrictModel):
+    """One of several kinds, told apart by ``kind``: a key set to null counts as not given.
+
+    An environment's parameters are merged into those of ``conf/base``, key by key, so this is how
+    it takes away a key of the base's variant when it names one of another kind.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_given(cls, values: Any) -> Any:
+        return without_nulls(values)
+
+
+def without_nulls(values: Any) -> Any:
+    """Return a mapping without its null entries; anything else as it is."""
+    if not isinstance(values, dict):
+        return values
+    return {key: value for key, value in values.items() if value is not None}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.base import StrictModel, VariantModel, without_nulls
 from pmd_pipeline.config.rewards import Convention
 
 PromptTemplate = Literal["dapo", "boxed", "embedded"]
@@ -22,27 +22,7 @@ EvalSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_
 TRAIN_SET = "train"
 
 
-def without_nulls(values: Any) -> Any:
-    """Return a mapping without its null entries; anything else as it is."""
-    if not isinstance(values, dict):
-        return values
-    return {key: value for key, value in values.items() if value is not None}
-
-
-class _Source(StrictModel):
-    """What all sources share: a key set to null counts as not given.
-
-    An environment's parameters are merged into those of ``conf/base``, key by key, so this is how
-    it takes away a key of the base's source when it names one of another kind.
-    """
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_not_given(cls, values: Any) -> Any:
-        return without_nulls(values)
-
-
-class GeneratedAdditionSource(_Source):
+class GeneratedAdditionSource(VariantModel):
     """Column additions generated from the run's seed; train and eval draw from disjoint texts."""
 
     kind: Literal["generated_addition"]
@@ -54,7 +34,7 @@ class GeneratedAdditionSource(_Source):
     )
 
 
-class StoredSource(_Source):
+class StoredSource(VariantModel):
     """Rows of a local file, or of a hub data set at a pinned revision."""
 
     path: str | None = Field(

@@ -19,6 +19,7 @@ from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisatio
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
+from pmd_pipeline.config.study import StudyConfig, StudyName
 from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.config.training import TrainingConfig
 
@@ -41,6 +42,11 @@ class ExperimentConfig(StrictModel):
     evaluation: EvaluationConfig
     reporting: ReportingConfig
     theory: TheoryConfig
+    studies: dict[StudyName, StudyConfig] = Field(
+        default={},
+        exclude=True,  # no result of `kedro run` depends on them, so no run records them
+        description="hyperparameter studies by name, for `kedro study`",
+    )
 
     def trained_algorithms(self) -> dict[str, AnyAlgorithmConfig]:
         """Return the algorithms that are trained, by label, in their order."""
@@ -120,16 +126,31 @@ def parse_parameters(parameters: Mapping[str, Any]) -> ExperimentConfig:
 
 
 def _explain(details: Any, parameters: Mapping[str, Any]) -> str:
-    location = [str(part) for part in details["loc"]]
-    key = ".".join(location) or "parameters"
+    location = _keys(details["loc"], parameters)
+    key = ".".join(location)
     message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "extra_forbidden":
         return f"{key}: unknown parameter{_suggestion(location)}; correct or remove it"
     if details["type"] == "missing":
         return f"{key}: missing; add it to the parameters"
-    if not location or isinstance(details["input"], Mapping):
-        return f"{key}: {message}" if location else message
+    if not location:
+        return message
+    if isinstance(details["input"], Mapping):
+        return f"{key}: {message}"
     return f"{key}: {message} (found {details['input']!r})"
+
+
+def _keys(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a location as a file has them: pydantic adds the kind of a variant."""
+    keys: list[str] = []
+    values: Any = parameters
+    for part in location:
+        is_mapping = isinstance(values, Mapping)
+        if is_mapping and part not in values and values.get("kind") == part:
+            continue
+        keys.append(str(part))
+        values = values.get(part) if is_mapping else None
+    return keys
 
 
 def _suggestion(location: list[str]) -> str:

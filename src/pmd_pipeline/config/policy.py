@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.base import StrictModel, VariantModel
 
 
 class WarmStartConfig(StrictModel):
@@ -28,7 +28,7 @@ class WarmStartConfig(StrictModel):
     )
 
 
-class EmbeddedPolicyConfig(StrictModel):
+class EmbeddedPolicyConfig(VariantModel):
     """A small Qwen3-architecture policy, built and warm-started here, without any download."""
 
     kind: Literal["embedded"]
@@ -41,7 +41,7 @@ class EmbeddedPolicyConfig(StrictModel):
     warm_start: WarmStartConfig = WarmStartConfig()
 
 
-class PretrainedPolicyConfig(StrictModel):
+class PretrainedPolicyConfig(VariantModel):
     """A causal language model from a local folder or, by name and pinned revision, the hub.
 
     Only safetensors weights are read.

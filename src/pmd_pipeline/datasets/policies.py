@@ -77,8 +77,7 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         self.metadata = metadata
 
     def load(self) -> PolicyReference:
-        final = json.loads((self._path / _FINAL).read_text(encoding="utf-8"))
-        return _reference(self._path / final["state"])
+        return _reference(self._final_folder())
 
     def save(self, data: TrainingState) -> None:
         folder = self._path / f"round_{data.round_index:05d}"
@@ -98,8 +97,13 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         """Remove the states of an earlier run."""
         shutil.rmtree(self._path, ignore_errors=True)
 
+    def _final_folder(self) -> Path:
+        final = json.loads((self._path / _FINAL).read_text(encoding="utf-8"))
+        return self._path / str(final["state"])
+
     def _exists(self) -> bool:
-        return (self._path / _FINAL).is_file()
+        # A state that was deleted because it was damaged is to be trained again.
+        return (self._path / _FINAL).is_file() and (self._final_folder() / MANIFEST_NAME).is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}

@@ -51,7 +51,11 @@ class PromptStatisticsTable(pa.DataFrameModel):
 
 
 class RoundMetricsTable(pa.DataFrameModel):
-    """One row per algorithm and round; see ``training.metrics.RoundMetrics``."""
+    """One row per algorithm and round; see ``training.metrics.RoundMetrics``.
+
+    The columns ``theory_...`` are those of ``theory.RoundComparison``; NaN for algorithms and
+    rewards without a known exact update.
+    """
 
     algorithm: Series[str]
     round: Series[int] = pa.Field(ge=1)
@@ -66,6 +70,9 @@ class RoundMetricsTable(pa.DataFrameModel):
     clip_fraction: Series[float] = pa.Field(ge=0, le=1, nullable=True)
     truncated_fraction: Series[float] = pa.Field(ge=0, le=1)
     log_ratio_min: Optional[Series[float]] = pa.Field(nullable=True)  # noqa: UP045
+    theory: Optional[Series[float]] = pa.Field(  # noqa: UP045
+        alias="^theory_", regex=True, nullable=True
+    )
 
     class Config:
         strict = False

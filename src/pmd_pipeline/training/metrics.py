@@ -13,6 +13,9 @@ from pmd_pipeline.training.round import RoundResult
 class RoundMetrics:
     """One row of the table ``round_metrics``; NaN where a figure has no meaning.
 
+    How far a round of PMD went towards its fixed point stands in further columns of that table:
+    see ``training.theory_in_the_loop``.
+
     Attributes:
         round: Whole rounds that the policy has seen, from 1.
         policy_version: Updates that it has seen.

@@ -14,6 +14,7 @@ from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.reporting.comparison import build_comparison
+from pmd_pipeline.rewards import vote_label
 from pmd_pipeline.training.sampling import collect_rollouts, grading_pool_for
 from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.tables import rollouts_to_table
@@ -73,13 +74,26 @@ def compute_eval_metrics(
     completions: pd.DataFrame, config: EvaluationConfig, seed: int
 ) -> pd.DataFrame:
     """Return avg@k, pass@k, maj@k, truncated share and length per evaluation set."""
+    return measure_completions(
+        completions,
+        seed=seed,
+        num_resamples=config.num_bootstrap_resamples,
+        level=config.interval_level,
+    )
+
+
+def measure_completions(
+    completions: pd.DataFrame, *, seed: int, num_resamples: int, level: float
+) -> pd.DataFrame:
+    """Return the metrics of each evaluation set, one after the other."""
     tables = []
     for eval_set, rows in completions.groupby("eval_set", sort=False):
         table = evaluate_completions(
-            rows,
+            # Answers that mean the same vote together.
+            rows.assign(answer=rows["answer"].map(vote_label, na_action="ignore")),
             seed=derive_seed(seed, "bootstrap", str(eval_set)),
-            num_resamples=config.num_bootstrap_resamples,
-            level=config.interval_level,
+            num_resamples=num_resamples,
+            level=level,
         )
         table.insert(0, "eval_set", eval_set)
         tables.append(table)

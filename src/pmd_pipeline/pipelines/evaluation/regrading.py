@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
-import pandera.errors
 import pyarrow as pa
 
 from pmd_pipeline.config.rewards import Convention
-from pmd_pipeline.metrics import evaluate_completions
+from pmd_pipeline.pipelines.evaluation.nodes import measure_completions
 from pmd_pipeline.rewards import GradingPool
 from pmd_pipeline.schemas.evaluation import CompletionTable
 
@@ -23,7 +22,7 @@ def regrade_file(
         ValueError: If the file is missing, damaged, or no table of completions.
     """
     try:
-        former = CompletionTable.validate(pd.read_parquet(path))
+        former = pd.read_parquet(path)
     except FileNotFoundError:
         raise ValueError(
             f"there is no file {path}; give an eval_completions.parquet, such as those below "
@@ -31,8 +30,12 @@ def regrade_file(
         ) from None
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); it may be cut short") from error
-    except pandera.errors.SchemaError as error:
-        raise ValueError(f"{path} is no table of evaluation completions: {error}") from error
+    missing = set(CompletionTable.to_schema().columns) - set(former.columns)
+    if missing:
+        raise ValueError(
+            f"{path} is no table of evaluation completions: it lacks the columns "
+            f"{sorted(missing)}; give an eval_completions.parquet"
+        )
     with GradingPool(timeout_seconds=timeout_seconds) as pool:
         grades = pool.grade_many(former["response"].tolist(), former["gold"].tolist(), convention)
     regraded = former.assign(
@@ -47,14 +50,12 @@ def format_changes(former: pd.DataFrame, regraded: pd.DataFrame) -> str:
     """Return what regrading changed, as text."""
     changed = former["correct"] != regraded["correct"]
     lines = [f"{len(former)} completions, {int(changed.sum())} grades changed", ""]
-    for eval_set in former["eval_set"].unique():
-        before, after = (
-            evaluate_completions(table[table["eval_set"] == eval_set])
-            for table in (former, regraded)
+    before, after = (_metrics(table) for table in (former, regraded))
+    lines.append(f"{'evaluation set':<24} {'metric':<22} {'k':>4} {'before':>9} {'after':>9}")
+    for old, new in zip(before.itertuples(), after.itertuples(), strict=True):
+        lines.append(
+            f"{old.eval_set:<24} {old.metric:<22} {old.k:>4} {old.value:>9.4f} {new.value:>9.4f}"
         )
-        lines.append(f"{eval_set:<30} {'before':>8} {'after':>8}")
-        for old, new in zip(before.itertuples(), after.itertuples(), strict=True):
-            lines.append(f"  {old.metric:<22} k={old.k:<4} {old.value:>8.4f} {new.value:>8.4f}")
     for row in regraded[changed].head(_MAX_LISTED).itertuples():
         verdict = "now right" if row.correct else f"now wrong ({row.grade_reason})"
         lines.append(
@@ -62,3 +63,8 @@ def format_changes(former: pd.DataFrame, regraded: pd.DataFrame) -> str:
             f"{row.gold!r}: {verdict}"
         )
     return "\n".join(lines)
+
+
+def _metrics(completions: pd.DataFrame) -> pd.DataFrame:
+    # The intervals are not shown, so that the number of resamples does not matter.
+    return measure_completions(completions, seed=0, num_resamples=1, level=0.5)

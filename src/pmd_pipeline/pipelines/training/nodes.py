@@ -24,6 +24,7 @@ from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.tables import round_to_table
+from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
 
 
 def phase_name(phase: int) -> str:
@@ -54,6 +55,9 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             compute=compute,
             seed=seed,
         )
+        exact_update = exact_update_of(
+            setup.algorithm, group_size=setup.group_size, rewards=rewards
+        )
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
         policy = start.load(resolve_device(compute))
@@ -70,10 +74,15 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             last_round=last_round,
         ):
             name = f"round_{result.round_index:05d}"
-            row = {"algorithm": label, **asdict(round_metrics(result))}
+            rollouts = round_to_table(result)
+            row = {
+                "algorithm": label,
+                **asdict(round_metrics(result)),
+                **theory_metrics(rollouts, exact_update),
+            }
             # The state is saved last: with it, the round counts as done.
             yield {
-                "rollouts": {name: round_to_table(result)},
+                "rollouts": {name: rollouts},
                 "round_metrics": {name: pd.DataFrame([row])},
                 "policy": TrainingState(
                     policy=policy,

@@ -1,0 +1,242 @@
+"""Bad input: one clear error each, naming file or key, value and remedy; nothing is lost."""
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from helpers import shared_folder
+
+AIME = [
+    {"problem": f"What is {i} plus {i}? Think of it as a sum of equal numbers.", "answer": str(2 * i)}
+    for i in range(3)
+]
+
+
+
+def _pretrained(**fields: str) -> dict[str, Any]:
+    """Return a pretrained policy, merged over the embedded one of the environment."""
+    embedded = ("hidden_size", "num_heads", "feed_forward_size", "warm_start")
+    return {"kind": "pretrained", **dict.fromkeys(embedded), **fields}
+
+
+PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+    "misspelt parameter": (
+        {"training": {"group_sise": 8}},
+        "training.group_sise: unknown parameter; did you mean 'group_size'?",
+    ),
+    "unknown section": ({"trainning": {}}, "trainning: unknown parameter; did you mean 'training'?"),
+    "tau of zero": (
+        {"algorithms": {"pmd_mean": {"tau": 0}}},
+        "algorithms.pmd_mean.tau: Input should be greater than 0 (found 0)",
+    ),
+    "a group of one with a leave-one-out baseline": (
+        {"training": {"group_size": 1}},
+        "baseline leave_one_out_mean needs a group_size of at least 2, found 1",
+    ),
+    "mini-batches that do not divide": (
+        {"training": {"num_mini_batches": 3}},
+        "3 mini-batches do not divide training.prompts_per_round 4",
+    ),
+    "top_p with the sampler's log-probs": (
+        {"training": {"behaviour_log_probs": "sampler", "sampling": {"top_p": 0.9}}},
+        "behaviour_log_probs: sampler needs top_p 1",
+    ),
+    "an algorithm without definition": (
+        {"training": {"algorithms": ["pmd_median"]}},
+        "no algorithm is labelled 'pmd_median'",
+    ),
+    "an algorithm twice": (
+        {"training": {"algorithms": ["grpo", "grpo"]}},
+        "algorithms names a label twice",
+    ),
+    "a negative temperature": (
+        {"evaluation": {"sampling": {"temperature": -1.0}}},
+        "evaluation.sampling.temperature: Input should be greater than 0 (found -1.0)",
+    ),
+    "a convention that the prompt does not ask for": (
+        {"rewards": {"convention": "answer_line"}},
+        "rewards.convention is 'answer_line', but prompt_template 'embedded'",
+    ),
+    "rewards the wrong way round": (
+        {"rewards": {"correct_reward": -2.0}},
+        "correct_reward -2.0 must be above incorrect_reward -1.0",
+    ),
+    "real problems for the embedded policy": (
+        {"data_preparation": {"train": {"kind": "dapo", "path": "x.parquet", "num_problems": None}}},
+        "the embedded policy reads additions alone",
+    ),
+    "a hub model without a revision": (
+        {"policy_initialisation": {"policy": _pretrained(hub_name="a/b")}},
+        "hub_name 'a/b' needs revision",
+    ),
+    "bounds the wrong way round": (
+        {"rollout_generation": {"min_mean_reward": 1.0, "max_mean_reward": -1.0}},
+        "min_mean_reward 1.0 must be below max_mean_reward -1.0",
+    ),
+    "more prompts per round than problems": (
+        {"training": {"prompts_per_round": 64}},
+        "training.prompts_per_round is 64, but only 12 prompts were selected",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", PARAMETERS)
+def test_wrong_parameters_are_named(
+    project: Any, capfd: pytest.CaptureFixture[str], mistake: str
+) -> None:
+    params, message = PARAMETERS[mistake]
+    reached_data = mistake == "more prompts per round than problems"
+    assert project.run(params=params, to_outputs=["comparison"]) == 1
+    assert message in capfd.readouterr().err
+    assert (project.data / "run_state.json").exists() == reached_data
+
+
+def test_the_command_line_prints_one_message_and_no_traceback(project: Any) -> None:
+    result = project.kedro("run", "--env", "tiny", "--params", "algorithms.pmd_mean.tau=-1")
+    assert result.returncode == 1
+    assert "Error: the parameters in conf/" in result.stderr
+    assert "tau: Input should be greater than 0 (found -1)" in result.stderr
+    assert "Traceback (most recent call last)" not in result.stderr
+    assert "Traceback" in (project.data / "last_error.log").read_text()
+
+
+def real_model_project(project: Any, model: Path, aime: Path) -> Any:
+    """Point the project's environment at a real model and an AIME file."""
+    path = project.path / "conf" / "tiny" / "parameters.yml"
+    parameters = yaml.safe_load(path.read_text())
+    source = {"kind": "aime", "path": str(aime), "num_problems": None}
+    parameters["data_preparation"] = {
+        "train": source,
+        "evals": {"addition": None, "aime": source},
+        "prompt_template": "boxed",
+        "max_prompt_tokens": 200,
+    }
+    parameters["policy_initialisation"]["policy"] = {"kind": "pretrained", "path": str(model)}
+    path.write_text(yaml.safe_dump(parameters))
+    return project
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+
+
+def not_an_integer(path: Path) -> None:
+    write_jsonl(path, [*AIME, {"problem": "x", "answer": "1/2"}])
+
+
+def wrong_columns(path: Path) -> None:
+    write_jsonl(path, [{"question": "x", "solution": "1"}])
+
+
+def truncated_line(path: Path) -> None:
+    path.write_text('{"problem": "x", "ans')
+
+
+def nothing(path: Path) -> None:
+    del path
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    ("arrange", "message"),
+    [
+        (not_an_integer, r"row 3 (from 0):"),
+        (wrong_columns, "missing ['problem', 'answer'], found ['question', 'solution']"),
+        (truncated_line, "line 1: no valid JSON"),
+        (nothing, "there is no file"),
+        (empty, "is empty (0 bytes)"),
+    ],
+)
+def test_a_bad_problem_file_is_named_before_any_model_is_loaded(
+    project: Any,
+    capfd: pytest.CaptureFixture[str],
+    arrange: Callable[[Path], None],
+    message: str,
+) -> None:
+    model = shared_folder("models") / "stories260K-hf"
+    aime = project.path / "aime.jsonl"
+    arrange(aime)
+    real_model_project(project, model, aime)
+    assert project.run() == 1
+    errors = capfd.readouterr().err
+    assert message in errors
+    assert str(aime) in errors
+    assert not (project.data / "06_models" / "initial").exists()
+
+
+def test_a_truncated_parquet_file_is_named(
+    project: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = shared_folder("models") / "stories260K-hf"
+    path = project.path / "aime.parquet"
+    pd.DataFrame(AIME).to_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    real_model_project(project, model, path)
+    assert project.run() == 1
+    assert f"{path} cannot be read" in capfd.readouterr().err
+
+
+def test_a_model_folder_without_weights_is_named_before_anything_runs(
+    project: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    write_jsonl(project.path / "aime.jsonl", AIME)
+    real_model_project(project, model, project.path / "aime.jsonl")
+    assert project.run() == 1
+    assert "has no weights: no *.safetensors file among ['config.json']" in capfd.readouterr().err
+    assert not (project.data / "run_state.json").exists()
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(
+    project: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def read_only() -> None:
+        import tempfile
+
+        def refuse(**_: object) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        tempfile.TemporaryFile = refuse  # type: ignore[assignment]
+
+    assert project.run(before=read_only) == 1
+    errors = capfd.readouterr().err
+    assert "the data folder cannot be written to (Read-only file system)" in errors
+    assert str(project.data) in errors
+
+
+def test_a_full_disk_loses_nothing_and_the_run_can_go_on(
+    project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        replace = Path.replace
+
+        def fails(self: Path, target: Path) -> Path:
+            if "eval_completions" in str(target):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+            return replace(self, target)
+
+        Path.replace = fails  # type: ignore[method-assign, assignment]
+
+    compared = ["comparison"]
+    assert project.run(before=full, to_outputs=compared) == 1
+    assert "No space left on device" in capfd.readouterr().err
+    assert project.run(only_missing_outputs=True, to_outputs=compared) == 0
+    assert project.comparison == finished.comparison
+
+
+def test_a_fresh_run_that_fails_early_keeps_the_former_results(project: Any) -> None:
+    assert project.run(to_outputs=["comparison"]) == 0
+    former = project.comparison
+    assert project.run(params={"training": {"prompts_per_round": 64}}) == 1
+    assert project.comparison == former

@@ -1,0 +1,149 @@
+"""What `kedro run --env smoke` leaves behind."""
+
+import re
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import MemoryDataset
+from mlflow.entities import Run
+
+ALGORITHMS = ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def runs(smoke: Any) -> dict[str, Run]:
+    """The MLflow runs by name; the pipeline's own under the empty name."""
+    client = mlflow.MlflowClient(f"sqlite:///{smoke.path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pmd_pipeline")
+    runs = client.search_runs([experiment.experiment_id])
+    return {run.data.tags.get("algorithm", ""): run for run in runs}
+
+
+@pytest.fixture(scope="module")
+def client(smoke: Any) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{smoke.path / 'mlflow.db'}")
+
+
+def test_the_comparison_has_the_promised_columns_and_rounds(smoke: Any) -> None:
+    table = pd.read_csv(smoke.data / "08_reporting" / "comparison.csv")
+    assert list(table.columns) == [
+        "algorithm", "eval_set", "metric", "k", "round", "value", "ci_low", "ci_high"
+    ]  # fmt: skip
+    assert table["algorithm"].unique().tolist() == ALGORITHMS
+    assert set(table["round"]) == {0, 1, 2}
+    assert (table["ci_low"] <= table["value"]).all()
+    assert (table["value"] <= table["ci_high"]).all()
+    starts = table[table["round"] == 0].drop(columns="algorithm")
+    assert len(starts.drop_duplicates()) == len(starts) / len(ALGORITHMS)
+
+
+def test_round_metrics_are_complete_and_the_trainer_agrees_with_the_sampler(smoke: Any) -> None:
+    table = pd.read_csv(smoke.data / "08_reporting" / "round_metrics.csv")
+    assert len(table) == 2 * len(ALGORITHMS)
+    may_be_missing = {"clip_fraction"} | {c for c in table.columns if c.startswith("theory_")}
+    always = table.drop(columns=list(may_be_missing & set(table.columns)))
+    assert always.notna().all().all()
+    assert (table["mismatch_max"] < 1e-4).all()
+    clipped = table.set_index("algorithm")["clip_fraction"].notna()
+    assert clipped[["grpo", "gspo"]].all()
+    assert not clipped[["pmd_mean", "pmd_part", "on_policy_gradient"]].any()
+
+
+def test_all_algorithms_meet_the_same_first_prompts(smoke: Any) -> None:
+    first = {
+        label: set(
+            pd.read_parquet(
+                smoke.data / "07_model_output" / label / "phase_1/rollouts/round_00001.parquet"
+            )["problem_id"]
+        )
+        for label in ALGORITHMS
+    }
+    assert len({frozenset(ids) for ids in first.values()}) == 1
+
+
+def test_the_console_shows_the_table_and_where_to_look(smoke: Any) -> None:
+    output = (smoke.path / "stdout.txt").read_text()
+    assert re.search(r"on_policy_gradient\s+addition\s+0\.\d{3} -> 0\.\d{3}", output)
+    for hint in ("data/08_reporting/report.html", "kedro mlflow ui", "kedro viz run"):
+        assert hint in output
+
+
+def test_nothing_is_drawn_over_a_log_file(smoke: Any) -> None:
+    errors = (smoke.path / "stderr.txt").read_text()
+    assert "%|" not in errors, "a progress bar was drawn although there is no terminal"
+    assert "UserWarning" not in errors
+    assert "Add type hints" not in errors
+
+
+def test_every_dataset_of_every_pipeline_is_in_the_catalog(smoke: Any) -> None:
+    bootstrap_project(smoke.path)
+    with KedroSession.create(smoke.path, env="smoke") as session:
+        context = session.load_context()
+        from kedro.framework.project import pipelines
+
+        catalog = context.catalog
+        for name, pipeline in pipelines.items():
+            for dataset in pipeline.datasets():
+                if dataset.startswith("params:") or dataset == "parameters":
+                    continue
+                assert dataset in catalog, f"{name}: {dataset} would fall back to memory"
+                assert not isinstance(catalog.get(dataset), MemoryDataset)
+
+
+def test_the_report_is_one_page_that_needs_no_network(smoke: Any) -> None:
+    page = (smoke.data / "08_reporting" / "report.html").read_text(encoding="utf-8")
+    loaded = re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?https?:", page)
+    assert loaded == []
+    assert "Column addition" in page
+
+
+def test_one_finished_run_per_algorithm_below_the_pipelines_run(runs: dict[str, Run]) -> None:
+    assert set(runs) == {"", *ALGORITHMS}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    parent = runs[""].info.run_id
+    assert {runs[label].data.tags["mlflow.parentRunId"] for label in ALGORITHMS} == {parent}
+
+
+def test_parameters_are_logged_by_name(runs: dict[str, Run]) -> None:
+    assert runs["pmd_mean"].data.params["algorithm.tau"] == "0.5"
+    assert runs["grpo"].data.params["algorithm.clip_high"] == "0.2"
+    assert runs["grpo"].data.params["training.group_size"] == "4"
+    assert runs[""].data.params["algorithms.pmd_part.tau"] == "0.5"
+    assert "version.torch" in runs[""].data.tags
+    assert "mlflow.source.git.commit" in runs[""].data.tags
+    assert "data_version" in runs[""].data.tags
+
+
+def test_round_and_evaluation_metrics_have_the_tables_values(
+    smoke: Any, runs: dict[str, Run], client: mlflow.MlflowClient
+) -> None:
+    rounds = pd.read_csv(smoke.data / "08_reporting" / "round_metrics.csv")
+    for label in ALGORITHMS:
+        expected = rounds[rounds["algorithm"] == label].set_index("round")["mean_reward"]
+        history = client.get_metric_history(runs[label].info.run_id, "mean_reward")
+        assert {metric.step: metric.value for metric in history} == expected.to_dict()
+    comparison = pd.read_csv(smoke.data / "08_reporting" / "comparison.csv")
+    avg = comparison[(comparison.algorithm == "grpo") & (comparison.metric == "avg_at_k")]
+    history = client.get_metric_history(runs["grpo"].info.run_id, "eval.addition.avg_at_2")
+    logged = {metric.step: metric.value for metric in history}
+    assert logged == pytest.approx(avg.set_index("round")["value"].to_dict())
+
+
+def test_figures_completions_and_report_are_logged(
+    runs: dict[str, Run], client: mlflow.MlflowClient
+) -> None:
+    parent = {file.path for file in client.list_artifacts(runs[""].info.run_id)}
+    assert {"figures", "report.html"} <= parent
+    figures = {file.path for file in client.list_artifacts(runs[""].info.run_id, "figures")}
+    assert {"figures/figure_mean_reward.html", "figures/learning_curves.png"} <= figures
+    completions = client.list_artifacts(runs["pmd_mean"].info.run_id, "completions")
+    assert [file.path for file in completions] == [
+        "completions/round_00001.json",
+        "completions/round_00002.json",
+    ]
