@@ -21,4 +21,3 @@ def tiny_policy() -> Policy:
         kind="embedded", hidden_size=32, num_heads=2, head_dim=16, feed_forward_size=64
     )
     return build_policy(config, seed=0)
-

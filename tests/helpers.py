@@ -80,4 +80,3 @@ def make_rollouts(num_groups: int = 4, group_size: int = 4, seed: int = 0) -> li
                 )
             )
     return rollouts
-

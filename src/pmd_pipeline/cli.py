@@ -14,6 +14,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.io import DatasetError
 
 from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.study_commands.commands import study_group
 
 ERROR_LOG = Path("data") / "last_error.log"
 
@@ -71,12 +72,9 @@ def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
             try:
                 run(**options)
             except KeyboardInterrupt:
-                from pmd_pipeline.settings import HOOKS
-                from pmd_pipeline.hooks.tracking import TrackingHook
+                from pmd_pipeline.hooks.tracking import kill_open_runs
 
-                for hook in HOOKS:
-                    if isinstance(hook, TrackingHook):
-                        hook.kill()
+                kill_open_runs()
                 click.echo(
                     "\nInterrupted. Continue with the same command and --only-missing-outputs."
                 )
@@ -85,11 +83,14 @@ def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
     return wrapped
 
 
+_kedro_run = kedro_run.callback
+assert _kedro_run is not None
+cli.add_command(study_group(spoken_errors))
 cli.add_command(
     click.Command(
         name="run",
         params=kedro_run.params,
-        callback=_run_with_spoken_errors(kedro_run.callback),
+        callback=_run_with_spoken_errors(_kedro_run),
         help=kedro_run.help,
         short_help=kedro_run.short_help,
         context_settings=CONTEXT_SETTINGS,
@@ -107,11 +108,15 @@ cli.add_command(
     help="Where a response states its answer.",
 )
 @click.option(
-    "--timeout-seconds", type=click.FloatRange(min=0, min_open=True), default=3.0,
-    show_default=True, help="Longest time of one comparison.",
+    "--timeout-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Longest time of one comparison.",
 )
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path),
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Write the regraded completions here (parquet).",
 )
 def regrade(

@@ -37,4 +37,3 @@ class ExperimentContext(KedroContext):
         if structure != pipeline_registry.get_structure():
             pipeline_registry.set_structure(structure)
             pipelines.configure("pmd_pipeline.pipeline_registry")
-

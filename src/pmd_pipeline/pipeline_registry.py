@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import settings
@@ -56,19 +56,19 @@ def register_pipelines() -> dict[str, Pipeline]:
     """Return every stage by name, and the whole experiment as ``__default__``."""
     # Commands without a context, such as `kedro registry list`, see conf/base.
     structure = _structure or _structure_of_base()
-    shape: dict[str, Any] = {
-        "algorithms": structure.algorithms,
-        "num_phases": structure.num_phases,
-    }
-    rounds = {"rounds_per_phase": structure.rounds_per_phase}
+    algorithms, num_phases = structure.algorithms, structure.num_phases
     stages = {
         "data_preparation": data_preparation.create_pipeline(),
         "policy_initialisation": policy_initialisation.create_pipeline(),
         "rollout_generation": rollout_generation.create_pipeline(),
-        "training": training.create_pipeline(**shape),
-        "evaluation": evaluation.create_pipeline(**shape, **rounds),
+        "training": training.create_pipeline(algorithms=algorithms, num_phases=num_phases),
+        "evaluation": evaluation.create_pipeline(
+            algorithms=algorithms,
+            num_phases=num_phases,
+            rounds_per_phase=structure.rounds_per_phase,
+        ),
         "theory": theory.create_pipeline(),
-        "reporting": reporting.create_pipeline(algorithms=structure.algorithms),
+        "reporting": reporting.create_pipeline(algorithms=algorithms),
     }
     return {**stages, "__default__": sum(stages.values(), Pipeline([]))}
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,8 @@ def make_project(path: Path) -> Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    yield make_project(tmp_path / "project")
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,12 @@ import yaml
 from helpers import shared_folder
 
 AIME = [
-    {"problem": f"What is {i} plus {i}? Think of it as a sum of equal numbers.", "answer": str(2 * i)}
+    {
+        "problem": f"What is {i} plus {i}? Think of it as a sum of equal numbers.",
+        "answer": str(2 * i),
+    }
     for i in range(3)
 ]
-
 
 
 def _pretrained(**fields: str) -> dict[str, Any]:
@@ -30,7 +32,10 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
         {"training": {"group_sise": 8}},
         "training.group_sise: unknown parameter; did you mean 'group_size'?",
     ),
-    "unknown section": ({"trainning": {}}, "trainning: unknown parameter; did you mean 'training'?"),
+    "unknown section": (
+        {"trainning": {}},
+        "trainning: unknown parameter; did you mean 'training'?",
+    ),
     "tau of zero": (
         {"algorithms": {"pmd_mean": {"tau": 0}}},
         "algorithms.pmd_mean.tau: Input should be greater than 0 (found 0)",
@@ -68,7 +73,11 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
         "correct_reward -2.0 must be above incorrect_reward -1.0",
     ),
     "real problems for the embedded policy": (
-        {"data_preparation": {"train": {"kind": "dapo", "path": "x.parquet", "num_problems": None}}},
+        {
+            "data_preparation": {
+                "train": {"kind": "dapo", "path": "x.parquet", "num_problems": None}
+            }
+        },
         "the embedded policy reads additions alone",
     ),
     "a hub model without a revision": (
@@ -173,9 +182,7 @@ def test_a_bad_problem_file_is_named_before_any_model_is_loaded(
     assert not (project.data / "06_models" / "initial").exists()
 
 
-def test_a_truncated_parquet_file_is_named(
-    project: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_truncated_parquet_file_is_named(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
     model = shared_folder("models") / "stories260K-hf"
     path = project.path / "aime.parquet"
     pd.DataFrame(AIME).to_parquet(path)

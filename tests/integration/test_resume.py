@@ -79,7 +79,10 @@ def test_a_killed_run_resumes_to_the_byte(project: Any, finished: Any, moment: s
 @pytest.mark.slow
 def test_a_run_killed_twice_resumes_to_the_byte(project: Any, finished: Any) -> None:
     assert project.run(before=at_state(4), to_outputs=COMPARED) == -signal.SIGKILL
-    assert project.run(before=at_state(3), only_missing_outputs=True, to_outputs=COMPARED) == -signal.SIGKILL
+    assert (
+        project.run(before=at_state(3), only_missing_outputs=True, to_outputs=COMPARED)
+        == -signal.SIGKILL
+    )
     assert project.run(only_missing_outputs=True, to_outputs=COMPARED) == 0
     assert project.comparison == finished.comparison
 
@@ -93,7 +96,7 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
 
         def saves(self: Any, data: Any) -> None:
             with killed_at.open("a") as file:
-                file.write(f"{self._path} {list(data)[0]}\n")
+                file.write(f"{self._path} {next(iter(data))}\n")
             save(self, data)
 
         rounds.RoundTablesDataset.save = saves
@@ -123,7 +126,9 @@ def test_changed_parameters_are_refused_by_name_and_change_nothing(
     assert project.run(before=at_state(4), to_outputs=COMPARED) == -signal.SIGKILL
     state = (project.data / "run_state.json").read_text()
     status = project.run(
-        only_missing_outputs=True, to_outputs=COMPARED, params={"algorithms": {"pmd_mean": {"tau": 0.1}}}
+        only_missing_outputs=True,
+        to_outputs=COMPARED,
+        params={"algorithms": {"pmd_mean": {"tau": 0.1}}},
     )
     assert status == 1
     message = capfd.readouterr().err

@@ -84,8 +84,8 @@ class ExperimentConfig(StrictModel):
         if self.rewards.convention != ANSWER_CONVENTIONS[template]:
             raise ValueError(
                 f"rewards.convention is {self.rewards.convention!r}, but prompt_template "
-                f"{template!r} asks for answers of the form {ANSWER_CONVENTIONS[template]!r}: every "
-                "response would be graded wrong; make the two agree"
+                f"{template!r} asks for answers of the form {ANSWER_CONVENTIONS[template]!r}: "
+                "every response would be graded wrong; make the two agree"
             )
         return self
 

@@ -186,7 +186,9 @@ class StudyConfig(StrictModel):
     )
     budget: BudgetConfig
     num_trials: int = Field(default=30, ge=1, description="that the study shall have in the end")
-    repeats: int = Field(default=1, ge=1, le=100, description="per trial, over seeds; the mean counts")
+    repeats: int = Field(
+        default=1, ge=1, le=100, description="per trial, over seeds; the mean counts"
+    )
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
     storage: StorageConfig = StorageConfig()

@@ -36,7 +36,7 @@ class _AtomicSave(_Base):
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
             # Past Kedro's wrapper, which would look for the version before it has its name.
-            super().save.__wrapped__(self, data)
+            super().save.__wrapped__(self, data)  # type: ignore[attr-defined, safe-super]
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             partial.replace(final)

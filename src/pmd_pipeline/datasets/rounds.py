@@ -1,6 +1,7 @@
 """One table per round, in a folder."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class RoundTablesDataset(PartitionedDataset):
         )
 
     def load(self) -> pd.DataFrame:
-        partitions = super().load()
+        partitions: dict[str, Callable[[], pd.DataFrame]] = super().load()
         return pd.concat([partitions[name]() for name in sorted(partitions)], ignore_index=True)
 
     def clear(self) -> None:
@@ -32,5 +33,13 @@ class RoundTablesDataset(PartitionedDataset):
         shutil.rmtree(Path(self._path), ignore_errors=True)
         self._invalidate_caches()
 
-    def preview(self, nrows: int = 5) -> "pd.DataFrame":
-        return self.load().head(nrows)
+
+class RoundPartitionsDataset(RoundTablesDataset):
+    """The same, loaded round by round: all rollouts of a long training do not fit in memory.
+
+    Loading gives a loader per round, in order: ``tables["round_0001"]()``.
+    """
+
+    def load(self) -> dict[str, Callable[[], pd.DataFrame]]:  # type: ignore[override]
+        partitions = PartitionedDataset.load(self)
+        return {name: partitions[name] for name in sorted(partitions)}

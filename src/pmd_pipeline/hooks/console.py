@@ -2,7 +2,7 @@
 
 import click
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.context import ExperimentContext
@@ -20,7 +20,7 @@ class ConsoleHook:
         self._context = context
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         assert self._context is not None
         if "comparison" not in pipeline.datasets():
             return

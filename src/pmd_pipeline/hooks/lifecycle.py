@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
@@ -20,10 +20,16 @@ from pmd_pipeline.training.sampling import close_grading_pools
 
 
 class LifecycleHook:
-    """Fails early where a run cannot succeed, and leaves nothing running behind."""
+    """Fails early where a run cannot succeed, and leaves nothing running behind.
 
-    def __init__(self) -> None:
+    Args:
+        keeps_graders: True where more runs follow in this process: who starts them closes the
+            grading processes after the last.
+    """
+
+    def __init__(self, *, keeps_graders: bool = False) -> None:
         self._context: ExperimentContext | None = None
+        self._keeps_graders = keeps_graders
 
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
@@ -45,14 +51,17 @@ class LifecycleHook:
         transformers.utils.logging.disable_progress_bar()
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        _release_engines(pipeline, catalog)
-        close_grading_pools()
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._close(pipeline, catalog)
 
     @hook_impl
-    def on_pipeline_error(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._close(pipeline, catalog)
+
+    def _close(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         _release_engines(pipeline, catalog)
-        close_grading_pools()
+        if not self._keeps_graders:
+            close_grading_pools()
 
 
 def check_writable(data_root: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractVersionedDataset, CatalogProtocol, Version
+from kedro.io import AbstractVersionedDataset, DataCatalog, Version
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -28,7 +28,7 @@ class ResumeHook:
         self._data_root = Path()
         self._parameters: dict[str, Any] = {}
         self._algorithms: tuple[str, ...] = ()
-        self._catalog: CatalogProtocol
+        self._catalog: DataCatalog
         self._started_at: dict[str, float] = {}
 
     @hook_impl
@@ -40,7 +40,7 @@ class ResumeHook:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         self._catalog = catalog
         self._started_at = {}
@@ -95,7 +95,7 @@ class ResumeHook:
         former: RunState | None,
         stages: set[str],
         pipeline: Pipeline,
-        catalog: CatalogProtocol,
+        catalog: DataCatalog,
     ) -> RunState:
         if former is None:
             raise ResumeError(
@@ -136,7 +136,7 @@ class ResumeHook:
         return stage_parameters(stage, self._parameters, self._algorithms)
 
 
-def _clear(node: Node, catalog: CatalogProtocol) -> None:
+def _clear(node: Node, catalog: DataCatalog) -> None:
     for name in node.outputs:
         clear = getattr(catalog.get(name), "clear", None)
         if clear is not None:

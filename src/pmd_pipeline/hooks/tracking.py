@@ -6,12 +6,13 @@ replaces its logging of node parameters: typed parameters would be logged as one
 
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from mlflow.tracking import MlflowClient
@@ -39,7 +40,16 @@ logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
 _PARENT = ""
 
 
-class TrackingHook(MlflowHook):  # type: ignore[misc]
+_hooks: list["TrackingHook"] = []
+
+
+def kill_open_runs() -> None:
+    """End every run that is open as KILLED: the process is interrupted from outside."""
+    for hook in _hooks:
+        hook.kill()
+
+
+class TrackingHook(MlflowHook):
     """Logs parameters, metrics, figures and tables as the catalog saves them."""
 
     def __init__(self, resume: ResumeHook) -> None:
@@ -49,15 +59,19 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self._runs: AlgorithmRuns | None = None
         self._unfinished: dict[str, set[str]] = {}
         self._current: str | None = None
+        _hooks.append(self)
 
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
+        context.config_loader["mlflow"] = _with_absolute_database(
+            context.config_loader["mlflow"], context.project_path
+        )
         super().after_context_created(context)
         self._context = context
 
     @hook_impl
     def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         state = self._resume.state
         assert state is not None
@@ -115,7 +129,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         label = self._label_of(node)
         name = dataset_name.rpartition(".")[2]
         if isinstance(data, go.Figure):
-            log_figure(data, f"figures/{name}.html", self.run_id)
+            log_figure(data, f"figures/{name.removeprefix('figure_')}.html", self.run_id)
         elif name.endswith("_images"):
             for figure_name, figure in data.items():
                 log_figure(figure, f"figures/{figure_name}.png", self.run_id)
@@ -136,7 +150,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def after_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         if self._runs is not None:
             for label in self._unfinished:
@@ -149,7 +163,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         error: Exception,
         run_params: dict[str, Any],
         pipeline: Pipeline,
-        catalog: CatalogProtocol,
+        catalog: DataCatalog,
     ) -> None:
         self._end_unfinished(failed=self._current)
         super().on_pipeline_error(error, run_params, pipeline, catalog)
@@ -172,9 +186,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     def _finish_when_done(self, label: str, dataset_name: str, node: Node) -> None:
         # A generator node saves once per round; its policy's dataset exists after the last.
         is_training = stage_of(node).startswith("training.")
-        if not is_training:
-            self._unfinished[label].discard(node.name)
-        elif dataset_name.endswith(".policy") and self._is_complete(dataset_name):
+        if not is_training or (dataset_name.endswith(".policy") and self._is_complete(dataset_name)):
             self._unfinished[label].discard(node.name)
 
     def _is_complete(self, dataset_name: str) -> bool:
@@ -185,7 +197,10 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     def _log_round(self, label: str, partitions: dict[str, pd.DataFrame]) -> None:
         assert self._runs is not None
         for table in partitions.values():
-            row = table.iloc[0].drop(["algorithm", "round"]).to_dict()
+            row = {
+                str(name): float(value)
+                for name, value in table.iloc[0].drop(["algorithm", "round"]).items()
+            }
             self._runs.log_metrics(label, row, step=int(table["round"].iloc[0]))
 
     def _log_evaluation(self, label: str, table: pd.DataFrame, step: int) -> None:
@@ -216,11 +231,25 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         return label if kind in ("training", "evaluation") and label != "initial" else None
 
 
+def _with_absolute_database(config: dict[str, Any], project_path: Path) -> dict[str, Any]:
+    """Return ``mlflow.yml`` with a relative SQLite path taken from the project's folder.
+
+    MLflow would take it from the working directory, and keep it for later projects.
+    """
+    server = dict(config.get("server") or {})
+    prefix, uri = "sqlite:///", str(server.get("mlflow_tracking_uri") or "")
+    if uri.startswith(prefix) and not Path(uri.removeprefix(prefix)).is_absolute():
+        server["mlflow_tracking_uri"] = prefix + str(project_path / uri.removeprefix(prefix))
+    return {**config, "server": server}
+
+
 def _evaluation_metrics(table: pd.DataFrame) -> dict[str, float]:
     """Return legal metric names: ``eval.<set>.avg_at_4`` and so on."""
     return {
-        f"eval.{row.eval_set}.{_with_k(str(row.metric), int(row.k))}": float(row.value)
-        for row in table.itertuples()
+        f"eval.{eval_set}.{_with_k(metric, k)}": float(value)
+        for eval_set, metric, k, value in zip(
+            table["eval_set"], table["metric"], table["k"], table["value"], strict=True
+        )
     }
 
 

@@ -45,12 +45,12 @@ def initialise_policy(
     """
     if isinstance(config.policy, EmbeddedPolicyConfig):
         policy = build_policy(config.policy, seed=seed)
-        policy.model.to(device)
+        policy.model.to(device)  # type: ignore[arg-type]
         warm_start(policy, config.policy.warm_start, seed=seed + 1, held_out=held_out)
         return policy
     check_weights_present(config.policy)
     model = load_model(_location(config.policy), **_hub_arguments(config.policy))
-    return Policy(model=model.to(device), tokenizer=load_tokenizer(config))
+    return Policy(model=_placed(model, device), tokenizer=load_tokenizer(config))
 
 
 def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
@@ -68,7 +68,7 @@ def load_policy_folder(folder: Path, *, policy_version: int, device: torch.devic
     """Return the policy that :func:`pmd_pipeline.policies.storage.save_policy` left in a folder."""
     model = load_model(str(folder))
     tokenizer = _load_tokenizer_from(str(folder))
-    return Policy(model=model.to(device), tokenizer=tokenizer, policy_version=policy_version)
+    return Policy(model=_placed(model, device), tokenizer=tokenizer, policy_version=policy_version)
 
 
 def load_tokenizer_folder(folder: Path) -> PreTrainedTokenizerBase:
@@ -94,7 +94,11 @@ def _disable_dropout(model: PreTrainedModel) -> None:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
         if hasattr(module, "attention_dropout"):
-            module.attention_dropout = 0.0
+            module.attention_dropout = 0.0  # type: ignore[assignment]
+
+
+def _placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    return model.to(device)  # type: ignore[arg-type, no-any-return]
 
 
 def check_weights_present(config: PretrainedPolicyConfig) -> None:
@@ -131,7 +135,7 @@ def _load_tokenizer_from(location: str, **hub_arguments: Any) -> PreTrainedToken
             f"the tokenizer of {location!r} has no end-of-sequence token, so that no response "
             "would ever end; set eos_token in its tokenizer_config.json"
         )
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def _location(config: PretrainedPolicyConfig) -> str:

@@ -68,9 +68,7 @@ def response_log_probs(
     chunk = max(1, logits_per_chunk // vocabulary_size)
     log_probs, entropies = [], []
     needs_gradient = torch.is_grad_enabled() and hidden.requires_grad
-    for hidden_chunk, target_chunk in zip(
-        hidden.split(chunk), targets.split(chunk), strict=True
-    ):
+    for hidden_chunk, target_chunk in zip(hidden.split(chunk), targets.split(chunk), strict=True):
         if needs_gradient and len(hidden) > chunk:
             pair = checkpoint(
                 _head_log_probs, head, hidden_chunk, target_chunk, temperature, use_reentrant=False

@@ -36,7 +36,7 @@ class Policy:
     @property
     def stop_token_ids(self) -> frozenset[int]:
         """Tokens that end a response: the tokenizer's and the generation configuration's."""
-        configured: Any = self.model.generation_config.eos_token_id  # type: ignore[union-attr]
+        configured: Any = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
         return frozenset(
             int(token_id)

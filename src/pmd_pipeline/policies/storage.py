@@ -133,11 +133,13 @@ def read_manifest(folder: Path) -> PolicyManifest:
     try:
         return PolicyManifest(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing: no whole policy lies there; "
-                              f"{_remedy(folder)}") from error
+        raise CheckpointError(
+            f"{path} is missing: no whole policy lies there; {_remedy(folder)}"
+        ) from error
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is no policy manifest ({error}); "
-                              f"{_remedy(folder)}") from error
+        raise CheckpointError(
+            f"{path} is no policy manifest ({error}); {_remedy(folder)}"
+        ) from error
 
 
 def _remedy(folder: Path) -> str:

@@ -37,9 +37,7 @@ def warm_start(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
     )
     with progress_bar("warm start", config.num_steps, "steps") as bar:
-        for step, (token_ids, is_target) in enumerate(
-            _batches(policy, config, seed, held_out)
-        ):
+        for step, (token_ids, is_target) in enumerate(_batches(policy, config, seed, held_out)):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step, config)
             logits = model(input_ids=token_ids[:, :-1], use_cache=False).logits

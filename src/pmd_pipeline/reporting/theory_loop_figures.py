@@ -82,7 +82,7 @@ def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = No
     _require_rows("rounds", rounds)
     styles = algorithm_styles([*(algorithms or ()), *rounds["algorithm"]])
 
-    def curves(column: str, dash: Dash, suffix: str) -> tuple[Curve, ...]:
+    def curves(table: pd.DataFrame, column: str, dash: Dash, suffix: str) -> tuple[Curve, ...]:
         return tuple(
             Curve(
                 x=rows["round"].tolist(),
@@ -93,7 +93,7 @@ def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = No
                 size=4,
                 label=f"{name}{suffix}",
             )
-            for name, rows in rounds.groupby("algorithm", sort=False)
+            for name, rows in table.groupby("algorithm", sort=False)
         )
 
     span = [float(rounds["round"].min()), float(rounds["round"].max())]
@@ -106,43 +106,48 @@ def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = No
     )
     panels = [
         Panel(
-            title="Progress towards the fixed point",
+            title=title,
             x_label="round",
             y_label="slope of measured on predicted",
-            curves=(*curves("slope", "solid", ""), fixed_point),
+            curves=(*curves(rounds, column, "solid", ""), fixed_point),
             integer_x=True,
         )
+        for title, column in (
+            ("Progress towards the fixed point", "slope"),
+            ("Progress of right responses alone", "slope_success"),
+        )
     ]
+    panels.append(
+        Panel(
+            title="Groups past the bound",
+            x_label="round",
+            y_label="fraction",
+            curves=curves(rounds, "past_bound_fraction", "solid", ""),
+            y_range=(-0.03, 1.03),
+            integer_x=True,
+        )
+    )
     for title, unit, quantity in (
         ("Multiplier λ", "λ", "lam"),
         ("KL(after || before)", "nats, mean over groups", "kl"),
         ("χ²(after || before)", "mean over groups", "chi2"),
     ):
         measured = "implied_lam" if quantity == "lam" else f"measured_{quantity}"
+        predicted = f"predicted_{quantity}"
+        # A negative λ says that no update with a multiplier fits: a gap on either axis.
+        known = rounds[["algorithm", "round"]].join(
+            rounds[[measured, predicted]].where(rounds[[measured, predicted]] >= 0)
+        )
         panels.append(
             Panel(
                 title=title,
                 x_label="round",
                 y_label=unit,
                 curves=(
-                    *curves(measured, "solid", ""),
-                    *curves(f"predicted_{quantity}", "dashed", ", exact update"),
+                    *curves(known, measured, "solid", ""),
+                    *curves(known, predicted, "dashed", ", exact update"),
                 ),
-                log_y=_spans_decades(rounds[[measured, f"predicted_{quantity}"]]),
-                integer_x=True,
-            )
-        )
-    for title, column in (
-        ("Groups past the bound", "past_bound_fraction"),
-        ("Groups past their fixed point", "past_fixed_point_fraction"),
-    ):
-        panels.append(
-            Panel(
-                title=title,
-                x_label="round",
-                y_label="fraction",
-                curves=curves(column, "solid", ""),
-                y_range=(-0.03, 1.03),
+                log_y=_spans_decades(known[[measured, predicted]]),
                 integer_x=True,
             )
         )
@@ -182,9 +187,10 @@ def _measured_by_round(rows: pd.DataFrame) -> tuple[Curve, ...]:
 
 
 def _spans_decades(values: pd.DataFrame) -> bool:
-    """Return True where a logarithmic axis is needed, and possible: all values are positive."""
-    known = values.to_numpy()[np.isfinite(values.to_numpy())]
-    return bool(known.size and known.min() > 0 and known.max() > _WIDE_SPAN * known.min())
+    """Return True where the positive values need a logarithmic axis; it leaves zeros out."""
+    array = values.to_numpy(dtype=np.float64)
+    positive = array[np.isfinite(array) & (array > 0)]
+    return bool(positive.size and positive.max() > _WIDE_SPAN * positive.min())
 
 
 def _require_rows(name: str, table: pd.DataFrame) -> None:

@@ -57,4 +57,5 @@ class ComparisonTable(EvalMetricsTable):
 
     class Config:
         strict = True
+        coerce = True  # a CSV file writes 1.0 as 1
         unique = ["algorithm", "eval_set", "metric", "k", "round"]  # noqa: RUF012

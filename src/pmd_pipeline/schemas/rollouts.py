@@ -1,5 +1,6 @@
 """Schemas of rollout tables and of what is counted from them."""
 
+from collections.abc import Callable
 from typing import Any, Optional
 
 import pandas as pd
@@ -76,21 +77,27 @@ class RoundMetricsTable(pa.DataFrameModel):
 
     class Config:
         strict = False
+        coerce = True  # a CSV file writes 1.0 as 1
 
 
 class EachRound:
-    """Validates a table of rounds, and on saving the table of each round in a dictionary.
+    """Validates a table of rounds, or each round's table in a dictionary: at once, or when loaded.
 
     A schema beside a dataset of partitions would see a dictionary and fail.
     """
 
     schema: type[pa.DataFrameModel]
 
-    def validate(self, data: pd.DataFrame | dict[str, pd.DataFrame]) -> Any:
+    def validate(self, data: Any) -> Any:
         """Return the data as the schema has read it."""
         if isinstance(data, dict):
-            return {name: self.schema.validate(table) for name, table in data.items()}
+            return {name: self._validate_round(part) for name, part in data.items()}
         return self.schema.validate(data)
+
+    def _validate_round(self, part: pd.DataFrame | Callable[[], pd.DataFrame]) -> Any:
+        if isinstance(part, pd.DataFrame):
+            return self.schema.validate(part)
+        return lambda: self.schema.validate(part())
 
 
 class EachRoundRolloutTable(EachRound):

@@ -48,9 +48,7 @@ def mini_batch_rows(group_ids: Tensor, num_mini_batches: int) -> list[Tensor]:
     """
     num_groups = int(group_ids.max()) + 1
     if num_groups % num_mini_batches:
-        raise ValueError(
-            f"{num_groups} prompts do not divide into {num_mini_batches} mini-batches"
-        )
+        raise ValueError(f"{num_groups} prompts do not divide into {num_mini_batches} mini-batches")
     mini_batch_of = group_ids // (num_groups // num_mini_batches)
     return [(mini_batch_of == i).nonzero().squeeze(-1) for i in range(num_mini_batches)]
 

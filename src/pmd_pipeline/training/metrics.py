@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from pmd_pipeline.metrics import diagnostics
 from pmd_pipeline.training.round import RoundResult

@@ -38,8 +38,10 @@ def learning_rate(
         "linear": 1 - progress,
         "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
     }[config.decay]
-    return config.learning_rate * warm_up * (
-        config.final_fraction + (1 - config.final_fraction) * shape
+    return (
+        config.learning_rate
+        * warm_up
+        * (config.final_fraction + (1 - config.final_fraction) * shape)
     )
 
 

@@ -94,7 +94,11 @@ def run_round(
     size = len(prompts) // setup.num_cycles
     for cycle in range(setup.num_cycles):
         collected = _collect(
-            policy, engine, prompts[cycle * size : (cycle + 1) * size], setup, grading_pool,
+            policy,
+            engine,
+            prompts[cycle * size : (cycle + 1) * size],
+            setup,
+            grading_pool,
             round_index,
         )
         started = time.perf_counter()
@@ -121,8 +125,15 @@ def run_round(
                 update_policy(policy, optimizer, training_batch, rows, setup, where=where)
             )
         cycles.append(
-            _measure(policy, collected.rollouts, training_batch, before.log_probs,
-                     before.entropy, all_rows[-1], setup)
+            _measure(
+                policy,
+                collected.rollouts,
+                training_batch,
+                before.log_probs,
+                before.entropy,
+                all_rows[-1],
+                setup,
+            )
         )
         sampling += collected.sampling_seconds
         grading += collected.grading_seconds
@@ -154,8 +165,7 @@ def _collect(
         num_samples=setup.group_size,
         sampling=setup.training.sampling,
         seeds=[
-            derive_seed(setup.seed, "rollout", round_index, prompt.problem_id)
-            for prompt in prompts
+            derive_seed(setup.seed, "rollout", round_index, prompt.problem_id) for prompt in prompts
         ],
         grading_pool=grading_pool,
         rewards=setup.rewards,
@@ -205,10 +215,8 @@ def _measure(
     setup: TrainingSetup,
 ) -> MeasuredRollouts:
     mask = batch.rollouts.response_mask
-    if setup.training.measured_rollouts == "round":
-        rows = torch.arange(len(rollouts))
-    else:
-        rows = last_rows
+    measures_all = setup.training.measured_rollouts == "round"
+    rows = torch.arange(len(rollouts)) if measures_all else last_rows
     measured = _select(batch.rollouts, rows)
     after = batch_log_probs(policy, measured, setup).log_probs
     log_ratios = torch.full((len(rollouts),), torch.nan)

@@ -1,5 +1,6 @@
 """A round of PMD held against the exact update that it aims at; see docs/theory_in_the_loop.md."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -8,7 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from pmd_pipeline.algorithms import groups_within_bounds
-from pmd_pipeline.config.algorithms import AnyAlgorithmConfig, PmdConfig, PromptFilterConfig
+from pmd_pipeline.config.algorithms import (
+    AnyAlgorithmConfig,
+    PmdMeanConfig,
+    PmdPartConfig,
+    PromptFilterConfig,
+)
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.theory import PmdMethod
 from pmd_pipeline.theory import (
@@ -20,7 +26,6 @@ from pmd_pipeline.theory import (
 )
 
 METRIC_PREFIX = "theory_"
-_METHODS: dict[str, PmdMethod] = {"pmd_mean": "pmd_mean", "pmd_part": "pmd_part"}
 _METRICS = tuple(field.name for field in fields(RoundComparison) if field.name != "groups")
 
 
@@ -31,7 +36,6 @@ class ExactUpdate:
     Attributes:
         method: Whose update.
         tau: Reward units per nat.
-        group_size: Rollouts per prompt.
         leave_one_out: Whether a rollout's baseline leaves the rollout itself out.
         reward_low: Of a wrong response.
         reward_high: Of a right one.
@@ -40,34 +44,25 @@ class ExactUpdate:
 
     method: PmdMethod
     tau: float
-    group_size: int
     leave_one_out: bool
     reward_low: float
     reward_high: float
     prompt_filter: PromptFilterConfig | None = None
 
 
-def exact_update_of(
-    algorithm: AnyAlgorithmConfig, *, group_size: int, rewards: RewardConfig
-) -> ExactUpdate | None:
-    """Return what an algorithm's rounds aim at.
+def exact_update_of(algorithm: AnyAlgorithmConfig, rewards: RewardConfig) -> ExactUpdate | None:
+    """Return what an algorithm's rounds aim at, None where that is not known.
 
-    None where that is not known: for algorithms other than PMD, for rewards of more than two values
-    (a length penalty), and for rollouts weighted by the ideal step, which moves the fixed point.
-
-    Args:
-        algorithm: Its configuration.
-        group_size: Rollouts per prompt.
-        rewards: Reward values.
+    It is known for PMD alone; not for rewards of more than two values (a length penalty), and not
+    for rollouts weighted by the ideal step, which moves the fixed point.
     """
-    if not isinstance(algorithm, PmdConfig) or algorithm.partition_weights:
+    if not isinstance(algorithm, PmdMeanConfig | PmdPartConfig) or algorithm.partition_weights:
         return None
     if rewards.overlong_buffer_tokens is not None:
         return None
     return ExactUpdate(
-        method=_METHODS[algorithm.kind],
+        method=algorithm.kind,
         tau=algorithm.tau,
-        group_size=group_size,
         leave_one_out=algorithm.baseline.startswith("leave_one_out"),
         reward_low=rewards.incorrect_reward,
         reward_high=rewards.correct_reward,
@@ -91,39 +86,39 @@ def theory_metrics(rollouts: pd.DataFrame, update: ExactUpdate | None) -> dict[s
 
 
 def compared_groups(
-    label: str, rollouts: pd.DataFrame, update: ExactUpdate | None
+    label: str, rounds: Iterable[pd.DataFrame], update: ExactUpdate | None
 ) -> pd.DataFrame:
     """Return predicted and measured log-ratios, one row per round, group and kind of response.
 
     Args:
         label: The algorithm's.
-        rollouts: The tables of its rounds, one after the other.
-        update: What its rounds aimed at; with None there are no rows.
+        rounds: The table of each round's rollouts, in order.
+        update: What the rounds aimed at; with None there are no rows.
 
     Returns:
         Columns ``algorithm, method, round, problem_id, pass_rate, response, predicted_log_ratio,
-        measured_log_ratio, is_past_bound``; groups that were all right or all wrong have no rows.
+        measured_log_ratio, is_past_bound``. Groups that were all right or all wrong have no rows.
     """
-    rounds: list[ComparedRound] = []
-    problem_ids: dict[int, NDArray[np.object_]] = {}
-    for number, rows in rollouts.groupby("round") if update is not None else ():
-        comparison, ids = _compare(rows, update)
-        problem_ids[int(number)] = ids
-        rounds.append(
+    compared: list[ComparedRound] = []
+    problem_ids: dict[int, list[str]] = {}
+    for rollouts in rounds:
+        if update is None:
+            break
+        number = int(rollouts["round"].iloc[0])
+        comparison, problem_ids[number] = _compare(rollouts, update)
+        compared.append(
             ComparedRound(
-                algorithm=label, method=update.method, round=int(number), comparison=comparison
+                algorithm=label, method=update.method, round=number, comparison=comparison
             )
         )
-    table = loop_group_table(rounds)
+    table = loop_group_table(compared)
     groups = zip(table["round"], table.pop("group"), strict=True)
-    names = [str(problem_ids[number][group]) for number, group in groups]
+    names = [problem_ids[number][group] for number, group in groups]
     table.insert(3, "problem_id", pd.Series(names, index=table.index, dtype=object))
     return table
 
 
-def _compare(
-    rollouts: pd.DataFrame, update: ExactUpdate
-) -> tuple[RoundComparison, NDArray[np.object_]]:
+def _compare(rollouts: pd.DataFrame, update: ExactUpdate) -> tuple[RoundComparison, list[str]]:
     """Return a round's comparison, and the problem of each of its groups."""
     group_ids, problem_ids = pd.factorize(rollouts["problem_id"])
     log_ratios = rollouts["sequence_log_ratio"].to_numpy(dtype=np.float64)
@@ -132,18 +127,19 @@ def _compare(
         rollouts["correct"],
         np.where(_was_trained_on(rollouts, group_ids, update), log_ratios, np.nan),
     )
+    group_size = int(groups.group_size.max())
     comparison = compare_round(
         groups.pass_rate,
         groups.measured_success,
         groups.measured_failure,
         tau=update.tau,
         method=update.method,
-        group_size=update.group_size if update.group_size > 1 else None,
+        group_size=group_size if group_size > 1 else None,  # alone, it is never informative
         leave_one_out=update.leave_one_out,
         reward_low=update.reward_low,
         reward_high=update.reward_high,
     )
-    return comparison, np.asarray(problem_ids, dtype=object)
+    return comparison, [str(name) for name in problem_ids]
 
 
 def _was_trained_on(

@@ -95,7 +95,7 @@ def update_policy(
             raise _non_finite(
                 f"the loss is {output.loss.item()}", inputs, batch, part, at_fault, where
             )
-        output.loss.backward()  # type: ignore[no-untyped-call]
+        output.loss.backward()
         loss += output.loss.item()
         num_clipped += float(output.num_clipped)
         num_units += float(output.num_clip_units)

@@ -63,13 +63,17 @@ def test_a_response_ends_with_the_stop_token_or_is_truncated(tiny_policy: Policy
         assert len(completion.token_ids) == 40 or not completion.truncated
 
 
-@pytest.mark.parametrize("options", [{"max_batch_size": 4}, {"compact_every": 1},
-                                     {"compact_every": 1000}])
+@pytest.mark.parametrize(
+    "options", [{"max_batch_size": 4}, {"compact_every": 1}, {"compact_every": 1000}]
+)
 def test_batching_and_dropping_rows_change_no_token(
     tiny_policy: Policy, options: dict[str, int]
 ) -> None:
-    arguments = {"num_samples": 4, "sampling": SamplingConfig(max_new_tokens=30),
-                 "seeds": [1, 2, 3]}
+    arguments = {
+        "num_samples": 4,
+        "sampling": SamplingConfig(max_new_tokens=30),
+        "seeds": [1, 2, 3],
+    }
     prompts = prompts_of(tiny_policy)
     expected = engine_for(tiny_policy).generate(prompts, **arguments)
     assert token_ids(engine_for(tiny_policy, **options).generate(prompts, **arguments)) == (

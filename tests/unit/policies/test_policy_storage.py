@@ -33,11 +33,10 @@ def test_a_saved_policy_comes_back_bit_for_bit(tiny_policy: Policy, tmp_path: Pa
     assert load_optimizer_state(tmp_path / "policy") == {"w.step": torch.tensor(3.0)}
 
 
-@pytest.mark.parametrize("name", ["policy/model.safetensors", "policy/config.json",
-                                  "optimizer.safetensors"])
-def test_a_flipped_byte_is_found_and_named(
-    tiny_policy: Policy, tmp_path: Path, name: str
-) -> None:
+@pytest.mark.parametrize(
+    "name", ["policy/model.safetensors", "policy/config.json", "optimizer.safetensors"]
+)
+def test_a_flipped_byte_is_found_and_named(tiny_policy: Policy, tmp_path: Path, name: str) -> None:
     save_policy(tiny_policy, tmp_path / "p", optimizer_state={"a": torch.zeros(3)})
     path = tmp_path / "p" / name
     content = bytearray(path.read_bytes())

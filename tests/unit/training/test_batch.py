@@ -12,7 +12,9 @@ def test_tensors_hold_each_rollout_and_zero_in_the_padding() -> None:
     batch = to_batch(rollouts)
     for row, rollout in enumerate(rollouts):
         length = len(rollout.completion.token_ids)
-        assert tuple(batch.response_token_ids[row, :length].tolist()) == rollout.completion.token_ids
+        assert (
+            tuple(batch.response_token_ids[row, :length].tolist()) == rollout.completion.token_ids
+        )
         assert batch.response_mask[row].sum() == length
         assert (batch.sampler_log_probs[row, length:] == 0).all()
     assert batch.rewards.tolist() == [rollout.reward for rollout in rollouts]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.config.training import OptimizerConfig
 from pmd_pipeline.policies.embedded import build_policy
-from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.training.optimizer import (
     build_optimizer,

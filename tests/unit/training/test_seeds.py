@@ -23,8 +23,12 @@ def test_a_derived_seed_fits_every_generator_and_repeats() -> None:
 
 
 def test_seed_and_purpose_both_matter() -> None:
-    seeds = {derive_seed(0, "a", 1), derive_seed(1, "a", 1), derive_seed(0, "b", 1),
-             derive_seed(0, "a", 2)}
+    seeds = {
+        derive_seed(0, "a", 1),
+        derive_seed(1, "a", 1),
+        derive_seed(0, "b", 1),
+        derive_seed(0, "a", 2),
+    }
     assert len(seeds) == 4
 
 

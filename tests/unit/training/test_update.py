@@ -20,6 +20,7 @@ from pmd_pipeline.training.update import (
     update_policy,
 )
 
+
 def algorithms() -> list[AnyAlgorithmConfig]:
     return [
         make_algorithm(kind="pmd_mean"),

@@ -1,9 +1,10 @@
 """Nodes of the stage ``evaluation``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import RewardConfig
@@ -18,6 +19,7 @@ from pmd_pipeline.rewards import vote_label
 from pmd_pipeline.training.sampling import collect_rollouts, grading_pool_for
 from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.tables import rollouts_to_table
+from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
 
 _COMPLETION_COLUMNS = [
     "eval_set",
@@ -122,3 +124,18 @@ def make_summarise(
         )
 
     return summarise
+
+
+def make_compare_with_theory(label: str) -> Callable[..., pd.DataFrame]:
+    """Return the node function that holds the rounds of one algorithm against exact updates."""
+
+    def compare_with_theory(
+        algorithm: AlgorithmParameters,
+        rewards: RewardConfig,
+        **rollouts: Mapping[str, Callable[[], pd.DataFrame]],
+    ) -> pd.DataFrame:
+        """Return predicted and measured log-ratios of each round's prompt groups."""
+        rounds = (load() for phase in rollouts.values() for load in phase.values())
+        return compared_groups(label, rounds, exact_update_of(algorithm.root, rewards))
+
+    return compare_with_theory

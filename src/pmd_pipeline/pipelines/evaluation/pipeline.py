@@ -25,6 +25,7 @@ def create_pipeline(
             for phase in phases
         ]
         evaluations.append(_summarise(label, phases, rounds_per_phase))
+        evaluations.append(_compare_with_theory(label, phases))
     return sum(evaluations, Pipeline([]))
 
 
@@ -46,6 +47,26 @@ def _summarise(label: str, phases: range, rounds_per_phase: int) -> Pipeline:
         ],
         namespace=label,
         inputs={"initial_metrics": "initial.eval_metrics", **tables},
+        tags=["evaluation", label],
+    )
+
+
+def _compare_with_theory(label: str, phases: range) -> Pipeline:
+    """Return the node that holds every round of one algorithm against its exact update."""
+    rollouts = {f"rollouts_{phase}": f"{label}.phase_{phase}.rollouts" for phase in phases}
+    parameters = {"algorithm": f"params:algorithms.{label}", "rewards": "params:rewards"}
+    return Pipeline(
+        [
+            Node(
+                nodes.make_compare_with_theory(label),
+                inputs={**parameters, **{name: name for name in rollouts}},
+                outputs="theory_groups",
+                name="compare_with_theory",
+            )
+        ],
+        namespace=label,
+        inputs=rollouts,
+        parameters={name: name for name in parameters.values()},
         tags=["evaluation", label],
     )
 

@@ -10,6 +10,12 @@ from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.pipelines.reporting.theory_sections import (
+    LOOP_FIGURES,
+    THEORY_FIGURES,
+    nothing_to_compare,
+    theory_sections,
+)
 from pmd_pipeline.reporting.curves import CURVES
 from pmd_pipeline.reporting.gains import INITIAL_POLICY, paired_gains
 from pmd_pipeline.reporting.matplotlib_figures import (
@@ -25,7 +31,12 @@ from pmd_pipeline.reporting.plotly_figures import (
 )
 from pmd_pipeline.reporting.report import ReportInputs, render_report
 from pmd_pipeline.reporting.stage_times import STAGE_TIME_COLUMNS, training_times
+from pmd_pipeline.reporting.theory_loop_figures import (
+    draw_predicted_against_measured,
+    draw_progress,
+)
 from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
 
 _TITLE = "Learning curves"
 _VISIBLE_FRACTION = 0.02
@@ -34,6 +45,13 @@ _VISIBLE_FRACTION = 0.02
 def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
     """Return one row per algorithm and round."""
     return pd.concat(tables.values(), ignore_index=True)
+
+
+def collect_theory_groups(**tables: pd.DataFrame) -> pd.DataFrame:
+    """Return predicted and measured log-ratios of every algorithm's prompt groups."""
+    # A table without rows has no types, and would take them from the others.
+    filled = [table for table in tables.values() if not table.empty]
+    return pd.concat(filled or list(tables.values())[:1], ignore_index=True)
 
 
 def compare(**tables: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +129,29 @@ def draw_stage_times(stage_times: pd.DataFrame) -> tuple[go.Figure, dict[str, Fi
     return plotly_stage_times(stage_times), {"stage_times": matplotlib_stage_times(stage_times)}
 
 
+def draw_theory_in_the_loop(
+    theory_groups: pd.DataFrame, round_metrics: pd.DataFrame
+) -> dict[str, go.Figure | dict[str, Figure]]:
+    """Return training held against theory, interactive and as images."""
+    if theory_groups.empty:
+        return {
+            **{f"figure_{name}": nothing_to_compare() for name in LOOP_FIGURES},
+            "theory_in_the_loop_images": {},
+        }
+    compared = round_metrics[round_metrics["algorithm"].isin(theory_groups["algorithm"])]
+    figures = (
+        draw_predicted_against_measured(theory_groups),
+        draw_progress(
+            compared.rename(columns=lambda name: str(name).removeprefix(METRIC_PREFIX)),
+            algorithms=list(round_metrics["algorithm"].unique()),
+        ),
+    )
+    return {
+        **{f"figure_{figure.name}": figure.plotly for figure in figures},
+        "theory_in_the_loop_images": {figure.name: figure.matplotlib for figure in figures},
+    }
+
+
 def write_report(
     comparison: pd.DataFrame,
     round_metrics: pd.DataFrame,
@@ -122,9 +163,15 @@ def write_report(
     run_state: dict[str, Any],
     parameters: dict[str, Any],
     initial: pd.DataFrame,
-    **completions: pd.DataFrame,
+    theory_groups: pd.DataFrame,
+    **completions_and_figures: Any,
 ) -> str:
     """Return the report, one page that needs no network."""
+    figures = {
+        name: completions_and_figures.pop(f"figure_{name}")
+        for name in (*LOOP_FIGURES, *THEORY_FIGURES)
+    }
+    completions: dict[str, pd.DataFrame] = completions_and_figures
     plain = {name: _plain(value) for name, value in parameters.items()}
     return render_report(
         ReportInputs(
@@ -143,6 +190,7 @@ def write_report(
                 "MLflow run": run_state["mlflow_runs"].get("", "not tracked"),
                 **provenance,
             },
+            extra_figures=theory_sections(figures, has_compared_groups=not theory_groups.empty),
             interval_level=plain["evaluation"]["interval_level"],
         ),
         ReportingConfig.model_validate(plain["reporting"]),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Node, Pipeline
 
 from pmd_pipeline.pipelines.reporting import nodes
+from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
 from pmd_pipeline.reporting.curves import CURVES
 
 
@@ -13,6 +14,8 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
     initial = {"initial": "initial.eval_completions"}
     completions = {label: f"{label}.completions" for label in algorithms}
     figures = [f"figure_{curve.column}" for curve in CURVES]
+    loop_figures = [f"figure_{name}" for name in LOOP_FIGURES]
+    theory_figures = [f"figure_{name}" for name in THEORY_FIGURES]
     return Pipeline(
         [
             Node(
@@ -60,6 +63,18 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
                 name="draw_stage_times",
             ),
             Node(
+                nodes.collect_theory_groups,
+                inputs={label: f"{label}.theory_groups" for label in algorithms},
+                outputs="theory_groups",
+                name="collect_theory_groups",
+            ),
+            Node(
+                nodes.draw_theory_in_the_loop,
+                inputs=["theory_groups", "round_metrics"],
+                outputs={name: name for name in [*loop_figures, "theory_in_the_loop_images"]},
+                name="draw_theory_in_the_loop",
+            ),
+            Node(
                 nodes.write_report,
                 inputs={
                     "comparison": "comparison",
@@ -71,6 +86,8 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
                     "provenance": "provenance",
                     "run_state": "run_state",
                     "parameters": "parameters",
+                    "theory_groups": "theory_groups",
+                    **{name: name for name in [*loop_figures, *theory_figures]},
                     **initial,
                     **completions,
                 },

@@ -55,9 +55,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             compute=compute,
             seed=seed,
         )
-        exact_update = exact_update_of(
-            setup.algorithm, group_size=setup.group_size, rewards=rewards
-        )
+        exact_update = exact_update_of(setup.algorithm, rewards)
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
         policy = start.load(resolve_device(compute))

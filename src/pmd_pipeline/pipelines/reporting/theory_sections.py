@@ -1,0 +1,75 @@
+"""The report's sections on theory: which figures, under which titles, with which words."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+LOOP_FIGURES = {
+    "theory_in_the_loop_by_pass_rate": (
+        "Updates against their exact solutions, by pass rate",
+        "One point per prompt group: how far its right and its wrong responses moved in a round "
+        "(mean log-ratio of whole responses), over the share that was right before. The line is "
+        "where the exact update would have taken them. Points between 0 and the line went part of "
+        "the way; right responses below 0 were lost with the wrong ones.",
+    ),
+    "theory_in_the_loop_by_round": (
+        "Updates against their exact solutions, by round",
+        "Progress is the slope of measured on predicted log-ratios: 0 nothing moved, 1 the fixed "
+        "point was reached. Dashed lines are the exact update's own values. A falling learning "
+        "rate lowers progress; past the bound no exact update goes.",
+    ),
+}
+"""Title and caption by figure: this run's training held against theory."""
+
+THEORY_FIGURES = {
+    "theory_figure_1": (
+        "What PMD-mean replaces, and where it leads",
+        "Left: the scaled log-partition, which PMD-part estimates, and the mean reward that "
+        "PMD-mean takes for it. Right: the policies over three actions that both lead to, from the "
+        "initial one along a falling τ.",
+    ),
+    "theory_figure_2": (
+        "Log-ratios of the exact updates",
+        "PMD-mean moves right and wrong responses less than PMD-part does, and wrong ones far less "
+        "where success is rare.",
+    ),
+    "theory_figure_3": (
+        "Error of targets estimated from n rollouts",
+        "Lines are exact expectations, points means over random groups. Scaled: times exp(B₊), B₊ "
+        "the largest log-ratio, as the error enters the bound on one update's improvement.",
+    ),
+    "theory_laboratory": (
+        "Rounds on one bandit",
+        "Exact updates against updates from sampled groups, on the same small problem: median, "
+        "with the band from the 10th to the 90th percentile of seeds.",
+    ),
+}
+"""Title and caption by figure: exact solutions, the same for every run."""
+
+
+def theory_sections(
+    figures: Mapping[str, go.Figure], *, has_compared_groups: bool
+) -> list[tuple[str, go.Figure, str]]:
+    """Return title, figure and caption of each section.
+
+    Args:
+        figures: By name.
+        has_compared_groups: False where nothing was held against theory, which leaves those
+            sections out.
+    """
+    words = {**(LOOP_FIGURES if has_compared_groups else {}), **THEORY_FIGURES}
+    return [(title, figures[name], caption) for name, (title, caption) in words.items()]
+
+
+def nothing_to_compare() -> go.Figure:
+    """Return a figure that says why it is empty."""
+    figure = go.Figure()
+    figure.add_annotation(
+        text="No round of PMD-mean or PMD-part with right and wrong responses to one prompt,<br>"
+        "with rewards of two values: there is no exact update to hold against.",
+        showarrow=False,
+    )
+    figure.update_layout(
+        template="plotly_white", xaxis={"visible": False}, yaxis={"visible": False}, height=200
+    )
+    return figure

@@ -1,0 +1,27 @@
+"""Nodes of the stage ``theory``."""
+
+from dataclasses import fields
+
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+
+from pmd_pipeline import theory
+from pmd_pipeline.config.theory import TheoryConfig
+from pmd_pipeline.reporting import theory_figures
+from pmd_pipeline.training.seeds import derive_seed
+
+
+def build_theory_tables(config: TheoryConfig, seed: int) -> dict[str, pd.DataFrame]:
+    """Return the table behind each figure, by name."""
+    tables = theory.build_theory_tables(config, seed=derive_seed(seed, "theory"))
+    return {field.name: getattr(tables, field.name) for field in fields(tables)}
+
+
+def draw_theory_figures(**tables: pd.DataFrame) -> dict[str, go.Figure | dict[str, Figure]]:
+    """Return every figure: the interactive ones by name, the images together."""
+    figures = theory_figures.draw_theory_figures(theory.TheoryTables(**tables))
+    return {
+        **{f"figure_{name}": figure.plotly for name, figure in figures.items()},
+        "theory_images": {name: figure.matplotlib for name, figure in figures.items()},
+    }

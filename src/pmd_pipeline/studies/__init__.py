@@ -1,0 +1,1 @@
+"""Hyperparameter studies with Optuna: what a trial is, where trials are kept, how they follow."""

@@ -1,0 +1,133 @@
+"""What a study was begun with, kept in its storage, so that it is never continued with less."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna import Study
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+
+from pmd_pipeline.config.study import StudyConfig
+from pmd_pipeline.studies.errors import StudyError, StudyStorageError
+from pmd_pipeline.studies.parameters import parameter_path
+
+DEFINITION = "pmd_pipeline.definition"
+
+# These may change from one continuation to the next without making trials incomparable.
+_FREE = {"num_trials", "storage", "keep_policies", "pruner", "sampler"}
+# These change no trial.
+_IRRELEVANT = ("studies.", "reporting.", "theory.", "training.algorithms", "training.prompts_per_round")
+_SHOWN_CHARACTERS = 60
+
+
+def definition(study: StudyConfig, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every trial of a study must have in common, flat."""
+    config = study.model_dump(mode="json", exclude=_FREE)
+    own = {
+        ".".join(parameter_path(name, label))
+        for name in study.search_space
+        for label in study.algorithms
+    }
+    others = [f"algorithms.{name}." for name in parameters["algorithms"]]
+    for label in study.algorithms:
+        others.remove(f"algorithms.{label}.")
+    shared = {
+        key: value
+        for key, value in _flat(parameters).items()
+        if key not in own and not key.startswith((*_IRRELEVANT, *others))
+    }
+    return {f"study.{k}": v for k, v in _flat(config).items()} | shared
+
+
+def create_or_load(
+    name: str, storage: BaseStorage, study: StudyConfig, wanted: Mapping[str, Any]
+) -> Study:
+    """Return the study of this name, created where there is none.
+
+    Raises:
+        StudyError: If it was begun with other parameters or by something else.
+    """
+    try:
+        return load(name, storage, wanted)
+    except KeyError:
+        pass
+    directions = [StudyDirection.MAXIMIZE]
+    if study.objective == "accuracy_and_seconds":
+        directions.append(StudyDirection.MINIMIZE)
+    created = optuna.create_study(
+        study_name=name, storage=storage, directions=directions, load_if_exists=True
+    )
+    # Two workers may come here at once; both write the same.
+    created.set_user_attr(DEFINITION, json.dumps(dict(wanted), sort_keys=True))
+    return created
+
+
+def load(name: str, storage: BaseStorage, wanted: Mapping[str, Any] | None = None) -> Study:
+    """Return a study that exists.
+
+    Args:
+        name: Its name.
+        storage: Its storage.
+        wanted: Its definition now; None where nothing will be added.
+
+    Raises:
+        KeyError: If there is none of this name.
+        StudyError: If it was begun with other parameters or by something else.
+    """
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        raise
+    except Exception as error:
+        raise StudyStorageError(
+            f"study {name!r} cannot be read from its storage ({type(error).__name__}); restore "
+            "the storage from a copy, or move it away to begin afresh"
+        ) from None
+    recorded = study.user_attrs.get(DEFINITION)
+    if recorded is None:
+        raise StudyStorageError(
+            f"the storage holds a study {name!r} that pmd_pipeline did not make; give this one "
+            "another name, or another storage"
+        )
+    if wanted is not None:
+        refuse_changes(name, json.loads(recorded), json.loads(json.dumps(dict(wanted))))
+    return study
+
+
+def refuse_changes(name: str, recorded: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Refuse to go on with other parameters.
+
+    Raises:
+        StudyError: With every parameter that differs.
+    """
+    missing = object()
+    changes = [
+        f"{key}: {_shown(recorded, key)} -> {_shown(wanted, key)}"
+        for key in sorted(recorded.keys() | wanted.keys())
+        if recorded.get(key, missing) != wanted.get(key, missing)
+    ]
+    if changes:
+        raise StudyError(
+            f"study {name!r} was begun with other parameters:\n  "
+            + "\n  ".join(changes)
+            + "\nIts trials would not compare; set them back, or give the study a new name"
+        )
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    if key not in values:
+        return "(not set)"
+    text = json.dumps(values[key])
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,134 @@
+"""The loop over trials, the same for ``kedro study run`` and every worker."""
+
+import re
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import optuna
+from optuna import Study, Trial
+from optuna.trial import FrozenTrial, TrialState
+
+from pmd_pipeline.studies.errors import RepeatedFailureError
+from pmd_pipeline.studies.retries import (
+    ERROR,
+    ERROR_KIND,
+    INTERRUPTED,
+    count_trials,
+    queue_again,
+)
+
+# So many equal failures in a row are no accident.
+_MOST_EQUAL_FAILURES = 3
+_LOCATION = re.compile(r"\d[\d.,e+-]*")
+
+
+class Observer(Protocol):
+    """What is told of the loop's progress."""
+
+    def update(self, trials: Sequence[FrozenTrial]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When the loop ends.
+
+    Attributes:
+        num_trials: Finished trials that the study shall have, those of other workers included.
+        deadline: By ``time.monotonic``; no trial begins after it. None: no limit.
+        poll_seconds: Between two looks at what other workers still run.
+    """
+
+    num_trials: int
+    deadline: float | None = None
+    poll_seconds: float = 2.0
+
+
+def run_trials(
+    study: Study,
+    run_trial: Callable[[Trial], float | Sequence[float]],
+    limits: Limits,
+    observer: Observer,
+) -> None:
+    """Run trials until the study has enough of them; a failed one is recorded and passed over.
+
+    The last worker waits for what others still run, and takes a dead worker's trial back.
+
+    Args:
+        study: With its sampler and pruner.
+        run_trial: Returns a trial's value or values.
+        limits: When to end.
+        observer: Told after every trial.
+
+    Raises:
+        RepeatedFailureError: If three trials in a row failed with the same error.
+        KeyboardInterrupt: If the user interrupted it; the running trial has ended and is queued.
+    """
+
+    def recorded(trial: Trial) -> float | Sequence[float]:
+        try:
+            return run_trial(trial)
+        except optuna.TrialPruned:
+            raise
+        except KeyboardInterrupt:
+            trial.set_user_attr(ERROR, INTERRUPTED)
+            raise
+        except Exception as error:
+            trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
+            trial.set_user_attr(ERROR_KIND, _kind(error))
+            raise
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    while limits.deadline is None or time.monotonic() < limits.deadline:
+        _take_back_dead(study)
+        trials = study.get_trials(deepcopy=False)
+        observer.update(trials)
+        finished, running = count_trials(trials)
+        if finished >= limits.num_trials:
+            return
+        if finished + running >= limits.num_trials:
+            time.sleep(limits.poll_seconds)
+            continue
+        try:
+            study.optimize(recorded, n_trials=1, catch=(Exception,))
+        except KeyboardInterrupt:
+            _queue_interrupted(study)
+            raise
+        _stop_at_repeated_failure(study)
+
+
+def _take_back_dead(study: Study) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
+
+
+def _queue_interrupted(study: Study) -> None:
+    """Have the trial that the user interrupted done when the study goes on."""
+    queued = {
+        number
+        for trial in study.get_trials(deepcopy=False)
+        for number in trial.system_attrs.get("retry_history", [])
+    }
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+        if trial.user_attrs.get(ERROR) == INTERRUPTED and trial.number not in queued:
+            queue_again(study, trial)
+
+
+def _stop_at_repeated_failure(study: Study) -> None:
+    finished = [t for t in study.get_trials(deepcopy=False) if t.datetime_complete is not None]
+    last = sorted(finished, key=lambda t: (t.datetime_complete, t.number))[-_MOST_EQUAL_FAILURES:]
+    kinds = {trial.user_attrs.get(ERROR_KIND) for trial in last}
+    if len(last) == _MOST_EQUAL_FAILURES and len(kinds) == 1 and None not in kinds:
+        numbers = ", ".join(str(trial.number) for trial in last)
+        raise RepeatedFailureError(
+            f"trials {numbers} all failed with the same error:\n  {last[-1].user_attrs[ERROR]}\n"
+            "Correct its cause and run the study again; it goes on with the next trial"
+        )
+
+
+def _kind(error: Exception) -> str:
+    """Return the error without its numbers: that of another trial names another loss or round."""
+    return f"{type(error).__name__}: {_LOCATION.sub('#', str(error))}"

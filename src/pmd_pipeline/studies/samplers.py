@@ -1,0 +1,125 @@
+"""Samplers and pruners, rebuilt from the configuration by every worker."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    GridSampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from pmd_pipeline.config.study import PrunerConfig, SamplerConfig
+from pmd_pipeline.training.seeds import derive_seed
+
+Grid = dict[str, list[Any]]
+
+
+class SeededPerTrial(BaseSampler):
+    """Seeds a sampler afresh for every trial, by the study's seed and the trial's number.
+
+    A sampler with one seed would begin its random numbers anew in every process: a continued
+    study would repeat its first trials, and two workers would make the same ones.
+    """
+
+    def __init__(self, build: Callable[[int], BaseSampler], seed: int) -> None:
+        self._build = build
+        self._seed = seed
+        self._current = build(seed)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        # Optuna's generators take 32 bits.
+        self._current = self._build(derive_seed(self._seed, "trial", trial.number) % 2**32)
+        self._current.before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._current.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._current.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self._current.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        self._current.after_trial(study, trial, state, values)
+
+
+def build_sampler(config: SamplerConfig, *, grid: Grid | None, is_conditional: bool) -> BaseSampler:
+    """Return the sampler.
+
+    Args:
+        config: Which one, and its seed.
+        grid: Points by dimension, for the sampler ``grid``.
+        is_conditional: True if a dimension applies to some algorithms only.
+    """
+    if config.kind == "grid":
+        assert grid is not None
+        # A trial's number decides its point, and the seed the order: that must not change.
+        return GridSampler(grid, seed=config.seed)
+    return SeededPerTrial(lambda seed: _build(config, seed, is_conditional), config.seed)
+
+
+def build_pruner(config: PrunerConfig, *, num_steps: int) -> BasePruner:
+    """Return the pruner of trials with ``num_steps`` evaluations."""
+    match config.kind:
+        case "median":
+            return MedianPruner(
+                n_startup_trials=config.num_startup_trials, n_warmup_steps=config.num_warmup_phases
+            )
+        case "hyperband":
+            return HyperbandPruner(
+                min_resource=1, max_resource=num_steps, reduction_factor=config.reduction_factor
+            )
+        case "none":
+            return NopPruner()
+
+
+def _build(config: SamplerConfig, seed: int, is_conditional: bool) -> BaseSampler:
+    with warnings.catch_warnings():
+        # multivariate and group are called experimental, and are Optuna's own recommendation.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        match config.kind:
+            case "tpe":
+                return TPESampler(
+                    seed=seed,
+                    multivariate=True,
+                    group=is_conditional,
+                    n_startup_trials=config.num_startup_trials,
+                    warn_independent_sampling=False,
+                )
+            case "gp":
+                return GPSampler(
+                    seed=seed,
+                    n_startup_trials=config.num_startup_trials,
+                    warn_independent_sampling=False,
+                )
+            case "nsga2":
+                return NSGAIISampler(seed=seed, population_size=config.population_size)
+            case _:
+                return RandomSampler(seed=seed)

@@ -1,0 +1,163 @@
+"""The search space: Optuna's distributions, conditional parameters, and checks before any trial."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import Trial
+
+from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
+from pmd_pipeline.config.study import (
+    ALGORITHM,
+    Choice,
+    Choices,
+    Dimension,
+    FloatRange,
+    IntRange,
+    StudyConfig,
+)
+from pmd_pipeline.studies.errors import StudyError
+from pmd_pipeline.studies.parameters import applies_to, check_names, trial_parameters
+
+# Whether the budget can be divided depends on these together, so all combinations are tried.
+_DIVIDING = ("group_size", "num_mini_batches")
+
+
+def distributions(study: StudyConfig) -> dict[str, BaseDistribution]:
+    """Return every dimension as Optuna has it, that of the algorithm first."""
+    result: dict[str, BaseDistribution] = {}
+    if len(study.algorithms) > 1:
+        result[ALGORITHM] = CategoricalDistribution(study.algorithms)
+    for name, dimension in study.search_space.items():
+        result[name] = _distribution(dimension)
+    return result
+
+
+def suggest(trial: Trial, study: StudyConfig, experiment: ExperimentConfig) -> dict[str, Choice]:
+    """Return a trial's values: the algorithm, and the dimensions that apply to it."""
+    values: dict[str, Choice] = {}
+    label = study.algorithms[0]
+    if len(study.algorithms) > 1:
+        label = values[ALGORITHM] = str(trial.suggest_categorical(ALGORITHM, study.algorithms))
+    for name, dimension in study.search_space.items():
+        if applies_to(name, label, experiment):
+            values[name] = _suggest(trial, name, dimension)
+    return values
+
+
+def is_conditional(study: StudyConfig, experiment: ExperimentConfig) -> bool:
+    """Return True if a dimension applies to some of the algorithms only."""
+    return any(
+        not applies_to(name, label, experiment)
+        for name in study.search_space
+        for label in study.algorithms
+    )
+
+
+def grid(study: StudyConfig) -> dict[str, list[Choice]]:
+    """Return the points of each dimension that the sampler ``grid`` combines."""
+    result: dict[str, list[Choice]] = {}
+    if len(study.algorithms) > 1:
+        result[ALGORITHM] = list(study.algorithms)
+    for name, dimension in study.search_space.items():
+        result[name] = _grid_points(dimension)
+    return result
+
+
+def check_search_space(
+    study: StudyConfig, experiment: ExperimentConfig, parameters: Mapping[str, Any]
+) -> None:
+    """Refuse a search space with a name, bound or combination that no trial could run with.
+
+    Raises:
+        StudyError: With the dimension, the value and the remedy.
+    """
+    check_names(study, experiment)
+    if study.sampler.kind == "grid" and is_conditional(study, experiment):
+        raise StudyError(
+            "the sampler grid cannot combine dimensions that apply to some algorithms only; "
+            "choose tpe or random"
+        )
+    for label in study.algorithms:
+        for name, values in _probes(study, label, experiment):
+            if len(study.algorithms) > 1:
+                values[ALGORITHM] = label
+            try:
+                parse_parameters(trial_parameters(parameters, study, values))
+            except ParameterError as error:
+                reason = str(error).partition("\n")[2].strip() or str(error)
+                raise StudyError(
+                    f"search_space.{name}: {values.get(name)!r} is no possible value: {reason}"
+                ) from None
+
+
+def _probes(
+    study: StudyConfig, label: str, experiment: ExperimentConfig
+) -> Iterator[tuple[str, dict[str, Choice]]]:
+    """Yield the extremes of each dimension, the others at their first value."""
+    space = {
+        name: dimension
+        for name, dimension in study.search_space.items()
+        if applies_to(name, label, experiment)
+    }
+    first = {name: _extremes(dimension)[0] for name, dimension in space.items()}
+    if not space:
+        yield ALGORITHM, {}
+    for name, dimension in space.items():
+        for value in _extremes(dimension):
+            yield name, {**first, name: value}
+    dividing = [name for name in space if name.rpartition(".")[2] in _DIVIDING]
+    for combination in product(*(_all_values(space[name]) for name in dividing)):
+        yield dividing[0] if dividing else "", {**first, **dict(zip(dividing, combination))}
+
+
+def _extremes(dimension: Dimension) -> list[Choice]:
+    if isinstance(dimension, Choices):
+        return list(dimension.choices)
+    return [dimension.low, dimension.high]
+
+
+def _all_values(dimension: Dimension) -> list[Choice]:
+    if isinstance(dimension, IntRange):
+        return list(range(dimension.low, dimension.high + 1))
+    return _extremes(dimension)
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    match dimension:
+        case FloatRange():
+            return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+        case IntRange():
+            return IntDistribution(dimension.low, dimension.high, log=dimension.log)
+        case Choices():
+            return CategoricalDistribution(dimension.choices)
+
+
+def _suggest(trial: Trial, name: str, dimension: Dimension) -> Choice:
+    match dimension:
+        case FloatRange():
+            return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
+        case IntRange():
+            return trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
+        case Choices():
+            value: Choice = trial.suggest_categorical(name, dimension.choices)
+            return value
+
+
+def _grid_points(dimension: Dimension) -> list[Choice]:
+    if isinstance(dimension, Choices):
+        return list(dimension.choices)
+    assert dimension.num_points is not None
+    spaced = np.geomspace if dimension.log else np.linspace
+    points = spaced(dimension.low, dimension.high, dimension.num_points)
+    if isinstance(dimension, IntRange):
+        return [int(value) for value in np.unique(points.round())]
+    # Rounding must not carry the last point over the bound.
+    return [float(value) for value in np.clip(points, dimension.low, dimension.high)]

@@ -1,0 +1,1 @@
+"""``kedro study``: trials as Kedro sessions, and the commands around them."""

@@ -1,0 +1,120 @@
+"""What all trials of a study share, made once: problems, initial policy, initial rollouts."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pmd_pipeline.config.study import VALIDATION_SET
+from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.problems.text import duplicate_key
+from pmd_pipeline.studies.definition import refuse_changes
+from pmd_pipeline.studies.errors import StudyError
+from pmd_pipeline.study_commands.project import StudyProject
+from pmd_pipeline.study_commands.session import VALIDATION_FILE, StudySession
+
+_MANIFEST = "base.json"
+
+
+@contextmanager
+def study_lock(project: StudyProject) -> Iterator[None]:
+    """Hold the study's folder against other workers that share it; the system frees it at death."""
+    project.folder.mkdir(parents=True, exist_ok=True)
+    with (project.folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_base(project: StudyProject) -> dict[str, Any]:
+    """Make what trials share unless it is there, and return what is known of it.
+
+    Call it under :func:`study_lock`.
+
+    Returns:
+        ``num_validation_problems``, ``num_overlaps`` (left out, as an evaluation set has them too)
+        and ``initial_value``: avg@k of the initial policy on the validation problems.
+
+    Raises:
+        StudyError: If it was made with other parameters, or no validation problem is left.
+    """
+    manifest = project.base_folder / _MANIFEST
+    wanted = json.loads(json.dumps(project.definition))
+    if manifest.is_file():
+        recorded: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        refuse_changes(project.name, recorded.pop("definition"), wanted)
+        return recorded
+    shutil.rmtree(project.base_folder, ignore_errors=True)
+    parameters = base_parameters(project)
+    hooks = [LifecycleHook(keeps_graders=True)]
+    with StudySession.begin(
+        project.path,
+        env=project.env,
+        parameters=parameters,
+        data_root=project.base_folder,
+        hooks=hooks,
+    ) as session:
+        session.run(
+            pipeline_names=["data_preparation", "policy_initialisation", "rollout_generation"]
+        )
+    known = _separate_validation(project)
+    with StudySession.begin(
+        project.path,
+        env=project.env,
+        parameters=parameters,
+        data_root=project.base_folder,
+        shared_root=project.base_folder,
+        hooks=hooks,
+    ) as session:
+        session.run(
+            pipeline_names=["evaluation"],
+            node_names=["initial.evaluate", "initial.compute_metrics"],
+        )
+    metrics = pd.read_parquet(
+        project.base_folder / "07_model_output" / "initial" / "eval_metrics.parquet"
+    )
+    known["initial_value"] = float(
+        metrics.loc[metrics["metric"] == "avg_at_k", "value"].iloc[0]
+    )
+    partial = manifest.with_suffix(".partial")
+    partial.write_text(json.dumps({**known, "definition": wanted}, indent=1), encoding="utf-8")
+    partial.replace(manifest)
+    return known
+
+
+def base_parameters(project: StudyProject) -> dict[str, Any]:
+    """Return the experiment's parameters with the validation problems as one more set."""
+    parameters = {k: v for k, v in project.parameters.items() if k != "studies"}
+    data = dict(parameters["data_preparation"])
+    data["evals"] = {
+        **data["evals"],
+        VALIDATION_SET: project.config.validation.model_dump(mode="json"),
+    }
+    return {**parameters, "data_preparation": data}
+
+
+def _separate_validation(project: StudyProject) -> dict[str, Any]:
+    """Write the validation problems that no reported evaluation set has."""
+    problems = pd.read_parquet(_latest(project.base_folder / "03_primary" / "eval_problems.parquet"))
+    is_validation = problems["source"] == VALIDATION_SET
+    keys = problems["problem"].map(duplicate_key)
+    reported = set(keys[~is_validation])
+    kept = problems[is_validation & ~keys.isin(reported)].reset_index(drop=True)
+    num_overlaps = int(is_validation.sum()) - len(kept)
+    if kept.empty:
+        raise StudyError(
+            f"studies.{project.name}.validation: all {num_overlaps} problems are also in a "
+            "reported evaluation set, which may not decide between trials; choose another source"
+        )
+    path = project.base_folder / VALIDATION_FILE
+    kept.to_parquet(path)
+    return {"num_validation_problems": len(kept), "num_overlaps": num_overlaps}
+
+
+def _latest(versioned: Path) -> Path:
+    newest = max(path.name for path in versioned.iterdir())
+    return versioned / newest / versioned.name

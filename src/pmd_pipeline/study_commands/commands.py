@@ -1,0 +1,181 @@
+"""The command group ``kedro study``."""
+
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
+
+SpokenErrors = Callable[[], AbstractContextManager[None]]
+
+_name = click.argument("name")
+_env = click.option("--env", "-e", help="Kedro environment: a folder of conf.")
+_params = click.option(
+    "--params", default="", callback=_split_params, help="Parameters, as for kedro run."
+)
+_trials = click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    help="Finished trials that the study shall have in the end, all workers together.",
+)
+_timeout = click.option(
+    "--timeout-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Begin no trial after so long.",
+)
+
+
+def study_group(spoken_errors: SpokenErrors) -> click.Group:
+    """Return the command group.
+
+    Args:
+        spoken_errors: Turns expected errors into one message.
+    """
+
+    class StudyGroup(click.Group):
+        def invoke(self, context: click.Context) -> Any:
+            with spoken_errors():
+                return super().invoke(context)
+
+    group = StudyGroup(
+        name="study",
+        help="Search for the best parameters; see docs/studies.md.",
+        context_settings=CONTEXT_SETTINGS,
+    )
+    for command in (run, worker, status, report, export, dashboard):
+        group.add_command(command)
+    return group
+
+
+@click.command()
+@_name
+@_env
+@_params
+@_trials
+@_timeout
+def run(
+    name: str,
+    env: str | None,
+    params: dict[str, Any],
+    trials: int | None,
+    timeout_minutes: float | None,
+) -> None:
+    """Create the study NAME of parameters_study.yml, or continue it; then report."""
+    from pmd_pipeline.study_commands.report import report_study
+
+    project = _project(name, env, params)
+    study = _run(project, trials, timeout_minutes, joins=False)
+    click.echo(report_study(project, study))
+
+
+@click.command()
+@_name
+@_env
+@_params
+@_trials
+@_timeout
+def worker(
+    name: str,
+    env: str | None,
+    params: dict[str, Any],
+    trials: int | None,
+    timeout_minutes: float | None,
+) -> None:
+    """Join the study NAME, begun by ``kedro study run`` in another process or machine."""
+    _run(_project(name, env, params), trials, timeout_minutes, joins=True)
+
+
+@click.command()
+@_name
+@_env
+@_params
+def status(name: str, env: str | None, params: dict[str, Any]) -> None:
+    """Show the trials of the study NAME."""
+    from pmd_pipeline.studies.findings import trials_table
+    from pmd_pipeline.study_commands.console import format_trials
+    from pmd_pipeline.study_commands.service import open_study
+
+    project = _project(name, env, params)
+    table = trials_table(
+        open_study(project), level=project.experiment.evaluation.interval_level
+    )
+    searched = ["algorithm", *project.config.search_space]
+    click.echo(format_trials(table, [column for column in searched if column in table]))
+    counts = table["state"].value_counts()
+    click.echo("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+@click.command()
+@_name
+@_env
+@_params
+def report(name: str, env: str | None, params: dict[str, Any]) -> None:
+    """Write figures, table and page of the study NAME."""
+    from pmd_pipeline.study_commands.report import report_study
+    from pmd_pipeline.study_commands.service import open_study
+
+    project = _project(name, env, params)
+    click.echo(report_study(project, open_study(project)))
+
+
+@click.command()
+@_name
+@_env
+@_params
+def export(name: str, env: str | None, params: dict[str, Any]) -> None:
+    """Write the best trial of the study NAME as conf/NAME_best, for ``kedro run --env NAME_best``."""
+    from pmd_pipeline.study_commands.export import export_best
+    from pmd_pipeline.study_commands.service import open_study
+
+    project = _project(name, env, params)
+    click.echo(export_best(project, open_study(project)))
+
+
+@click.command()
+@_name
+@_env
+@_params
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+def dashboard(name: str, env: str | None, params: dict[str, Any], host: str, port: int) -> None:
+    """Show the study NAME's storage in optuna-dashboard."""
+    from pmd_pipeline.studies.errors import StudyError
+    from pmd_pipeline.study_commands.service import open_study
+
+    try:
+        from optuna_dashboard import run_server
+    except ImportError:
+        raise StudyError(
+            "optuna-dashboard is not installed: pip install 'pmd_pipeline[dashboard]'"
+        ) from None
+    study = open_study(_project(name, env, params))
+    # In this process: a command line with the database's URL would show its password.
+    click.echo(f"http://{host}:{port}  (Ctrl-C ends it)")
+    run_server(study._storage, host=host, port=port)
+
+
+def _project(name: str, env: str | None, params: dict[str, Any]) -> Any:
+    from pmd_pipeline.study_commands.project import read_project
+
+    return read_project(name, path=Path.cwd(), env=env, runtime_parameters=params)
+
+
+def _run(project: Any, trials: int | None, timeout_minutes: float | None, *, joins: bool) -> Any:
+    from pmd_pipeline.study_commands.service import run_study
+
+    # A cluster's scheduler stops jobs by SIGTERM: end as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return run_study(
+            project, num_trials=trials, timeout_minutes=timeout_minutes, joins=joins
+        )
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. Continue with the same command.")
+        raise SystemExit(130) from None
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

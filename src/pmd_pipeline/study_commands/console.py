@@ -1,0 +1,102 @@
+"""What a terminal shows of a study: a bar while it runs, a table of its trials."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
+
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.studies.findings import ERROR, STATES
+from pmd_pipeline.studies.retries import count_trials
+from pmd_pipeline.study_commands.project import StudyProject
+
+_log = logging.getLogger(__name__)
+_ERROR_CHARACTERS = 60
+
+
+class StudyProgress:
+    """A bar on a terminal; elsewhere a line per finished trial."""
+
+    def __init__(self, project: StudyProject, num_trials: int) -> None:
+        self._project = project
+        self._bar = tqdm(
+            total=num_trials, desc=f"study {project.name}", unit=" trials", disable=None
+        )
+        self._known: set[int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def update(self, trials: Sequence[FrozenTrial]) -> None:
+        """Show the study's present state."""
+        finished, _ = count_trials(list(trials))
+        done = {trial.number for trial in trials if trial.state.is_finished()}
+        if self._bar.disable:
+            # What an earlier run has done is no news.
+            new = done - (done if self._known is None else self._known)
+            for trial in trials:
+                if trial.number in new:
+                    _log.info("%s", describe_trial(trial))
+        self._known = done
+        states = Counter(trial.state for trial in trials)
+        values = [t.values[0] for t in trials if t.state == TrialState.COMPLETE]
+        self._bar.set_postfix(
+            {
+                "pruned": states[TrialState.PRUNED],
+                "failed": states[TrialState.FAIL],
+                "best": formatting.share(max(values)) if values else formatting.MISSING,
+            },
+            refresh=False,
+        )
+        self._bar.n = finished
+        self._bar.refresh()
+
+
+def describe_trial(trial: FrozenTrial) -> str:
+    """Return one line on a finished trial."""
+    values = ", ".join(f"{name} {formatting.number(value)}" for name, value in trial.params.items())
+    state = STATES[trial.state]
+    if trial.state == TrialState.COMPLETE:
+        state = f"{state} {formatting.share(trial.values[0])}"
+    elif trial.state == TrialState.FAIL:
+        state = f"{state} ({trial.user_attrs.get(ERROR, 'worker died')})"
+    return formatting.plain_ascii(f"trial {trial.number} {state}: {values}")
+
+
+def format_trials(table: pd.DataFrame, names: Sequence[str]) -> str:
+    """Return the trials as a table of plain characters."""
+    header = ["trial", "state", "avg@k", *names, "seconds", "error"]
+    rows = [
+        [
+            str(row["trial"]),
+            str(row["state"]),
+            formatting.share(row["value"]),
+            *(_cell(row[name]) for name in names),
+            formatting.number(round(row["training_seconds"], 1)),
+            str(row["error"])[:_ERROR_CHARACTERS],
+        ]
+        for _, row in table.iterrows()
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [header, *rows]
+    ]
+    return formatting.plain_ascii("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    return formatting.MISSING if value is None or value != value else formatting.number(value)

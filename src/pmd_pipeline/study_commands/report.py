@@ -1,0 +1,2 @@
+def report_study(project, study):
+    return "todo"

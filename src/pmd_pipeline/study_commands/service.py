@@ -1,0 +1,162 @@
+"""Running a study: everything is checked, then trial follows trial."""
+
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+
+from optuna import Study
+from optuna.trial import FrozenTrial
+
+from pmd_pipeline.progress import hidden_bars
+from pmd_pipeline.studies.definition import create_or_load, load
+from pmd_pipeline.studies.errors import StudyError
+from pmd_pipeline.studies.findings import best_trial, pareto_trials
+from pmd_pipeline.studies.loop import Limits, run_trials
+from pmd_pipeline.studies.retries import take_back
+from pmd_pipeline.studies.samplers import build_pruner, build_sampler
+from pmd_pipeline.studies.search_space import check_search_space, grid, is_conditional
+from pmd_pipeline.studies.storage import open_storage
+from pmd_pipeline.studies.tracking import StudyRuns
+from pmd_pipeline.study_commands.base import make_base, study_lock
+from pmd_pipeline.study_commands.console import StudyProgress
+from pmd_pipeline.study_commands.project import StudyProject
+from pmd_pipeline.study_commands.tracking_store import tracking_store
+from pmd_pipeline.study_commands.trial import TrialRunner
+from pmd_pipeline.training.sampling import close_grading_pools
+
+# A failed trial's error is recorded with the trial.
+_LOUD = ("kedro", "kedro.runner", "kedro.pipeline", "kedro_mlflow", "mlflow", "optuna", "alembic")
+
+
+def run_study(
+    project: StudyProject, *, num_trials: int | None, timeout_minutes: float | None, joins: bool
+) -> Study:
+    """Create or continue a study and run trials until it has enough.
+
+    Args:
+        project: The study.
+        num_trials: That it shall have in the end; None: as configured.
+        timeout_minutes: No trial begins after so long.
+        joins: True for a worker: the study must be there, and someone else writes its report.
+
+    Raises:
+        StudyError: If anything is wrong, before anything runs; or if trials keep failing.
+        KeyboardInterrupt: If interrupted; the study is consistent and can be continued.
+    """
+    started = time.monotonic()
+    quiet_logs()
+    check_search_space(project.config, project.experiment, project.parameters)
+    with study_lock(project):
+        study, runs = _open(project, joins=joins)
+        make_base(project)
+    deadline = None if timeout_minutes is None else started + 60 * timeout_minutes
+    limits = Limits(
+        num_trials=num_trials or _wanted_trials(project),
+        deadline=deadline,
+        poll_seconds=min(2.0, project.config.storage.heartbeat_seconds / 2),
+    )
+    try:
+        with hidden_bars(), StudyProgress(project, limits.num_trials) as progress:
+            run_trials(
+                study, TrialRunner(project=project, runs=runs), limits, _Tidy(project, study, progress)
+            )
+    finally:
+        close_grading_pools()
+    return study
+
+
+def open_study(project: StudyProject) -> Study:
+    """Open a study that exists, to read it.
+
+    Raises:
+        StudyError: If there is none.
+    """
+    quiet_logs()
+    config = project.config.storage
+    if config.kind != "postgresql":
+        from pmd_pipeline.studies.storage import storage_path
+
+        if not storage_path(config, project.folder).is_file():
+            raise _no_such_study(project)
+    storage = open_storage(config, project.folder, url=project.url, on_stale=take_back)
+    try:
+        return load(project.name, storage)
+    except KeyError:
+        raise _no_such_study(project) from None
+
+
+def quiet_logs() -> None:
+    """Leave the console to the study: its trials are many runs."""
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
+    holder: dict[str, StudyRuns] = {}
+
+    def on_stale(study: Study, trial: FrozenTrial) -> None:
+        take_back(study, trial)
+        holder["runs"].end_dead(trial)
+
+    config = project.config
+    storage = open_storage(config.storage, project.folder, url=project.url, on_stale=on_stale)
+    if joins:
+        try:
+            study = load(project.name, storage, project.definition)
+        except KeyError:
+            raise _no_such_study(project) from None
+    else:
+        study = create_or_load(project.name, storage, config, project.definition)
+    conditional = is_conditional(config, project.experiment)
+    study.sampler = build_sampler(
+        config.sampler,
+        grid=grid(config) if config.sampler.kind == "grid" else None,
+        is_conditional=conditional,
+    )
+    study.pruner = build_pruner(
+        config.pruner, num_steps=project.num_phases * config.repeats
+    )
+    client, experiment_id = tracking_store(project)
+    holder["runs"] = StudyRuns(client, experiment_id, study)
+    return study, holder["runs"]
+
+
+def _wanted_trials(project: StudyProject) -> int:
+    if project.config.sampler.kind != "grid":
+        return project.config.num_trials
+    num_points = 1
+    for points in grid(project.config).values():
+        num_points *= len(points)
+    return min(num_points, project.config.num_trials)
+
+
+def _no_such_study(project: StudyProject) -> StudyError:
+    return StudyError(
+        f"study {project.name!r} has not been begun; run: kedro study run {project.name}"
+        + (f" --env {project.env}" if project.env else "")
+    )
+
+
+class _Tidy:
+    """Removes the weights that nobody asked to keep, then passes the trials on."""
+
+    def __init__(self, project: StudyProject, study: Study, progress: StudyProgress) -> None:
+        self._project = project
+        self._study = study
+        self._progress = progress
+
+    def update(self, trials: Sequence[FrozenTrial]) -> None:
+        self._progress.update(trials)
+        keep = self._project.config.keep_policies
+        if keep == "all":
+            return
+        best = best_trial(self._study) if keep == "best" else None
+        kept = ({best.number} if best else set()) | pareto_trials(self._study)
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in kept:
+                for repeat in range(self._project.config.repeats):
+                    weights = self._project.trial_folder(trial.number, repeat) / "06_models"
+                    shutil.rmtree(weights, ignore_errors=True)
+
+

@@ -1,0 +1,115 @@
+"""A Kedro session whose parameters and data folders are a study's, not the project's."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kedro.config import AbstractConfigLoader
+from kedro.framework.hooks import _create_hook_manager
+from kedro.framework.hooks.manager import _register_hooks
+from kedro.framework.session import KedroSession
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from pluggy import PluginManager
+
+from pmd_pipeline.pipelines import data_preparation, policy_initialisation, rollout_generation
+
+VALIDATION_FILE = Path("03_primary") / "validation_problems.parquet"
+
+
+class StudySession(KedroSession):
+    """A session for one run within a study.
+
+    The project's own hooks are left out: they open an MLflow run, keep a run state and print a
+    comparison, all of the one run that the project's data folder belongs to.
+    """
+
+    _parameters: Mapping[str, Any]
+    _data_root: Path
+    _shared_root: Path | None
+
+    @classmethod
+    def begin(
+        cls,
+        project_path: Path,
+        *,
+        env: str | None,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+        shared_root: Path | None = None,
+        hooks: Iterable[Any] = (),
+    ) -> "StudySession":
+        """Return a session that has not run yet.
+
+        Args:
+            project_path: The project's folder.
+            env: Its environment, for the catalog.
+            parameters: Of the run, complete.
+            data_root: Where the run writes.
+            shared_root: Where the results of the shared stages lie; the evaluation problems are
+                then the study's validation problems. None: in ``data_root``.
+            hooks: The run's hooks.
+        """
+        session = cls.create(project_path, env=env, save_on_close=False)
+        assert isinstance(session, cls)
+        session._parameters = parameters
+        session._data_root = data_root
+        session._shared_root = shared_root
+        session._hook_manager = _create_hook_manager()
+        _register_hooks(session._hook_manager, tuple(hooks))
+        return session
+
+    def _get_config_loader(self) -> AbstractConfigLoader:
+        loader = super()._get_config_loader()
+        loader["parameters"] = dict(self._parameters)
+        own_globals = loader["globals"]
+        catalog: dict[str, Any] = {}
+        if self._shared_root is not None:
+            loader["globals"] = {**own_globals, "data_root": self._relative(self._shared_root)}
+            entries = loader["catalog"]
+            catalog = {name: entries[name] for name in shared_datasets() if name in entries}
+            catalog["eval_problems"] = {
+                "type": "pmd_pipeline.datasets.atomic.AtomicParquetDataset",
+                "filepath": str(self._shared_root / VALIDATION_FILE),
+                "validator": "pmd_pipeline.schemas.problems.EvalPromptTable",
+            }
+        loader["globals"] = {**own_globals, "data_root": self._relative(self._data_root)}
+        loader["catalog"] = {**loader["catalog"], **catalog}
+        return loader
+
+    def _relative(self, folder: Path) -> str:
+        # As conf/base/globals.yml has it: below the project's folder.
+        return folder.relative_to(self._project_path).as_posix()
+
+
+class PhaseRunner(SequentialRunner):
+    """Runs groups of nodes one after another, each group to its end.
+
+    Kedro's own order would train the next phase before the last one's evaluation can prune.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+        super().__init__()
+        self._groups = groups
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+        only_missing_outputs: bool = False,
+    ) -> dict[str, Any]:
+        outputs: dict[str, Any] = {}
+        for names in self._groups:
+            part = pipeline.only_nodes(*names)
+            outputs |= super().run(part, catalog, hook_manager, run_id, only_missing_outputs)
+        return outputs
+
+
+def shared_datasets() -> set[str]:
+    """Return the names of what the stages before training make."""
+    stages = (data_preparation, policy_initialisation, rollout_generation)
+    pipelines = [stage.create_pipeline() for stage in stages]
+    return set().union(*(pipeline.all_outputs() for pipeline in pipelines))

@@ -1,0 +1,57 @@
+"""The MLflow store that the project's ``mlflow.yml`` names."""
+
+import logging
+import warnings
+from types import SimpleNamespace
+
+from kedro.config import MissingConfigException
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from pmd_pipeline.studies.errors import StudyError
+from pmd_pipeline.study_commands.project import StudyProject, config_loader
+
+with warnings.catch_warnings(record=True):
+    # MLflow warns of a class of kedro-mlflow, whatever the filters say; nothing of ours.
+    from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
+
+_PATTERNS = ["mlflow*", "mlflow*/**", "**/mlflow*"]
+
+
+def tracking_store(project: StudyProject) -> tuple[MlflowClient, str]:
+    """Return a client of the store and the id of the project's experiment there.
+
+    Raises:
+        StudyError: If the store cannot be used.
+    """
+    loader = config_loader(project.path, project.env)
+    loader.config_patterns["mlflow"] = _PATTERNS
+    try:
+        values = loader["mlflow"]
+    except MissingConfigException:
+        values = {}
+    config = KedroMlflowConfig.model_validate(values)
+    logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
+    try:
+        # Of the context it reads no more than these.
+        config.setup(
+            SimpleNamespace(
+                project_path=project.path,
+                config_loader=loader,
+                _get_config_credentials=lambda: _credentials(loader),
+            )
+        )
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise StudyError(
+            f"the MLflow store of conf/*/mlflow.yml cannot be used ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}); start its server, or name another store"
+        ) from error
+    return config.server._mlflow_client, config.tracking.experiment._experiment.experiment_id
+
+
+def _credentials(loader):  # type: ignore[no-untyped-def]
+    try:
+        return loader["credentials"]
+    except MissingConfigException:
+        return {}

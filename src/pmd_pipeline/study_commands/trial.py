@@ -1,0 +1,166 @@
+"""One trial: a Kedro session per repeat, and what Optuna and MLflow are told of it."""
+
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+import torch
+from optuna import Trial
+
+from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.hooks.stages import flatten
+from pmd_pipeline.pipelines.training.nodes import phase_name
+from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.studies.findings import INTERVAL, REPEAT_VALUES, SECONDS
+from pmd_pipeline.studies.parameters import trial_parameters
+from pmd_pipeline.studies.retries import INTERRUPTED
+from pmd_pipeline.studies.search_space import suggest
+from pmd_pipeline.studies.tracking import StudyRuns
+from pmd_pipeline.study_commands.project import StudyProject
+from pmd_pipeline.study_commands.session import PhaseRunner, StudySession
+from pmd_pipeline.study_commands.trial_hook import Evaluation, TrialHook
+from pmd_pipeline.training.seeds import derive_seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRunner:
+    """Runs trials of one study, each below its own folder and MLflow run."""
+
+    project: StudyProject
+    runs: StudyRuns
+
+    def __call__(self, trial: Trial) -> float | Sequence[float]:
+        """Run a trial and return its objective.
+
+        Raises:
+            optuna.TrialPruned: If its evaluations are not worth going on.
+        """
+        project = self.project
+        values = suggest(trial, project.config, project.experiment)
+        parameters = trial_parameters(project.parameters, project.config, values)
+        experiment = parse_parameters(parameters)
+        run_id = self.runs.begin_trial(trial, flatten(experiment.model_dump(mode="json")))
+        progress = _Progress(trial=trial, num_phases=project.num_phases)
+        try:
+            for repeat in range(project.config.repeats):
+                self._run_repeat(trial.number, repeat, parameters, experiment, run_id, progress)
+        except optuna.TrialPruned:
+            self.runs.end_trial(run_id, "KILLED", "pruned")
+            raise
+        except KeyboardInterrupt:
+            self.runs.end_trial(run_id, "KILLED", INTERRUPTED)
+            raise
+        except Exception as error:
+            self.runs.end_trial(run_id, "FAILED", f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            trial.set_user_attr(SECONDS, progress.training_seconds)
+        accuracy = progress.finish()
+        self.runs.log(
+            run_id,
+            {"objective.accuracy": accuracy, "objective.training_seconds": progress.training_seconds},
+            step=project.num_phases * project.rounds_per_phase,
+        )
+        self.runs.end_trial(run_id, "FINISHED")
+        if project.config.objective == "accuracy_and_seconds":
+            return accuracy, progress.training_seconds
+        return accuracy
+
+    def _run_repeat(
+        self,
+        number: int,
+        repeat: int,
+        parameters: dict[str, Any],
+        experiment: ExperimentConfig,
+        run_id: str,
+        progress: "_Progress",
+    ) -> None:
+        project = self.project
+        label = experiment.training.algorithms[0]
+        folder = project.trial_folder(number, repeat)
+        shutil.rmtree(folder, ignore_errors=True)
+        seed = repeat_seed(experiment.seed, repeat)
+        prefix = f"repeat_{repeat}." if project.config.repeats > 1 else ""
+
+        def log_round(metrics: dict[str, float], round_index: int) -> None:
+            self.runs.log(run_id, {f"{prefix}{k}": v for k, v in metrics.items()}, step=round_index)
+
+        def report(evaluation: Evaluation) -> None:
+            self.runs.log(
+                run_id,
+                {f"{prefix}validation.avg_at_{experiment.evaluation.num_samples}": evaluation.value},
+                step=evaluation.phase * project.rounds_per_phase,
+            )
+            progress.report(repeat, evaluation, may_prune=project.config.objective == "accuracy")
+
+        hook = TrialHook(log_round, report, _clock(experiment))
+        try:
+            with StudySession.begin(
+                project.path,
+                env=project.env,
+                parameters={**parameters, "seed": seed},
+                data_root=folder,
+                shared_root=project.base_folder,
+                hooks=[LifecycleHook(keeps_graders=True), hook],
+            ) as session:
+                groups = [
+                    [f"{label}.{phase_name(phase)}.{node}" for node in _NODES]
+                    for phase in range(1, project.num_phases + 1)
+                ]
+                session.run(
+                    pipeline_names=["training", "evaluation"],
+                    node_names=[name for group in groups for name in group],
+                    runner=PhaseRunner(groups),
+                )
+        finally:
+            progress.training_seconds += hook.training_seconds
+
+
+_NODES = ("train", "evaluate", "compute_metrics")
+
+
+def repeat_seed(seed: int, repeat: int) -> int:
+    """Return the seed of a repeat; the first has the experiment's, as ``kedro run`` would."""
+    return seed if repeat == 0 else derive_seed(seed, "repeat", repeat)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Progress:
+    """A trial's evaluations so far."""
+
+    trial: Trial
+    num_phases: int
+    training_seconds: float = 0.0
+    by_phase: dict[int, list[float]] = field(default_factory=dict)
+    interval: tuple[float, float] = (math.nan, math.nan)
+
+    def report(self, repeat: int, evaluation: Evaluation, *, may_prune: bool) -> None:
+        """Tell Optuna; steps count on over the repeats, values are means over them."""
+        values = self.by_phase.setdefault(evaluation.phase, [])
+        values.append(evaluation.value)
+        self.interval = (evaluation.low, evaluation.high)
+        if not may_prune:
+            return  # Optuna takes no intermediate values with two objectives
+        step = repeat * self.num_phases + evaluation.phase
+        self.trial.report(sum(values) / len(values), step)
+        if self.trial.should_prune():
+            raise optuna.TrialPruned(f"after phase {evaluation.phase}")
+
+    def finish(self) -> float:
+        """Record the final values and return their mean."""
+        values = self.by_phase[self.num_phases]
+        self.trial.set_user_attr(REPEAT_VALUES, values)
+        if len(values) == 1:
+            self.trial.set_user_attr(INTERVAL, list(self.interval))
+        return sum(values) / len(values)
+
+
+def _clock(experiment: ExperimentConfig) -> Any:
+    """Return the clock of the device that computes: the processor's time, or the wall's."""
+    is_cpu = resolve_device(experiment.compute) == torch.device("cpu")
+    return time.process_time if is_cpu else time.perf_counter
