@@ -129,7 +129,7 @@ class TrackingHook(MlflowHook):
         label = self._label_of(node)
         name = dataset_name.rpartition(".")[2]
         if isinstance(data, go.Figure):
-            log_figure(data, f"figures/{name.removeprefix('figure_')}.html", self.run_id)
+            log_figure(data, f"figures/{name}.html", self.run_id)
         elif name.endswith("_images"):
             for figure_name, figure in data.items():
                 log_figure(figure, f"figures/{figure_name}.png", self.run_id)

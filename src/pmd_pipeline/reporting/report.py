@@ -6,13 +6,12 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-from plotly.io.json import to_json_plotly
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.reporting import formatting, report_tables
+from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.panels import Panel, learning_curve_panels
@@ -22,7 +21,6 @@ from pmd_pipeline.reporting.summary import summary_paragraphs
 
 _PANEL_HEIGHT = 280
 _PANEL_TITLE_HEIGHT = 50
-_SMALLEST_SCALE = 0.6
 _LONG_TEXT_CHARACTERS = 400
 
 
@@ -58,38 +56,19 @@ class ReportInputs:
     interval_level: float = 0.95
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Figure:
-    name: str
-    title: str
-    caption: str
-    alt_text: str
-    height: int
-    min_width: int
-    json: Markup
-
-
 def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
     """Return the page; the same inputs give the same text.
 
     Raises:
         ValueError: If a table lacks a column.
     """
-    environment = Environment(
-        loader=PackageLoader("pmd_pipeline.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = _breakable
     panels = learning_curve_panels(
         inputs.round_metrics,
         inputs.comparison,
         interval_level=inputs.interval_level,
         smoothing_rounds=config.smoothing_rounds,
     )
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         title=config.title,
         created=inputs.provenance.get("created"),
         interval=formatting.percent(inputs.interval_level),
@@ -117,7 +96,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
     )
 
 
-def _curve(panel: Panel) -> _Figure:
+def _curve(panel: Panel) -> HtmlFigure:
     figure = plotly_panel(panel)
     # The page has the title as a heading, and one legend for all panels.
     figure.update_layout(
@@ -126,19 +105,19 @@ def _curve(panel: Panel) -> _Figure:
         height=_PANEL_HEIGHT,
         margin={"l": 62, "r": 8, "t": 8, "b": 44},
     )
-    return _figure(panel.name, panel.title, panel.meaning, panel.alt_text(), figure)
+    return html_figure(panel.name, panel.title, panel.meaning, panel.alt_text(), figure)
 
 
-def _stage_times(stage_times: pd.DataFrame) -> _Figure:
+def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
     figure = plotly_stage_times(stage_times)
     figure.update_layout(title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44})
     caption = "Seconds of wall time, stacked by kind of work where it is known."
-    return _figure(
+    return html_figure(
         "stage-times", "Time per stage", caption, "The table below has the figures.", figure
     )
 
 
-def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> _Figure:
+def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> HtmlFigure:
     copy = go.Figure(figure)
     # The page has the title as a heading; what stays above the axes are titles of panels.
     top = copy.layout.margin.t
@@ -146,23 +125,7 @@ def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> _Fi
         title=None,
         margin={"t": _PANEL_TITLE_HEIGHT if top is None else min(top, _PANEL_TITLE_HEIGHT)},
     )
-    return _figure(name, title, caption, caption, copy)
-
-
-def _figure(name: str, title: str, caption: str, alt_text: str, figure: go.Figure) -> _Figure:
-    content = figure.to_plotly_json()
-    text = to_json_plotly({"data": content["data"], "layout": content["layout"]}, engine="json")
-    return _Figure(
-        name=name,
-        title=title,
-        caption=caption,
-        alt_text=alt_text,
-        height=int(figure.layout.height or 450),
-        # A figure of several panels scrolls sideways before they get too small to read.
-        min_width=int(_SMALLEST_SCALE * (figure.layout.width or 0)),
-        # Within a script element HTML ends at "</" and "<!--" alone, whatever the JSON around it.
-        json=Markup(text.replace("<", "\\u003c")),
-    )
+    return html_figure(name, title, caption, caption, copy)
 
 
 def _samples(
@@ -176,12 +139,6 @@ def _samples(
         for name, table in completions.items()
         if num_samples > 0
     }
-
-
-def _breakable(name: str) -> Markup:
-    """Return a name that may be wrapped after its underscores and dots."""
-    wrapped = str(escape(name)).replace("_", "_<wbr>").replace(".", ".<wbr>")
-    return Markup(wrapped)
 
 
 def _data_tables(inputs: ReportInputs, num_listed: int) -> list[HtmlTable]:

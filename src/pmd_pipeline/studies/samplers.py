@@ -111,13 +111,11 @@ def _build(config: SamplerConfig, seed: int, is_conditional: bool) -> BaseSample
                     multivariate=True,
                     group=is_conditional,
                     n_startup_trials=config.num_startup_trials,
-                    warn_independent_sampling=False,
                 )
             case "gp":
                 return GPSampler(
                     seed=seed,
                     n_startup_trials=config.num_startup_trials,
-                    warn_independent_sampling=False,
                 )
             case "nsga2":
                 return NSGAIISampler(seed=seed, population_size=config.population_size)

@@ -11,9 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.studies.findings import ERROR, STATES
-from pmd_pipeline.studies.retries import count_trials
-from pmd_pipeline.study_commands.project import StudyProject
+from pmd_pipeline.studies.findings import STATES
+from pmd_pipeline.studies.retries import ERROR, count_trials
 
 _log = logging.getLogger(__name__)
 _ERROR_CHARACTERS = 60
@@ -22,11 +21,8 @@ _ERROR_CHARACTERS = 60
 class StudyProgress:
     """A bar on a terminal; elsewhere a line per finished trial."""
 
-    def __init__(self, project: StudyProject, num_trials: int) -> None:
-        self._project = project
-        self._bar = tqdm(
-            total=num_trials, desc=f"study {project.name}", unit=" trials", disable=None
-        )
+    def __init__(self, name: str, num_trials: int) -> None:
+        self._bar = tqdm(total=num_trials, desc=f"study {name}", unit=" trials", disable=None)
         self._known: set[int] | None = None
 
     def __enter__(self) -> Self:

@@ -3,7 +3,8 @@
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from optuna import Study
 from optuna.trial import FrozenTrial
@@ -16,7 +17,7 @@ from pmd_pipeline.studies.loop import Limits, run_trials
 from pmd_pipeline.studies.retries import take_back
 from pmd_pipeline.studies.samplers import build_pruner, build_sampler
 from pmd_pipeline.studies.search_space import check_search_space, grid, is_conditional
-from pmd_pipeline.studies.storage import open_storage
+from pmd_pipeline.studies.storage import open_storage, storage_path
 from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.base import make_base, study_lock
 from pmd_pipeline.study_commands.console import StudyProgress
@@ -45,9 +46,8 @@ def run_study(
         KeyboardInterrupt: If interrupted; the study is consistent and can be continued.
     """
     started = time.monotonic()
-    quiet_logs()
     check_search_space(project.config, project.experiment, project.parameters)
-    with study_lock(project):
+    with quiet_logs(), study_lock(project):
         study, runs = _open(project, joins=joins)
         make_base(project)
     deadline = None if timeout_minutes is None else started + 60 * timeout_minutes
@@ -57,10 +57,13 @@ def run_study(
         poll_seconds=min(2.0, project.config.storage.heartbeat_seconds / 2),
     )
     try:
-        with hidden_bars(), StudyProgress(project, limits.num_trials) as progress:
-            run_trials(
-                study, TrialRunner(project=project, runs=runs), limits, _Tidy(project, study, progress)
-            )
+        with (
+            quiet_logs(),
+            hidden_bars(),
+            StudyProgress(project.name, limits.num_trials) as progress,
+        ):
+            tidy = _Tidy(project, study, progress)
+            run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
     finally:
         close_grading_pools()
     return study
@@ -72,13 +75,10 @@ def open_study(project: StudyProject) -> Study:
     Raises:
         StudyError: If there is none.
     """
-    quiet_logs()
     config = project.config.storage
-    if config.kind != "postgresql":
-        from pmd_pipeline.studies.storage import storage_path
-
-        if not storage_path(config, project.folder).is_file():
-            raise _no_such_study(project)
+    is_file = config.kind != "postgresql"
+    if is_file and not storage_path(config, project.folder).is_file():
+        raise _no_such_study(project)
     storage = open_storage(config, project.folder, url=project.url, on_stale=take_back)
     try:
         return load(project.name, storage)
@@ -86,10 +86,18 @@ def open_study(project: StudyProject) -> Study:
         raise _no_such_study(project) from None
 
 
-def quiet_logs() -> None:
+@contextmanager
+def quiet_logs() -> Iterator[None]:
     """Leave the console to the study: its trials are many runs."""
-    for name in _LOUD:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in _LOUD]
+    former = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, former, strict=True):
+            logger.setLevel(level)
 
 
 def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:

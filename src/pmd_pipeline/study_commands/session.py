@@ -1,5 +1,6 @@
 """A Kedro session whose parameters and data folders are a study's, not the project's."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,21 +62,25 @@ class StudySession(KedroSession):
         return session
 
     def _get_config_loader(self) -> AbstractConfigLoader:
-        loader = super()._get_config_loader()
-        loader["parameters"] = dict(self._parameters)
-        own_globals = loader["globals"]
-        catalog: dict[str, Any] = {}
+        shared: dict[str, Any] = {}
         if self._shared_root is not None:
-            loader["globals"] = {**own_globals, "data_root": self._relative(self._shared_root)}
-            entries = loader["catalog"]
-            catalog = {name: entries[name] for name in shared_datasets() if name in entries}
-            catalog["eval_problems"] = {
+            entries = self._loader(self._shared_root)["catalog"]
+            shared = {name: entries[name] for name in shared_datasets() if name in entries}
+            shared["eval_problems"] = {
                 "type": "pmd_pipeline.datasets.atomic.AtomicParquetDataset",
                 "filepath": str(self._shared_root / VALIDATION_FILE),
                 "validator": "pmd_pipeline.schemas.problems.EvalPromptTable",
             }
-        loader["globals"] = {**own_globals, "data_root": self._relative(self._data_root)}
-        loader["catalog"] = {**loader["catalog"], **catalog}
+        # Made last: the loader that is made last resolves ${globals:...} for all.
+        loader = self._loader(self._data_root)
+        loader["catalog"] = {**loader["catalog"], **shared}
+        loader["parameters"] = dict(self._parameters)
+        return loader
+
+    def _loader(self, data_root: Path) -> AbstractConfigLoader:
+        """Return a loader of the project's configuration for another data folder."""
+        loader = super()._get_config_loader()
+        loader["globals"] = {**loader["globals"], "data_root": self._relative(data_root)}
         return loader
 
     def _relative(self, folder: Path) -> str:
@@ -92,6 +97,11 @@ class PhaseRunner(SequentialRunner):
     def __init__(self, groups: Sequence[Sequence[str]]) -> None:
         super().__init__()
         self._groups = groups
+
+    @property
+    def _logger(self) -> logging.Logger:
+        # Kedro takes the class's module, and conf/logging.yml speaks of Kedro's own.
+        return logging.getLogger("kedro.runner")
 
     def run(
         self,

@@ -1,0 +1,77 @@
+"""Every shipped environment parses; mistakes are told by the key that a file has."""
+
+from typing import Any
+
+import pytest
+from helpers import PROJECT
+from kedro.config import OmegaConfigLoader
+
+from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
+
+ENVIRONMENTS = sorted(
+    folder.name
+    for folder in (PROJECT / "conf").iterdir()
+    if folder.is_dir() and folder.name != "local" and list(folder.glob("parameters*.yml"))
+)
+
+
+def parameters_of(env: str) -> dict[str, Any]:
+    loader = OmegaConfigLoader(
+        str(PROJECT / "conf"),
+        base_env="base",
+        default_run_env="local",
+        env=env,
+        merge_strategy={"parameters": "soft"},
+    )
+    return dict(loader["parameters"])
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_environment_parses(env: str) -> None:
+    experiment = parse_parameters(parameters_of(env))
+    assert isinstance(experiment, ExperimentConfig)
+    assert experiment.trained_algorithms()
+
+
+def test_there_are_environments() -> None:
+    assert {"base", "smoke"} <= set(ENVIRONMENTS)
+
+
+def mistake(changes: dict[str, Any]) -> str:
+    parameters = parameters_of("base")
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        section = parameters
+        for part in path:
+            section = section[part]
+        section[last] = value
+    with pytest.raises(ParameterError) as caught:
+        parse_parameters(parameters)
+    return str(caught.value)
+
+
+def test_the_kind_of_a_variant_is_not_part_of_a_key() -> None:
+    assert "\n  algorithms.grpo.clip_low: Input should be greater than 0 (found -1)" in mistake(
+        {"algorithms.grpo.clip_low": -1}
+    )
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    message = mistake({"seed": -1, "training.num_phases": 0, "evaluation.num_sample": 3})
+    assert "seed: " in message
+    assert "training.num_phases: " in message
+    assert "evaluation.num_sample: unknown parameter; did you mean 'num_samples'?" in message
+
+
+def test_an_algorithms_own_group_size_counts() -> None:
+    assert "needs a group_size of at least 2, found 1" in mistake({"algorithms.grpo.group_size": 1})
+
+
+def test_token_weights_for_a_loss_on_sequences_are_refused() -> None:
+    assert "has one loss per sequence" in mistake(
+        {"training.importance_weights": {"level": "token", "cap": 2.0}}
+    )
+
+
+def test_nan_is_no_number() -> None:
+    assert "algorithms.pmd_mean.tau" in mistake({"algorithms.pmd_mean.tau": float("nan")})

@@ -1,0 +1,126 @@
+"""Catalog entries: atomic files, round tables, policies by reference, figures."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from kedro.io import DatasetError, Version
+from matplotlib.figure import Figure
+
+from pmd_pipeline.datasets.atomic import AtomicCSVDataset, AtomicParquetDataset
+from pmd_pipeline.datasets.engines import RolloutEngineDataset
+from pmd_pipeline.datasets.figures import FiguresDataset
+from pmd_pipeline.datasets.policies import (
+    PolicyDataset,
+    ResumePointsDataset,
+    TokenizerDataset,
+    TrainingStateDataset,
+)
+from pmd_pipeline.datasets.rounds import RoundTablesDataset
+from pmd_pipeline.engines.transformers_engine import TransformersEngine
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.reference import TrainingState
+
+TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+
+
+def test_a_saved_table_is_loaded_and_cleared(tmp_path: Path) -> None:
+    dataset = AtomicCSVDataset(filepath=str(tmp_path / "t.csv"), save_args={"index": False})
+    assert not dataset.exists()
+    dataset.save(TABLE)
+    pd.testing.assert_frame_equal(dataset.load(), TABLE)
+    dataset.clear()
+    assert not dataset.exists()
+    dataset.clear()
+
+
+def test_versions_are_history_and_survive_a_clear(tmp_path: Path) -> None:
+    path = str(tmp_path / "t.parquet")
+    dataset = AtomicParquetDataset(filepath=path, version=Version(None, "v1"))
+    dataset.save(TABLE)
+    dataset.clear()
+    pd.testing.assert_frame_equal(dataset.load(), TABLE)
+    assert [p.name for p in (tmp_path / "t.parquet" / "v1").iterdir()] == ["t.parquet"]
+
+
+def test_rounds_come_back_in_order_as_one_table(tmp_path: Path) -> None:
+    dataset = RoundTablesDataset(path=str(tmp_path / "rounds"))
+    assert not dataset.exists()
+    dataset.save({"round_00010": pd.DataFrame({"round": [10]})})
+    dataset.save({"round_00002": pd.DataFrame({"round": [2]})})
+    assert dataset.load()["round"].tolist() == [2, 10]
+    dataset.clear()
+    assert not dataset.exists()
+
+
+def state(policy: Policy, round_index: int, *, is_last: bool) -> TrainingState:
+    return TrainingState(
+        policy=policy,
+        optimizer_state={"x.step": torch.tensor(float(round_index))},
+        round_index=round_index,
+        is_last=is_last,
+    )
+
+
+def test_a_phase_exists_when_its_last_round_is_saved(tiny_policy: Policy, tmp_path: Path) -> None:
+    dataset = TrainingStateDataset(path=str(tmp_path / "phase_1"))
+    resume = ResumePointsDataset(path=str(tmp_path))
+    assert resume.load() == {}
+    dataset.save(state(tiny_policy, 1, is_last=False))
+    assert not dataset.exists()
+    assert resume.load()["phase_1"].round_index == 1
+    dataset.save(state(tiny_policy, 2, is_last=True))
+    assert dataset.exists()
+    reference = dataset.load()
+    assert reference.round_index == 2
+    assert reference.load_optimizer_state() == {"x.step": torch.tensor(2.0)}
+    assert [p.name for p in (tmp_path / "phase_1").glob("round_*")] == ["round_00002"]
+
+
+def test_a_policy_is_saved_live_and_loaded_by_reference(
+    tiny_policy: Policy, tmp_path: Path
+) -> None:
+    dataset = PolicyDataset(path=str(tmp_path / "initial"))
+    dataset.save(tiny_policy)
+    reference = dataset.load()
+    assert reference.load_optimizer_state() == {}
+    loaded = reference.load(torch.device("cpu"))
+    assert torch.equal(
+        loaded.model.get_output_embeddings().weight,
+        tiny_policy.model.get_output_embeddings().weight,
+    )
+
+
+def test_a_tokenizer_comes_back(tiny_policy: Policy, tmp_path: Path) -> None:
+    dataset = TokenizerDataset(path=str(tmp_path / "tokenizer"))
+    dataset.save(tiny_policy.tokenizer)
+    assert dataset.load()("1+2?")["input_ids"] == tiny_policy.tokenizer("1+2?")["input_ids"]
+
+
+def test_figures_are_saved_as_png_and_svg_with_the_same_bytes_each_time(tmp_path: Path) -> None:
+    contents = []
+    for _ in range(2):
+        figure = Figure(figsize=(2, 1))
+        figure.add_subplot().plot([1, 2], label="line")
+        dataset = FiguresDataset(path=str(tmp_path / "figures"))
+        dataset.save({"one": figure})
+        contents.append({p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()})
+    assert set(contents[0]) == {"one.png", "one.svg"}
+    assert contents[0] == contents[1]
+
+
+def test_an_engine_is_started_once_and_closed_on_release() -> None:
+    dataset = RolloutEngineDataset(backend="transformers", options={"max_batch_size": 4})
+    engine = dataset.load()
+    assert isinstance(engine, TransformersEngine)
+    assert dataset.load() is engine
+    dataset.release()
+    assert dataset.load() is not engine
+
+
+def test_an_unknown_engine_or_option_is_named() -> None:
+    with pytest.raises(DatasetError, match="no engine is called 'sglang'; choose one of"):
+        RolloutEngineDataset(backend="sglang")
+    with pytest.raises(DatasetError, match="max_batch_sice"):
+        RolloutEngineDataset(backend="transformers", options={"max_batch_sice": 4})

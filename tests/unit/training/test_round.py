@@ -1,0 +1,138 @@
+"""A round of a real, tiny policy: what is sampled, updated and measured."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from helpers import make_algorithm, make_setup
+
+from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
+from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.engines.transformers_engine import TransformersEngine
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.records import Prompt
+from pmd_pipeline.training.metrics import round_metrics
+from pmd_pipeline.training.optimizer import build_optimizer
+from pmd_pipeline.training.round import RoundResult
+from pmd_pipeline.training.rounds import run_rounds
+from pmd_pipeline.training.sampling import grading_pool_for
+from pmd_pipeline.training.tables import round_to_table
+
+TEXTS = ["1+2", "12+30", "274+089", "3+4", "5+5", "10+20"]
+
+
+def run(policy: Policy, algorithm: AnyAlgorithmConfig, **training: object) -> list[RoundResult]:
+    setup = make_setup(algorithm, **training)
+    prompts = [
+        Prompt(
+            problem_id=text, token_ids=tuple(policy.tokenizer(f"{text}?")["input_ids"]), answer="3"
+        )
+        for text in TEXTS
+    ]
+    return list(
+        run_rounds(
+            policy,
+            build_optimizer(policy, setup.optimizer),
+            TransformersEngine(TransformersEngineConfig()),
+            prompts,
+            setup,
+            grading_pool_for(RewardConfig()),
+            first_round=0,
+            last_round=2,
+        )
+    )
+
+
+def test_an_off_policy_round_samples_once_and_updates_per_mini_batch(tiny_policy: Policy) -> None:
+    first, second = run(tiny_policy, make_algorithm())
+    assert [len(first.cycles), len(first.updates)] == [1, 2]
+    assert (first.policy_version, second.policy_version) == (2, 4)
+    assert len(first.cycles[0].rollouts) == 16
+
+
+def test_an_on_policy_round_samples_afresh_for_every_update(tiny_policy: Policy) -> None:
+    first, _ = run(tiny_policy, make_algorithm(kind="on_policy_gradient"))
+    assert [len(first.cycles), len(first.updates)] == [2, 2]
+    assert [len(cycle.rollouts) for cycle in first.cycles] == [8, 8]
+
+
+def test_both_see_the_same_prompts_and_begin_with_the_same_rollouts(tiny_policy: Policy) -> None:
+    import copy
+
+    twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
+    off, _ = run(tiny_policy, make_algorithm())
+    on, _ = run(twin, make_algorithm(kind="on_policy_gradient"))
+    off_ids = [rollout.problem_id for rollout in off.cycles[0].rollouts]
+    on_ids = [rollout.problem_id for cycle in on.cycles for rollout in cycle.rollouts]
+    assert off_ids == on_ids
+    for a, b in zip(off.cycles[0].rollouts[:8], on.cycles[0].rollouts, strict=True):
+        assert a.completion.token_ids == b.completion.token_ids
+
+
+def test_metrics_and_table_agree(tiny_policy: Policy) -> None:
+    result, _ = run(tiny_policy, make_algorithm())
+    metrics, table = round_metrics(result), round_to_table(result)
+    assert metrics.mean_reward == pytest.approx(table["reward"].mean())
+    assert metrics.log_ratio_min == pytest.approx(table["sequence_log_ratio"].min())
+    assert metrics.num_rollouts == len(table) == 16
+    assert metrics.mean_response_tokens == table["num_tokens"].mean()
+    weighted = np.average(table["entropy"], weights=table["num_tokens"])
+    assert metrics.entropy == pytest.approx(weighted)
+    assert metrics.mismatch_max < 1e-4
+    assert np.isnan(metrics.clip_fraction)
+    assert (table["behaviour_log_prob"] - table["sampler_log_prob"]).abs().max() < 1e-3
+    assert all(np.isfinite(v) for k, v in dataclasses.asdict(metrics).items()
+               if k != "clip_fraction" and not k.startswith("theory"))  # fmt: skip
+
+
+def test_log_ratios_can_be_measured_on_the_last_mini_batch_alone(tiny_policy: Policy) -> None:
+    result, _ = run(tiny_policy, make_algorithm(), measured_rollouts="last_mini_batch")
+    measured = ~np.isnan(result.cycles[0].sequence_log_ratios)
+    assert measured.tolist() == [False] * 8 + [True] * 8
+
+
+def test_a_prompt_filter_that_keeps_nothing_leaves_the_policy_alone(tiny_policy: Policy) -> None:
+    before = [parameter.clone() for parameter in tiny_policy.model.parameters()]
+    # The tiny policy is always wrong, so that every group's mean reward is the lower bound.
+    result, _ = run(tiny_policy, make_algorithm(prompt_filter={"low": -1.0, "high": 1.0}))
+    assert result.updates == []
+    assert result.policy_version == 0
+    assert all(map(torch.equal, before, tiny_policy.model.parameters()))
+    assert np.isnan(round_metrics(result).gradient_norm)
+
+
+def test_the_optimizer_is_reset_every_so_many_rounds(
+    tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pmd_pipeline.training import rounds
+
+    states = []
+    real = rounds.run_round
+
+    def spy(
+        policy: Policy, optimizer: torch.optim.Optimizer, *args: object, **kw: object
+    ) -> object:
+        states.append(len(optimizer.state))
+        return real(policy, optimizer, *args, **kw)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rounds, "run_round", spy)
+    run(tiny_policy, make_algorithm(), optimizer={"learning_rate": 1e-3, "reset_every_rounds": 1})
+    assert states == [0, 0]
+    states.clear()
+    run(tiny_policy, make_algorithm())
+    assert states[1] > 0
+
+
+@pytest.mark.parametrize("level", ["sequence", "token"])
+def test_importance_weights_of_an_exact_sampler_change_nothing(
+    tiny_policy: Policy, level: str
+) -> None:
+    import copy
+
+    twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
+    algorithm = make_algorithm(kind="grpo", baseline="mean")
+    plain, _ = run(tiny_policy, algorithm)
+    weighted, _ = run(twin, algorithm, importance_weights={"level": level, "cap": 2.0})
+    assert weighted.updates[0].loss == pytest.approx(plain.updates[0].loss, abs=1e-4)
