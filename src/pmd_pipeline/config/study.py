@@ -189,6 +189,11 @@ class StudyConfig(StrictModel):
     repeats: int = Field(
         default=1, ge=1, le=100, description="per trial, over seeds; the mean counts"
     )
+    tries_current_first: bool = Field(
+        default=True,
+        description="trial 0 has the experiment's own values, where the search space has them, so "
+        "that the best can be compared with them (never with the sampler grid)",
+    )
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
     storage: StorageConfig = StorageConfig()

@@ -1,8 +1,8 @@
 """The rounds of training that every algorithm shares."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.sampling import SamplingConfig
@@ -73,6 +73,12 @@ class TrainingConfig(StrictModel):
     def num_rounds(self) -> int:
         """Rounds over all phases."""
         return self.num_phases * self.rounds_per_phase
+
+    @field_validator("algorithms", mode="before")
+    @classmethod
+    def _labels_from_one_text(cls, labels: Any) -> Any:
+        """Take ``pmd_mean+grpo`` for a list, since ``--params`` splits at commas."""
+        return tuple(labels.split("+")) if isinstance(labels, str) else labels
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

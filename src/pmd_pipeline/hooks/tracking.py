@@ -80,6 +80,12 @@ class TrackingHook(MlflowHook):
         client: MlflowClient = self.mlflow_config.server._mlflow_client
         if _PARENT in former and run_exists(client, former[_PARENT]):
             self.mlflow_config.tracking.run.id = former[_PARENT]
+        if self.mlflow_config.tracking.run.name is None:
+            names = run_params["pipeline_names"] or ["all stages"]
+            self.mlflow_config.tracking.run.name = (
+                f"{self._context.env or 'base'}, seed {self._context.experiment.seed}: "
+                f"{', '.join(names)}"
+            )
         super().before_pipeline_run(run_params, pipeline, catalog)
         self._runs = None
         if not self._is_mlflow_enabled:

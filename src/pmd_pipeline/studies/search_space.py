@@ -24,7 +24,12 @@ from pmd_pipeline.config.study import (
     StudyConfig,
 )
 from pmd_pipeline.studies.errors import StudyError
-from pmd_pipeline.studies.parameters import applies_to, check_names, trial_parameters
+from pmd_pipeline.studies.parameters import (
+    applies_to,
+    check_names,
+    parameter_path,
+    trial_parameters,
+)
 
 # Whether the budget can be divided depends on these together, so all combinations are tried.
 _DIVIDING = ("group_size", "num_mini_batches")
@@ -59,6 +64,22 @@ def is_conditional(study: StudyConfig, experiment: ExperimentConfig) -> bool:
         for name in study.search_space
         for label in study.algorithms
     )
+
+
+def current_values(
+    study: StudyConfig, experiment: ExperimentConfig, parameters: Mapping[str, Any]
+) -> dict[str, Choice] | None:
+    """Return the experiment's own values; None where the search space does not hold them all."""
+    label = study.algorithms[0]
+    values: dict[str, Choice] = {ALGORITHM: label} if len(study.algorithms) > 1 else {}
+    for name, dimension in study.search_space.items():
+        if not applies_to(name, label, experiment):
+            continue
+        value = _at(parameters, parameter_path(name, label))
+        if not _holds(dimension, value):
+            return None
+        values[name] = value
+    return values
 
 
 def grid(study: StudyConfig) -> dict[str, list[Choice]]:
@@ -149,6 +170,20 @@ def _suggest(trial: Trial, name: str, dimension: Dimension) -> Choice:
         case Choices():
             value: Choice = trial.suggest_categorical(name, dimension.choices)
             return value
+
+
+def _at(parameters: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = parameters
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _holds(dimension: Dimension, value: Any) -> bool:
+    if isinstance(dimension, Choices):
+        return value in dimension.choices
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and dimension.low <= value <= dimension.high
 
 
 def _grid_points(dimension: Dimension) -> list[Choice]:

@@ -86,6 +86,22 @@ def make_base(project: StudyProject) -> dict[str, Any]:
     return known
 
 
+def read_base(project: StudyProject) -> dict[str, Any]:
+    """Return what :func:`make_base` has found out.
+
+    Raises:
+        StudyError: If it has not been made here.
+    """
+    manifest = project.base_folder / _MANIFEST
+    if not manifest.is_file():
+        raise StudyError(
+            f"{manifest} is not there: the study has not been run on this machine; run it, or a "
+            "worker of it, here first"
+        )
+    known: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+    return known
+
+
 def base_parameters(project: StudyProject) -> dict[str, Any]:
     """Return the experiment's parameters with the validation problems as one more set."""
     parameters = {k: v for k, v in project.parameters.items() if k != "studies"}

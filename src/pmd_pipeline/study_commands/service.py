@@ -16,8 +16,14 @@ from pmd_pipeline.studies.findings import best_trial, pareto_trials
 from pmd_pipeline.studies.loop import Limits, run_trials
 from pmd_pipeline.studies.retries import take_back
 from pmd_pipeline.studies.samplers import build_pruner, build_sampler
-from pmd_pipeline.studies.search_space import check_search_space, grid, is_conditional
+from pmd_pipeline.studies.search_space import (
+    check_search_space,
+    current_values,
+    grid,
+    is_conditional,
+)
 from pmd_pipeline.studies.storage import open_storage, storage_path
+from pmd_pipeline.studies.summary import CURRENT
 from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.base import make_base, study_lock
 from pmd_pipeline.study_commands.console import StudyProgress
@@ -116,6 +122,7 @@ def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
             raise _no_such_study(project) from None
     else:
         study = create_or_load(project.name, storage, config, project.definition)
+        _queue_current(project, study)
     conditional = is_conditional(config, project.experiment)
     study.sampler = build_sampler(
         config.sampler,
@@ -128,6 +135,16 @@ def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
     client, experiment_id = tracking_store(project)
     holder["runs"] = StudyRuns(client, experiment_id, study)
     return study, holder["runs"]
+
+
+def _queue_current(project: StudyProject, study: Study) -> None:
+    """Have the experiment's own values tried first, to compare the others with."""
+    config = project.config
+    if study.get_trials(deepcopy=False) or config.sampler.kind == "grid":
+        return
+    values = current_values(config, project.experiment, project.parameters)
+    if config.tries_current_first and values is not None:
+        study.enqueue_trial(values, user_attrs={CURRENT: True})
 
 
 def _wanted_trials(project: StudyProject) -> int:
