@@ -21,3 +21,12 @@ def tiny_policy() -> Policy:
         kind="embedded", hidden_size=32, num_heads=2, head_dim=16, feed_forward_size=64
     )
     return build_policy(config, seed=0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests that need a CUDA device where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

@@ -25,7 +25,7 @@ def test_two_algorithms_of_the_default_gain_on_held_out_problems(tmp_path: Path)
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     table = pd.read_csv(project / "data" / "08_reporting" / "comparison.csv")
-    avg = table[table["metric"] == "avg_at_k"].pivot(
+    avg = table[table["metric"] == "avg_at_k"].pivot_table(
         index="algorithm", columns="round", values="value"
     )
     assert set(avg.index) == {"pmd_mean", "grpo"}

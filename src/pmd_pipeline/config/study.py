@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from pmd_pipeline.config.base import StrictModel
-from pmd_pipeline.config.data_preparation import ProblemSource, without_nulls
+from pmd_pipeline.config.base import StrictModel, without_nulls
+from pmd_pipeline.config.data_preparation import ProblemSource
 from pmd_pipeline.config.training import Label
 
 StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -174,7 +174,7 @@ class StudyConfig(StrictModel):
     )
     search_space: Mapping[ParameterName, Dimension] = Field(
         min_length=1,
-        description="by dotted name; algorithm.NAME is the trial's own algorithm's, where it has it",
+        description="by dotted name; algorithm.NAME belongs to the algorithm that a trial trains",
     )
     validation: ProblemSource = Field(
         description="problems that decide between trials; none of a reported evaluation set"

@@ -1,6 +1,7 @@
 """A study's figures: history, importances, slices, learning curves."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -137,7 +138,9 @@ def plotly_study_curves(
     axis = None if name is None else axis_of(trials, name, summary.dimensions[name])
     places = _places(axis, len(trials))
     by_trial = dict(zip(trials["trial"], range(len(trials)), strict=True))
-    for (trial, state, repeat), rows in curves.groupby(["trial", "state", "repeat"], sort=True):
+    for key, rows in curves.groupby(["trial", "repeat"], sort=True):
+        trial, repeat = (int(part) for part in cast("tuple[int, int]", key))
+        state = str(rows["state"].iloc[0])
         row = by_trial[trial]
         label = f"trial {trial}" + (f", repeat {repeat + 1}" if curves["repeat"].max() else "")
         value = "" if axis is None else f", {axis.title} {axis_texts(axis)[row]}"
@@ -190,7 +193,7 @@ def axis_layout(axis: Axis) -> dict[str, object]:
             "range": [-0.5, len(axis.labels) - 0.5],
         }
     elif axis.log:
-        ticks = log_ticks(axis.values)
+        ticks = log_ticks(axis.numbers)
         layout |= {"tickvals": np.log10(ticks).tolist(), "ticktext": [f"{t:g}" for t in ticks]}
     return layout
 
@@ -213,14 +216,15 @@ def _places(axis: Axis | None, num_trials: int) -> np.ndarray:
     known = positions[np.isfinite(positions)]
     if not len(known) or known.max() == known.min():
         return np.full(num_trials, 0.5)
-    return np.nan_to_num((positions - known.min()) / (known.max() - known.min()), nan=0.5)
+    places = (positions - known.min()) / (known.max() - known.min())
+    return np.where(np.isfinite(places), places, 0.5)
 
 
 def _colour_bar(axis: Axis) -> go.Scatter:
     known = axis.positions[np.isfinite(axis.positions)]
     bar: dict[str, object] = {"title": axis.title}
     if axis.log:
-        ticks = log_ticks(axis.values)
+        ticks = log_ticks(axis.numbers)
         bar |= {"tickvals": np.log10(ticks).tolist(), "ticktext": [f"{t:g}" for t in ticks]}
     return go.Scatter(
         x=[None],
@@ -252,9 +256,9 @@ def _initial_line(figure: go.Figure, summary: StudySummary) -> None:
 def axis_texts(axis: Axis) -> list[str]:
     """Return the values as people read them."""
     if axis.labels is None:
-        return [formatting.number(value) for value in axis.values]
+        return [formatting.number(value) for value in axis.numbers]
     labels = axis.labels
-    return [formatting.MISSING if math.isnan(v) else labels[int(v)] for v in axis.values]
+    return [formatting.MISSING if math.isnan(v) else labels[int(v)] for v in axis.numbers]
 
 
 def _value_title(summary: StudySummary) -> str:

@@ -69,16 +69,12 @@ def plotly_study_parallel(trials: pd.DataFrame, summary: StudySummary) -> go.Fig
     shown = trials[trials["state"].isin([FINISHED, PRUNED])].sort_values("value")
     axes = [axis_of(shown, name, dimension) for name, dimension in summary.dimensions.items()]
     values = shown["value"].to_numpy(dtype=float)
-    axes.append(
-        Axis(name="value", title=summary.metric, values=values, log=False, labels=None)
-    )
+    axes.append(Axis(name="value", title=summary.metric, numbers=values, log=False, labels=None))
     figure = go.Figure()
     heights = np.column_stack([_heights(axis) for axis in axes])
     colours = _colours(values)
     for row, (trial, state) in enumerate(zip(shown["trial"], shown["state"], strict=True)):
-        texts = [
-            f"{axis.title} {text}" for axis in axes for text in [axis_texts(axis)[row]]
-        ]
+        texts = [f"{axis.title} {text}" for axis in axes for text in [axis_texts(axis)[row]]]
         figure.add_scatter(
             x=list(range(len(axes))),
             y=heights[row],
@@ -167,12 +163,10 @@ def _draw_axis(figure: go.Figure, place: int, axis: Axis) -> None:
     if axis.labels is not None:
         ticks = [(float(i), label) for i, label in enumerate(axis.labels)]
     elif axis.log:
-        ticks = [(float(np.log10(tick)), f"{tick:g}") for tick in log_ticks(axis.values)]
+        ticks = [(float(np.log10(tick)), f"{tick:g}") for tick in log_ticks(axis.numbers)]
     else:
         ticks = [(value, f"{value:.3g}") for value in np.linspace(low, high, 5)]
-    figure.add_shape(
-        type="line", x0=place, x1=place, y0=0, y1=1, line={"color": GREY, "width": 1}
-    )
+    figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, line={"color": GREY, "width": 1})
     for position, text in ticks:
         height = (position - low) / (high - low)
         if -0.01 <= height <= 1.01:
@@ -196,9 +190,7 @@ def _colours(values: np.ndarray) -> list[str]:
     return list(sample_colorscale(COLOUR_SCALE, places.tolist()))
 
 
-def _surface(
-    x: Axis, y: Axis, values: np.ndarray, known: np.ndarray, metric: str
-) -> go.Contour:
+def _surface(x: Axis, y: Axis, values: np.ndarray, known: np.ndarray, metric: str) -> go.Contour:
     """Return a surface through the trials: means weighted by inverse distance."""
     points = np.column_stack([x.positions[known], y.positions[known]])
     low, high = points.min(axis=0), points.max(axis=0)
@@ -222,5 +214,3 @@ def _surface(
         hoverinfo="skip",
         showlegend=False,
     )
-
-

@@ -61,7 +61,7 @@ class Axis:
     Attributes:
         name: Its dotted name.
         title: What people read.
-        values: Of each trial, numbers; a choice's place among the choices; NaN where the
+        numbers: Of each trial; a choice's place among the choices; NaN where the
             dimension does not apply.
         log: True for a logarithmic axis.
         labels: A choice's texts in order; None for numbers.
@@ -69,14 +69,14 @@ class Axis:
 
     name: str
     title: str
-    values: np.ndarray
+    numbers: np.ndarray
     log: bool
     labels: list[str] | None
 
     @property
     def positions(self) -> np.ndarray:
         """The values as they lie along the axis."""
-        return np.log10(self.values) if self.log else self.values
+        return np.log10(self.numbers) if self.log else self.numbers
 
 
 def axis_of(trials: pd.DataFrame, name: str, dimension: Mapping[str, Any]) -> Axis:
@@ -85,9 +85,7 @@ def axis_of(trials: pd.DataFrame, name: str, dimension: Mapping[str, Any]) -> Ax
     title = axis_title(name)
     if dimension["kind"] != "choice":
         values = pd.to_numeric(column).to_numpy(dtype=float)
-        return Axis(
-            name=name, title=title, values=values, log=bool(dimension["log"]), labels=None
-        )
+        return Axis(name=name, title=title, numbers=values, log=bool(dimension["log"]), labels=None)
     choices = list(dimension["choices"])
     # A table of text holds 8 as 8.0 where another trial lacks the value.
     places = {_key(choice): place for place, choice in enumerate(choices)}
@@ -95,7 +93,7 @@ def axis_of(trials: pd.DataFrame, name: str, dimension: Mapping[str, Any]) -> Ax
     return Axis(
         name=name,
         title=title,
-        values=values,
+        numbers=values,
         log=False,
         labels=[str(choice) for choice in choices],
     )
@@ -110,7 +108,8 @@ def numeric_dimension(summary: StudySummary) -> str | None:
     """Return the dimension that colours curves: tau where it is searched, else the first number."""
     numeric = [name for name, d in summary.dimensions.items() if d["kind"] != "choice"]
     taus = [name for name in numeric if axis_title(name) == "tau"]
-    return (taus or numeric or [None])[0]
+    found = taus or numeric
+    return found[0] if found else None
 
 
 def _key(value: object) -> str:

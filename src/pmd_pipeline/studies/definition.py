@@ -18,7 +18,13 @@ DEFINITION = "pmd_pipeline.definition"
 # These may change from one continuation to the next without making trials incomparable.
 _FREE = {"num_trials", "storage", "keep_policies", "pruner", "sampler"}
 # These change no trial.
-_IRRELEVANT = ("studies.", "reporting.", "theory.", "training.algorithms", "training.prompts_per_round")
+_IRRELEVANT = (
+    "studies.",
+    "reporting.",
+    "theory.",
+    "training.algorithms",
+    "training.prompts_per_round",
+)
 _SHOWN_CHARACTERS = 60
 
 

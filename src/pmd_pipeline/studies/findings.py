@@ -89,7 +89,7 @@ def trials_table(study: Study, *, level: float) -> pd.DataFrame:
 
 
 def curves_table(study: Study, num_phases: int) -> pd.DataFrame:
-    """Return one row per trial and phase: avg@k after it, mean over the repeats that came so far."""
+    """Return one row per trial and phase: avg@k after it, mean over the repeats so far."""
     rows = [
         {
             "trial": trial.number,
@@ -107,7 +107,12 @@ def curves_table(study: Study, num_phases: int) -> pd.DataFrame:
 def best_trial(study: Study) -> FrozenTrial | None:
     """Return the finished trial of highest accuracy, the first of equals; None if none finished."""
     finished = _finished(study)
-    return max(finished, key=lambda t: (t.values[0], -t.number)) if finished else None
+    return max(finished, key=lambda t: (accuracy(t), -t.number)) if finished else None
+
+
+def accuracy(trial: FrozenTrial) -> float:
+    """Return a finished trial's first objective: avg@k on the validation problems."""
+    return float(trial.values[0])  # noqa: PD011
 
 
 def pareto_trials(study: Study) -> set[int]:
@@ -144,7 +149,7 @@ def find_optimum(study: Study, *, level: float) -> Optimum | None:
     half = (high - low) / 2
     tolerance = half if math.isfinite(half) and half > 0 else _SMALL_TOLERANCE
     finished = _finished(study)
-    close = [trial for trial in finished if trial.values[0] >= best.values[0] - tolerance]
+    close = [trial for trial in finished if accuracy(trial) >= accuracy(best) - tolerance]
     ranges: dict[str, tuple[float, float]] = {}
     choices: dict[str, list[str]] = {}
     for name in best.params:
@@ -155,7 +160,7 @@ def find_optimum(study: Study, *, level: float) -> Optimum | None:
             choices[name] = sorted({str(value) for value in values})
     return Optimum(
         trial=best.number,
-        value=best.values[0],
+        value=accuracy(best),
         low=low,
         high=high,
         interval_of=over,
@@ -178,7 +183,7 @@ def importances(study: Study, *, seed: int) -> dict[str, float]:
     import optuna
 
     finished = _finished(study)
-    if len(finished) < 4 or len({trial.values[0] for trial in finished}) < 2:
+    if len(finished) < 4 or len({accuracy(trial) for trial in finished}) < 2:
         return {}
     shared = set.intersection(*(set(trial.params) for trial in finished))
     varied = [name for name in sorted(shared) if len({t.params[name] for t in finished}) > 1]
@@ -189,7 +194,7 @@ def importances(study: Study, *, seed: int) -> dict[str, float]:
             study,
             evaluator=optuna.importance.FanovaImportanceEvaluator(seed=seed),
             params=varied,
-            target=lambda trial: float(trial.values[0]),
+            target=accuracy,
         )
     except (RuntimeError, ValueError):
         return {}
@@ -201,7 +206,7 @@ def _finished(study: Study) -> list[FrozenTrial]:
 
 def _value(trial: FrozenTrial) -> float:
     if trial.state == TrialState.COMPLETE:
-        return float(trial.values[0])
+        return accuracy(trial)
     last = trial.last_step
     return math.nan if last is None else float(trial.intermediate_values[last])
 

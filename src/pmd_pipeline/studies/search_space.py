@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from optuna.distributions import (
@@ -136,7 +136,10 @@ def _probes(
             yield name, {**first, name: value}
     dividing = [name for name in space if name.rpartition(".")[2] in _DIVIDING]
     for combination in product(*(_all_values(space[name]) for name in dividing)):
-        yield dividing[0] if dividing else "", {**first, **dict(zip(dividing, combination))}
+        yield (
+            dividing[0] if dividing else "",
+            {**first, **dict(zip(dividing, combination, strict=True))},
+        )
 
 
 def _extremes(dimension: Dimension) -> list[Choice]:
@@ -168,8 +171,8 @@ def _suggest(trial: Trial, name: str, dimension: Dimension) -> Choice:
         case IntRange():
             return trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
         case Choices():
-            value: Choice = trial.suggest_categorical(name, dimension.choices)
-            return value
+            # None, which Optuna allows, is no choice of ours.
+            return cast("Choice", trial.suggest_categorical(name, dimension.choices))
 
 
 def _at(parameters: Mapping[str, Any], path: tuple[str, ...]) -> Any:

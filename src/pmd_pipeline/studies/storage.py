@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from pmd_pipeline.config.study import StorageConfig
@@ -49,7 +49,10 @@ def open_storage(
                 JournalFileBackend(str(path)), path.with_suffix(".heartbeats"), config, on_stale
             )
         return _relational(
-            f"sqlite:///{path}", {"connect_args": {"timeout": _SQLITE_BUSY_SECONDS}}, config, on_stale
+            f"sqlite:///{path}",
+            {"connect_args": {"timeout": _SQLITE_BUSY_SECONDS}},
+            config,
+            on_stale,
         )
     except Exception as error:  # the libraries raise anything from KeyError to DatabaseError
         raise StudyStorageError(
@@ -78,8 +81,7 @@ def _open_postgresql(config: StorageConfig, url: str, on_stale: OnStale) -> Base
         import psycopg  # noqa: F401
     except ImportError:
         raise StudyStorageError(
-            "storage.kind postgresql needs the driver psycopg: "
-            "pip install 'pmd_pipeline[postgres]'"
+            "storage.kind postgresql needs the driver psycopg: pip install 'pmd_pipeline[postgres]'"
         ) from None
     parsed = _parsed(url)
     if parsed.get_backend_name() != "postgresql":
@@ -119,7 +121,7 @@ def _relational(
         )
 
 
-def _parsed(url: str) -> Any:
+def _parsed(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError:

@@ -74,7 +74,10 @@ class StudyRuns:
             self.end_trial(run_id, "FAILED", DEAD_WORKER)
 
     def log_result(
-        self, best: Mapping[str, Any], metrics: Mapping[str, float], figures: Mapping[str, go.Figure]
+        self,
+        best: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        figures: Mapping[str, go.Figure],
     ) -> None:
         """Log what was found to the study's own run."""
         for name, value in best.items():

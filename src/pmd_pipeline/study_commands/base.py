@@ -77,9 +77,7 @@ def make_base(project: StudyProject) -> dict[str, Any]:
     metrics = pd.read_parquet(
         project.base_folder / "07_model_output" / "initial" / "eval_metrics.parquet"
     )
-    known["initial_value"] = float(
-        metrics.loc[metrics["metric"] == "avg_at_k", "value"].iloc[0]
-    )
+    known["initial_value"] = float(metrics.loc[metrics["metric"] == "avg_at_k", "value"].iloc[0])
     partial = manifest.with_suffix(".partial")
     partial.write_text(json.dumps({**known, "definition": wanted}, indent=1), encoding="utf-8")
     partial.replace(manifest)
@@ -115,7 +113,9 @@ def base_parameters(project: StudyProject) -> dict[str, Any]:
 
 def _separate_validation(project: StudyProject) -> dict[str, Any]:
     """Write the validation problems that no reported evaluation set has."""
-    problems = pd.read_parquet(_latest(project.base_folder / "03_primary" / "eval_problems.parquet"))
+    problems = pd.read_parquet(
+        _latest(project.base_folder / "03_primary" / "eval_problems.parquet")
+    )
     is_validation = problems["source"] == VALIDATION_SET
     keys = problems["problem"].map(duplicate_key)
     reported = set(keys[~is_validation])

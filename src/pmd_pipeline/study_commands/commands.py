@@ -99,9 +99,7 @@ def status(name: str, env: str | None, params: dict[str, Any]) -> None:
     from pmd_pipeline.study_commands.service import open_study
 
     project = _project(name, env, params)
-    table = trials_table(
-        open_study(project), level=project.experiment.evaluation.interval_level
-    )
+    table = trials_table(open_study(project), level=project.experiment.evaluation.interval_level)
     searched = ["algorithm", *project.config.search_space]
     click.echo(format_trials(table, [column for column in searched if column in table]))
     counts = table["state"].value_counts()
@@ -126,7 +124,7 @@ def report(name: str, env: str | None, params: dict[str, Any]) -> None:
 @_env
 @_params
 def export(name: str, env: str | None, params: dict[str, Any]) -> None:
-    """Write the best trial of the study NAME as conf/NAME_best, for ``kedro run --env NAME_best``."""
+    """Write the best trial of the study NAME as conf/NAME_best, for ``kedro run --env``."""
     from pmd_pipeline.study_commands.export import export_best
     from pmd_pipeline.study_commands.service import open_study
 
@@ -146,7 +144,7 @@ def dashboard(name: str, env: str | None, params: dict[str, Any], host: str, por
     from pmd_pipeline.study_commands.service import open_study
 
     try:
-        from optuna_dashboard import run_server
+        from optuna_dashboard import run_server  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise StudyError(
             "optuna-dashboard is not installed: pip install 'pmd_pipeline[dashboard]'"
@@ -169,9 +167,7 @@ def _run(project: Any, trials: int | None, timeout_minutes: float | None, *, joi
     # A cluster's scheduler stops jobs by SIGTERM: end as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return run_study(
-            project, num_trials=trials, timeout_minutes=timeout_minutes, joins=joins
-        )
+        return run_study(project, num_trials=trials, timeout_minutes=timeout_minutes, joins=joins)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Continue with the same command.")
         raise SystemExit(130) from None

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.studies.findings import STATES
+from pmd_pipeline.studies.findings import STATES, accuracy
 from pmd_pipeline.studies.retries import ERROR, count_trials
 
 _log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class StudyProgress:
                     _log.info("%s", describe_trial(trial))
         self._known = done
         states = Counter(trial.state for trial in trials)
-        values = [t.values[0] for t in trials if t.state == TrialState.COMPLETE]
+        values = [accuracy(t) for t in trials if t.state == TrialState.COMPLETE]
         self._bar.set_postfix(
             {
                 "pruned": states[TrialState.PRUNED],
@@ -66,7 +66,7 @@ def describe_trial(trial: FrozenTrial) -> str:
     values = ", ".join(f"{name} {formatting.number(value)}" for name, value in trial.params.items())
     state = STATES[trial.state]
     if trial.state == TrialState.COMPLETE:
-        state = f"{state} {formatting.share(trial.values[0])}"
+        state = f"{state} {formatting.share(accuracy(trial))}"
     elif trial.state == TrialState.FAIL:
         state = f"{state} ({trial.user_attrs.get(ERROR, 'worker died')})"
     return formatting.plain_ascii(f"trial {trial.number} {state}: {values}")

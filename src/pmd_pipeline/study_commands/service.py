@@ -129,9 +129,7 @@ def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
         grid=grid(config) if config.sampler.kind == "grid" else None,
         is_conditional=conditional,
     )
-    study.pruner = build_pruner(
-        config.pruner, num_steps=project.num_phases * config.repeats
-    )
+    study.pruner = build_pruner(config.pruner, num_steps=project.num_phases * config.repeats)
     client, experiment_id = tracking_store(project)
     holder["runs"] = StudyRuns(client, experiment_id, study)
     return study, holder["runs"]
@@ -183,5 +181,3 @@ class _Tidy:
                 for repeat in range(self._project.config.repeats):
                     weights = self._project.trial_folder(trial.number, repeat) / "06_models"
                     shutil.rmtree(weights, ignore_errors=True)
-
-

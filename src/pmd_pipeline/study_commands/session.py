@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kedro.config import AbstractConfigLoader
 from kedro.framework.hooks import _create_hook_manager
 from kedro.framework.hooks.manager import _register_hooks
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from pluggy import PluginManager
@@ -40,7 +39,7 @@ class StudySession(KedroSession):
         data_root: Path,
         shared_root: Path | None = None,
         hooks: Iterable[Any] = (),
-    ) -> "StudySession":
+    ) -> Self:
         """Return a session that has not run yet.
 
         Args:
@@ -60,6 +59,9 @@ class StudySession(KedroSession):
         session._hook_manager = _create_hook_manager()
         _register_hooks(session._hook_manager, tuple(hooks))
         return session
+
+    def __enter__(self) -> Self:
+        return self
 
     def _get_config_loader(self) -> AbstractConfigLoader:
         shared: dict[str, Any] = {}
@@ -106,7 +108,7 @@ class PhaseRunner(SequentialRunner):
     def run(
         self,
         pipeline: Pipeline,
-        catalog: CatalogProtocol,
+        catalog: Any,
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
         only_missing_outputs: bool = False,

@@ -3,8 +3,9 @@
 import logging
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
-from kedro.config import MissingConfigException
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -50,8 +51,8 @@ def tracking_store(project: StudyProject) -> tuple[MlflowClient, str]:
     return config.server._mlflow_client, config.tracking.experiment._experiment.experiment_id
 
 
-def _credentials(loader):  # type: ignore[no-untyped-def]
+def _credentials(loader: OmegaConfigLoader) -> dict[str, Any]:
     try:
-        return loader["credentials"]
+        return dict(loader["credentials"])
     except MissingConfigException:
         return {}

@@ -63,7 +63,10 @@ class TrialRunner:
         accuracy = progress.finish()
         self.runs.log(
             run_id,
-            {"objective.accuracy": accuracy, "objective.training_seconds": progress.training_seconds},
+            {
+                "objective.accuracy": accuracy,
+                "objective.training_seconds": progress.training_seconds,
+            },
             step=project.num_phases * project.rounds_per_phase,
         )
         self.runs.end_trial(run_id, "FINISHED")
@@ -87,13 +90,15 @@ class TrialRunner:
         seed = repeat_seed(experiment.seed, repeat)
         prefix = f"repeat_{repeat}." if project.config.repeats > 1 else ""
 
+        num_samples = experiment.evaluation.num_samples
+
         def log_round(metrics: dict[str, float], round_index: int) -> None:
             self.runs.log(run_id, {f"{prefix}{k}": v for k, v in metrics.items()}, step=round_index)
 
         def report(evaluation: Evaluation) -> None:
             self.runs.log(
                 run_id,
-                {f"{prefix}validation.avg_at_{experiment.evaluation.num_samples}": evaluation.value},
+                {f"{prefix}validation.avg_at_{num_samples}": evaluation.value},
                 step=evaluation.phase * project.rounds_per_phase,
             )
             progress.report(repeat, evaluation, may_prune=project.config.objective == "accuracy")

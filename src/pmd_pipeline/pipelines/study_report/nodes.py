@@ -36,9 +36,7 @@ def draw_study(
     }
 
 
-def write_study_page(
-    trials: pd.DataFrame, summary: dict[str, Any], **figures: go.Figure
-) -> str:
+def write_study_page(trials: pd.DataFrame, summary: dict[str, Any], **figures: go.Figure) -> str:
     """Return the study's page."""
     known = StudySummary.from_json(summary)
     if not known.pareto:
