@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel, VariantModel, without_nulls
+from pmd_pipeline.config.place import PlaceConfig
 from pmd_pipeline.config.rewards import Convention
 
 PromptTemplate = Literal["dapo", "boxed", "embedded"]
@@ -34,42 +35,22 @@ class GeneratedAdditionSource(VariantModel):
     )
 
 
-class StoredSource(VariantModel):
-    """Rows of a local file, or of a hub data set at a pinned revision."""
+class StoredSource(PlaceConfig):
+    """Rows of a local .parquet or .jsonl file, or of a hub data set at a pinned revision."""
 
-    path: str | None = Field(
-        default=None, description="local .parquet or .jsonl file; excludes hub_name"
-    )
-    hub_name: str | None = Field(default=None, description="for example openai/gsm8k")
     hub_config: str | None = Field(
         default=None, description="configuration of the hub data set, where it has several"
     )
     hub_split: str = Field(default="train", min_length=1, description="split of the hub data set")
-    revision: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-f]{7,40}$",
-        description="commit hash of the hub data set; required with hub_name",
-    )
     limit: int | None = Field(
         default=None, ge=1, description="most problems kept, drawn with the run's seed; null: all"
     )
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.path is None) == (self.hub_name is None):
+    def _configuration_of_a_hub_data_set(self) -> Self:
+        if self.hub_name is None and self.hub_config is not None:
             raise ValueError(
-                f"give exactly one of path (found {self.path!r}) and hub_name "
-                f"(found {self.hub_name!r})"
-            )
-        if self.hub_name is not None and self.revision is None:
-            raise ValueError(
-                f"hub_name {self.hub_name!r} needs revision: a commit hash, so that the run can "
-                "be repeated"
-            )
-        if self.hub_name is None and (self.revision is not None or self.hub_config is not None):
-            raise ValueError(
-                f"revision (found {self.revision!r}) and hub_config (found {self.hub_config!r}) "
-                "belong to hub_name; remove them beside path"
+                f"hub_config (found {self.hub_config!r}) belongs to hub_name; remove it beside path"
             )
         return self
 

@@ -1,10 +1,11 @@
 """Where the initial policy comes from."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pmd_pipeline.config.base import StrictModel, VariantModel
+from pmd_pipeline.config.place import PlaceConfig
 
 
 class WarmStartConfig(StrictModel):
@@ -41,35 +42,16 @@ class EmbeddedPolicyConfig(VariantModel):
     warm_start: WarmStartConfig = WarmStartConfig()
 
 
-class PretrainedPolicyConfig(VariantModel):
+class PretrainedPolicyConfig(PlaceConfig):
     """A causal language model from a local folder or, by name and pinned revision, the hub.
 
     Only safetensors weights are read.
     """
 
     kind: Literal["pretrained"]
-    path: str | None = Field(default=None, description="local folder; excludes hub_name")
-    hub_name: str | None = Field(default=None, description="for example Qwen/Qwen2.5-7B")
-    revision: str | None = Field(
-        default=None, description="the commit of the hub repository; required with hub_name"
-    )
     trust_remote_code: bool = Field(
         default=False, description="run code that the model's repository ships"
     )
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.path is None) == (self.hub_name is None):
-            raise ValueError(
-                f"give exactly one of path (found {self.path!r}) and hub_name "
-                f"(found {self.hub_name!r})"
-            )
-        if self.hub_name is not None and self.revision is None:
-            raise ValueError(
-                f"hub_name {self.hub_name!r} needs revision: a commit hash, so that the run can "
-                "be repeated"
-            )
-        return self
 
 
 class PolicyInitialisationConfig(StrictModel):

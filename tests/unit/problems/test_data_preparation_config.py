@@ -76,7 +76,7 @@ def test_a_null_takes_away_what_a_merged_base_file_gave() -> None:
         ),
         ({"train": {"kind": "dapo", "hub_name": "b/c"}}, "needs revision"),
         ({"train": {"kind": "dapo", "hub_name": "b/c", "revision": "main"}}, "revision"),
-        ({"train": {"kind": "dapo", "path": "a.parquet", "revision": "a" * 40}}, "remove them"),
+        ({"train": {"kind": "dapo", "path": "a.parquet", "revision": "a" * 40}}, "remove it"),
         ({"train": {"kind": "dapo", "path": "a.csv"}}, r"must end in \.parquet or \.jsonl"),
         ({"train": {"kind": "dapo", "path": "a.parquet", "limit": 0}}, "limit"),
         ({"evals": {}}, "at least 1"),
