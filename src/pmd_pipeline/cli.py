@@ -13,6 +13,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.io import DatasetError
 
+from pmd_pipeline.cli_preflight import preflight_command
 from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.study_commands.commands import study_group
 
@@ -86,6 +87,7 @@ def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
 _kedro_run = kedro_run.callback
 assert _kedro_run is not None
 cli.add_command(study_group(spoken_errors))
+cli.add_command(preflight_command(spoken_errors))
 cli.add_command(
     click.Command(
         name="run",

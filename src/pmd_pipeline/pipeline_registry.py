@@ -15,6 +15,7 @@ from pmd_pipeline.pipelines import (
     policy_initialisation,
     reporting,
     rollout_generation,
+    study_report,
     theory,
     training,
 )
@@ -27,6 +28,7 @@ class Structure:
     algorithms: tuple[str, ...]
     num_phases: int
     rounds_per_phase: int
+    studies: tuple[str, ...]
 
     @classmethod
     def of(cls, experiment: ExperimentConfig) -> Self:
@@ -35,6 +37,7 @@ class Structure:
             algorithms=experiment.training.algorithms,
             num_phases=experiment.training.num_phases,
             rounds_per_phase=experiment.training.rounds_per_phase,
+            studies=tuple(experiment.studies),
         )
 
 
@@ -70,7 +73,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         "theory": theory.create_pipeline(),
         "reporting": reporting.create_pipeline(algorithms=algorithms),
     }
-    return {**stages, "__default__": sum(stages.values(), Pipeline([]))}
+    return {
+        **stages,
+        "study_report": study_report.create_pipeline(studies=structure.studies),
+        "__default__": sum(stages.values(), Pipeline([])),
+    }
 
 
 def _structure_of_base() -> Structure:

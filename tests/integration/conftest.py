@@ -13,6 +13,7 @@ import pytest
 from helpers import PROJECT
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from omegaconf import OmegaConf
 
 os.environ["DO_NOT_TRACK"] = "1"
 
@@ -46,6 +47,28 @@ evaluation:
 theory:
   estimation_error: {num_seeds: 4}
   laboratory: {num_seeds: 4, num_rounds: 2}
+"""
+
+# Over TINY: a policy that can add a little, so that many groups are neither all right nor all
+# wrong, and two algorithms whose fixed points lie far apart.
+COMPARED = """
+data_preparation:
+  train: {num_problems: 64}
+policy_initialisation:
+  policy:
+    hidden_size: 64
+    num_heads: 4
+    feed_forward_size: 128
+    warm_start: {num_steps: 450}
+training:
+  algorithms: [pmd_mean, pmd_part_small, grpo]
+  rounds_per_phase: 1
+  prompts_per_round: 32
+  group_size: 8
+  num_mini_batches: 8
+  sampling: {max_new_tokens: 60}
+algorithms:
+  pmd_part_small: {kind: pmd_part, tau: 0.05}
 """
 
 
@@ -139,4 +162,14 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert result.returncode == 0, result.stderr[-3000:]
     (project.path / "stdout.txt").write_text(result.stdout)
     (project.path / "stderr.txt").write_text(result.stderr)
+    return project
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose rounds were held against theory; its tables may be made anew."""
+    project = make_project(tmp_path_factory.mktemp("compared") / "project")
+    parameters = OmegaConf.merge(OmegaConf.create(TINY), OmegaConf.create(COMPARED))
+    OmegaConf.save(parameters, project.path / "conf" / "tiny" / "parameters.yml")
+    assert project.run() == 0
     return project

@@ -11,6 +11,7 @@ _SHARED_STAGES = (
     "rollout_generation",
     "theory",
     "reporting",
+    "study_report",
 )
 
 
@@ -87,4 +88,5 @@ def _own_parameters(stage: str) -> tuple[str, ...]:
         "evaluation": ("evaluation", "rewards"),
         "theory": ("seed", "theory"),
         "reporting": ("reporting", "training.algorithms"),
+        "study_report": (),
     }[kind]

@@ -1,8 +1,10 @@
 """Opening a study's storage: SQLite or a journal file in the project, or PostgreSQL."""
 
 import logging
+import sqlite3
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from pmd_pipeline.studies.journal import HeartbeatJournalStorage
 
 _CONNECT_SECONDS = 10
 _SQLITE_BUSY_SECONDS = 60
+_OPTUNA_TABLE = "version_info"
 
 OnStale = Callable[[Study, FrozenTrial], None]
 
@@ -48,6 +51,7 @@ def open_storage(
             return HeartbeatJournalStorage(
                 JournalFileBackend(str(path)), path.with_suffix(".heartbeats"), config, on_stale
             )
+        _refuse_foreign_sqlite(path)
         return _relational(
             f"sqlite:///{path}",
             {"connect_args": {"timeout": _SQLITE_BUSY_SECONDS}},
@@ -102,6 +106,16 @@ def _open_postgresql(config: StorageConfig, url: str, on_stale: OnStale) -> Base
             f"the database {parsed.render_as_string(hide_password=True)} cannot be used "
             f"({reason}); see that the server runs, can be reached from here and knows the user"
         ) from None
+
+
+def _refuse_foreign_sqlite(path: Path) -> None:
+    """Refuse another program's database: Optuna would add its tables to it."""
+    if not path.is_file():
+        return
+    with closing(sqlite3.connect(path)) as connection:
+        tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+    if tables and _OPTUNA_TABLE not in tables:
+        raise ValueError("it holds another program's tables")
 
 
 def _relational(

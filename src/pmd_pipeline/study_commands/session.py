@@ -66,8 +66,7 @@ class StudySession(KedroSession):
     def _get_config_loader(self) -> AbstractConfigLoader:
         shared: dict[str, Any] = {}
         if self._shared_root is not None:
-            entries = self._loader(self._shared_root)["catalog"]
-            shared = {name: entries[name] for name in shared_datasets() if name in entries}
+            shared = self._shared_entries(self._shared_root)
             shared["eval_problems"] = {
                 "type": "pmd_pipeline.datasets.atomic.AtomicParquetDataset",
                 "filepath": str(self._shared_root / VALIDATION_FILE),
@@ -79,6 +78,16 @@ class StudySession(KedroSession):
         loader["parameters"] = dict(self._parameters)
         return loader
 
+    def _shared_entries(self, root: Path) -> dict[str, Any]:
+        """Return the catalog entries of what trials share; read once, not for every trial."""
+        key = (self._conf_source, self.store.get("env"), root)
+        if key not in _shared_entries:
+            entries = self._loader(root)["catalog"]
+            _shared_entries[key] = {
+                name: entries[name] for name in shared_datasets() if name in entries
+            }
+        return dict(_shared_entries[key])
+
     def _loader(self, data_root: Path) -> AbstractConfigLoader:
         """Return a loader of the project's configuration for another data folder."""
         loader = super()._get_config_loader()
@@ -88,6 +97,9 @@ class StudySession(KedroSession):
     def _relative(self, folder: Path) -> str:
         # As conf/base/globals.yml has it: below the project's folder.
         return folder.relative_to(self._project_path).as_posix()
+
+
+_shared_entries: dict[tuple[str, str | None, Path], dict[str, Any]] = {}
 
 
 class PhaseRunner(SequentialRunner):

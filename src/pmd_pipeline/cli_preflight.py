@@ -1,0 +1,110 @@
+"""The command ``kedro preflight``."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
+
+SpokenErrors = Callable[[], AbstractContextManager[None]]
+
+_positive = click.FloatRange(min=0, min_open=True)
+_OPTIONS = [
+    click.Option(["--env", "-e"], help="Kedro environment: a folder of conf."),
+    click.Option(
+        ["--params"], default="", callback=_split_params, help="Parameters, as for kedro run."
+    ),
+    click.Option(
+        ["--num-gpus"],
+        type=click.IntRange(min=1),
+        help="Plan for so many GPUs instead of looking for those of this machine.",
+    ),
+    click.Option(["--gpu-memory-gib"], type=_positive, help="Plan for GPUs of this size, in GiB."),
+    click.Option(
+        ["--model-config"],
+        type=click.Path(exists=True, path_type=Path),
+        help="config.json of the model, or its folder, where the hub is out of reach.",
+    ),
+    click.Option(
+        ["--mean-prompt-tokens"], type=_positive, help="Else prompts count at their limit."
+    ),
+    click.Option(
+        ["--mean-response-tokens"], type=_positive, help="Else responses count at their limit."
+    ),
+    click.Option(
+        ["--tokens-per-second-sampling"],
+        type=_positive,
+        help="Response tokens that one GPU samples in a second.",
+    ),
+    click.Option(
+        ["--tokens-per-second-training"],
+        type=_positive,
+        help="Tokens that one GPU takes through an update, forward and backward, in a second.",
+    ),
+]
+
+
+def preflight_command(spoken_errors: SpokenErrors) -> click.Command:
+    """Return the command.
+
+    Args:
+        spoken_errors: Turns expected errors into one message.
+    """
+
+    def preflight(**options: Any) -> None:
+        with spoken_errors():
+            can_work = _preflight(**options)
+        if not can_work:
+            raise SystemExit(1)
+
+    return click.Command(
+        name="preflight",
+        params=list(_OPTIONS),
+        callback=preflight,
+        help="Show what a run needs and whether it is there; see docs/recipes.md.\n\n"
+        "Ends with status 1 when the run cannot work, and says what to change.",
+        short_help="Show what a run needs and whether it is there.",
+        context_settings=CONTEXT_SETTINGS,
+    )
+
+
+def _preflight(
+    *,
+    env: str | None,
+    params: dict[str, Any],
+    num_gpus: int | None,
+    gpu_memory_gib: float | None,
+    model_config: Path | None,
+    mean_prompt_tokens: float | None,
+    mean_response_tokens: float | None,
+    tokens_per_second_sampling: float | None,
+    tokens_per_second_training: float | None,
+) -> bool:
+    """Print the plan; return True when the run can work."""
+    from pmd_pipeline import preflight
+    from pmd_pipeline.study_commands.project import config_loader
+
+    project = Path.cwd()
+    loader = config_loader(project, env, params)
+    findings = preflight.plan_run(
+        preflight.Request(
+            parameters=loader["parameters"],
+            engine=loader["catalog"]["rollout_engine"],
+            data_root=project / loader["globals"]["data_root"],
+            devices=preflight.PlannedDevices(
+                num_gpus=num_gpus,
+                memory_bytes=None if gpu_memory_gib is None else int(gpu_memory_gib * 2**30),
+            ),
+            known=preflight.Assumptions(
+                mean_prompt_tokens=mean_prompt_tokens,
+                mean_response_tokens=mean_response_tokens,
+                sampling_tokens_per_second=tokens_per_second_sampling,
+                training_tokens_per_second=tokens_per_second_training,
+            ),
+            model_config=model_config,
+        )
+    )
+    click.echo(preflight.format_plan(f"Preflight of {env or 'the default environment'}", findings))
+    return not preflight.failures(findings)

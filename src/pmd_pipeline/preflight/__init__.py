@@ -1,0 +1,19 @@
+"""Whether a run can work, and what it will take, before it starts."""
+
+from pmd_pipeline.preflight.findings import Finding, failures
+from pmd_pipeline.preflight.hardware import PlannedDevices
+from pmd_pipeline.preflight.plan import PreflightError, Request, plan_run, require_ready
+from pmd_pipeline.preflight.table import format_plan
+from pmd_pipeline.preflight.workload import Assumptions
+
+__all__ = [
+    "Assumptions",
+    "Finding",
+    "PlannedDevices",
+    "PreflightError",
+    "Request",
+    "failures",
+    "format_plan",
+    "plan_run",
+    "require_ready",
+]

@@ -1,0 +1,92 @@
+"""The devices that a run will find, or those that it is planned for."""
+
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.preflight.findings import Finding, Verdict
+
+SECTION = "Hardware"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedDevices:
+    """GPUs of another machine than this one.
+
+    Attributes:
+        num_gpus: How many; None: as many as here, or one.
+        memory_bytes: Of each; None: as those here.
+    """
+
+    num_gpus: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What the plan reckons with.
+
+    Attributes:
+        is_gpu: False where the run computes on the CPU.
+        num_devices: GPUs, or 1 for the CPU.
+        memory_bytes: Of each device; None where it is not known.
+    """
+
+    is_gpu: bool
+    num_devices: int
+    memory_bytes: int | None
+
+
+def look_at_hardware(
+    compute: ComputeConfig, planned: PlannedDevices
+) -> tuple[Hardware, list[Finding]]:
+    """Return the devices of the plan and whether a run can have them."""
+    is_planned = planned.num_gpus is not None or planned.memory_bytes is not None
+    num_present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    wants_gpu = compute.device == "cuda" or (compute.device == "auto" and num_present > 0)
+    if not wants_gpu and not (is_planned and compute.device == "auto"):
+        memory = psutil.virtual_memory().available
+        hardware = Hardware(is_gpu=False, num_devices=1, memory_bytes=memory)
+        return hardware, [_finding("CPU", f"{memory / 2**30:.1f} GiB free", "ok")]
+    present_memory = (
+        min(torch.cuda.get_device_properties(i).total_memory for i in range(num_present))
+        if num_present
+        else None
+    )
+    hardware = Hardware(
+        is_gpu=True,
+        num_devices=planned.num_gpus or num_present or 1,
+        memory_bytes=planned.memory_bytes or present_memory,
+    )
+    size = "unknown size" if hardware.memory_bytes is None else _gib(hardware.memory_bytes)
+    shown = f"{hardware.num_devices} x {size}"
+    if is_planned:
+        return hardware, [_finding("GPUs", f"{shown}, planned: not looked for here", "note")]
+    if num_present:
+        name = torch.cuda.get_device_name(0)
+        return hardware, [_finding("GPUs", f"{shown} ({name})", "ok")]
+    build = "" if torch.version.cuda else f"; torch {torch.__version__} is built without CUDA"
+    finding = _finding(
+        "GPUs",
+        f"none found{build}",
+        "failure",
+        "run on a machine with a CUDA device and torch's CUDA build (compute.device is 'cuda'), or "
+        "plan for one with --num-gpus and --gpu-memory-gib",
+    )
+    return hardware, [finding]
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.1f} GiB"
+
+
+def _finding(subject: str, value: str, verdict: Verdict, remedy: str = "") -> Finding:
+    return Finding(
+        section=SECTION,
+        subject=subject,
+        value=value,
+        verdict=verdict,
+        remedy=remedy,
+    )

@@ -1,0 +1,136 @@
+"""Whether trainer and sampler fit on the devices."""
+
+from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.preflight.findings import Finding, Verdict
+from pmd_pipeline.preflight.hardware import Hardware
+from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
+from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
+
+SECTION = "Memory of each device, estimated"
+
+# An allocator's fragments and an architecture's own ways: an estimate that is over by less is
+# reported and does not stop a run.
+_TOLERATED_EXCESS = 0.15
+
+
+def memory_findings(
+    experiment: ExperimentConfig,
+    shape: ModelShape,
+    engine: SamplerPlan | None,
+    hardware: Hardware,
+) -> list[Finding]:
+    """Return what trainer and sampler take, and whether it is there.
+
+    They take turns on the same devices; while the sampler works, the trainer keeps its weights,
+    gradients and moments, and an engine's own weights are put to sleep while the trainer works.
+    """
+    training = experiment.training
+    longest = experiment.data_preparation.max_prompt_tokens + max(
+        training.sampling.max_new_tokens, experiment.evaluation.sampling.max_new_tokens
+    )
+    findings = _positions(shape, longest)
+    trainer = trainer_memory(
+        shape,
+        micro_batch_tokens=training.micro_batch_tokens,
+        longest_sequence_tokens=experiment.data_preparation.max_prompt_tokens
+        + training.sampling.max_new_tokens,
+        bfloat16=experiment.compute.precision == "bfloat16",
+        gradient_checkpointing=training.gradient_checkpointing,
+        num_devices=hardware.num_devices,
+    )
+    findings += _trainer_lines(trainer, hardware)
+    findings.append(_verdict("update", trainer.peak, hardware, _update_remedy(experiment)))
+    if engine is None:
+        return findings
+    sampler = sampler_memory(shape, engine, longest_sequence_tokens=longest)
+    findings += _sampler_lines(trainer, sampler, engine, hardware)
+    remedy = (
+        "more GPUs (each holds less of the trainer), or a larger tensor_parallel_size of the engine"
+        if engine.batch_size is None
+        else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}), shorter "
+        "responses, or backend: vllm, whose cache grows with the text"
+    )
+    least = trainer.resident + sampler.least
+    findings.append(_verdict("sampling", least, hardware, remedy))
+    return findings
+
+
+def _positions(shape: ModelShape, longest: int) -> list[Finding]:
+    if not shape.max_positions or longest <= shape.max_positions:
+        return []
+    return [
+        Finding(
+            section=SECTION,
+            subject="positions",
+            value=f"{longest:,} tokens asked for, the model has {shape.max_positions:,}",
+            verdict="failure",
+            remedy="lower data_preparation.max_prompt_tokens or the max_new_tokens of training and "
+            "evaluation, or choose a model with more positions",
+        )
+    ]
+
+
+def _trainer_lines(trainer: TrainerMemory, hardware: Hardware) -> list[Finding]:
+    share = f", one of {hardware.num_devices} shares" if hardware.num_devices > 1 else ""
+    lines = {
+        "trainer: weights": f"{_gib(trainer.weights)} (float32{share})",
+        "trainer: gradients": _gib(trainer.gradients),
+        "trainer: AdamW moments": _gib(trainer.moments),
+        "trainer: AdamW step": f"{_gib(trainer.step_workspace)} for its duration",
+        "trainer: working weights": f"{_gib(trainer.working_weights)} in a pass",
+        "trainer: activations": f"{_gib(trainer.activations)} in a pass",
+        "trainer: logits": f"{_gib(trainer.logits)} in a pass",
+    }
+    return [Finding(section=SECTION, subject=name, value=value) for name, value in lines.items()]
+
+
+def _sampler_lines(
+    trainer: TrainerMemory, sampler: SamplerMemory, engine: SamplerPlan, hardware: Hardware
+) -> list[Finding]:
+    cache = f"{sampler.cache_per_sequence / 2**20:,.0f} MiB for a sequence of full length"
+    if engine.batch_size is not None:
+        cache += f", {_gib(sampler.cache)} for {engine.batch_size}"
+    elif hardware.memory_bytes is not None:
+        left = hardware.memory_bytes - trainer.resident - sampler.weights
+        num_sequences = max(0, left) // sampler.cache_per_sequence
+        cache += f"; room for at most {num_sequences:,} beside the trainer"
+    return [
+        Finding(section=SECTION, subject="sampler: weights", value=_gib(sampler.weights)),
+        Finding(section=SECTION, subject="sampler: KV cache", value=cache),
+    ]
+
+
+def _verdict(what: str, needed: int, hardware: Hardware, remedy: str) -> Finding:
+    available = hardware.memory_bytes
+    verdict: Verdict = "note"
+    value = f"{_gib(needed)}; device memory unknown"
+    if available is not None:
+        value = f"{_gib(needed)} of {_gib(available)}"
+        verdict = "ok"
+        if needed > available:
+            verdict = "failure" if needed > (1 + _TOLERATED_EXCESS) * available else "warning"
+    return Finding(
+        section=SECTION,
+        subject=f"peak while {'updating' if what == 'update' else 'sampling'}",
+        value=value,
+        verdict=verdict,
+        remedy=remedy if verdict in ("failure", "warning") else "",
+    )
+
+
+def _update_remedy(experiment: ExperimentConfig) -> str:
+    training = experiment.training
+    longest = experiment.data_preparation.max_prompt_tokens + training.sampling.max_new_tokens
+    ways = ["more GPUs (--num-gpus), each of which holds a share"]
+    if not training.gradient_checkpointing:
+        ways.append("training.gradient_checkpointing: true")
+    if experiment.compute.precision != "bfloat16":
+        ways.append("compute.precision: bfloat16")
+    if training.micro_batch_tokens > longest:
+        ways.append(f"training.micro_batch_tokens down to {longest}, one longest sequence")
+    return ", or ".join(ways)
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:,.1f} GiB"

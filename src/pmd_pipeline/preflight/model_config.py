@@ -1,0 +1,69 @@
+"""The configuration of the model that will be trained, without its weights."""
+
+import json
+from pathlib import Path
+
+from transformers import AutoConfig, PretrainedConfig
+
+from pmd_pipeline.config.policy import (
+    EmbeddedPolicyConfig,
+    PolicyInitialisationConfig,
+    PretrainedPolicyConfig,
+)
+from pmd_pipeline.policies.embedded import build_policy
+from pmd_pipeline.preflight.hub import Hub
+
+
+class ModelConfigError(ValueError):
+    """The model's configuration cannot be had; the message says why."""
+
+
+def find_model_config(
+    policy: PolicyInitialisationConfig, hub: Hub, *, given: Path | None, is_pinned: bool
+) -> PretrainedConfig:
+    """Return the configuration of the initial policy's model.
+
+    Args:
+        policy: Which model.
+        hub: Asked whether a hub model is within reach.
+        given: A config.json, or a folder with one, to plan with instead.
+        is_pinned: False where the hub model's revision is a placeholder.
+
+    Raises:
+        ModelConfigError: If it cannot be had.
+    """
+    model = policy.policy
+    if given is not None:
+        return _read(given)
+    if isinstance(model, EmbeddedPolicyConfig):
+        return build_policy(model, seed=0).model.config
+    if model.path is not None:
+        return _read(Path(model.path))
+    return _from_hub(model, hub, is_pinned=is_pinned)
+
+
+def _from_hub(model: PretrainedPolicyConfig, hub: Hub, *, is_pinned: bool) -> PretrainedConfig:
+    assert model.hub_name is not None
+    found = hub.look_up(model.hub_name, "model", model.revision if is_pinned else None)
+    if not found.is_reachable:
+        raise ModelConfigError(f"the configuration of {model.hub_name} is out of reach")
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            model.hub_name, revision=found.commit, trust_remote_code=model.trust_remote_code
+        )
+    except (OSError, ValueError, ImportError) as error:
+        first = (str(error).strip().splitlines() or ["no message"])[0]
+        raise ModelConfigError(
+            f"the configuration of {model.hub_name} cannot be read ({first})"
+        ) from error
+    return config
+
+
+def _read(path: Path) -> PretrainedConfig:
+    file = path / "config.json" if path.is_dir() else path
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        config: PretrainedConfig = AutoConfig.for_model(**values)
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelConfigError(f"{file} is no model configuration ({error})") from error
+    return config

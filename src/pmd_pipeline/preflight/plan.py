@@ -1,0 +1,179 @@
+"""The plan of a run: what it needs, what is there, and whether it can work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.preflight.findings import Finding, failures
+from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
+from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
+from pmd_pipeline.preflight.memory_findings import memory_findings
+from pmd_pipeline.preflight.model_config import ModelConfigError, find_model_config
+from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
+from pmd_pipeline.preflight.packages import check_packages
+from pmd_pipeline.preflight.revisions import fill_missing_revisions
+from pmd_pipeline.preflight.sampler import EngineEntryError, SamplerPlan, plan_sampler
+from pmd_pipeline.preflight.sources import check_sources
+from pmd_pipeline.preflight.storage import check_disk, disk_need
+from pmd_pipeline.preflight.work_findings import work_findings
+from pmd_pipeline.preflight.workload import Assumptions, RoundWork, round_work, run_work
+from pmd_pipeline.training.setup import TrainingSetup
+
+
+class PreflightError(ValueError):
+    """The run cannot work; the message names everything that is to be changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to plan.
+
+    Attributes:
+        parameters: Of the experiment, complete, not validated.
+        engine: The catalog's entry ``rollout_engine``.
+        data_root: Where the run's data will lie.
+        devices: GPUs to plan for, where not this machine's.
+        known: Lengths and throughputs that the user knows.
+        model_config: A config.json to plan with, where the model's own is out of reach.
+    """
+
+    parameters: Mapping[str, Any]
+    engine: Mapping[str, Any]
+    data_root: Path
+    devices: PlannedDevices = field(default_factory=PlannedDevices)
+    known: Assumptions = field(default_factory=Assumptions)
+    model_config: Path | None = None
+
+
+def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
+    """Return everything that a run needs and whether it is there.
+
+    Looks at packages, devices, disk, model and data; loads no weights, starts nothing.
+
+    Args:
+        request: What to plan.
+        hub: Where repositories are looked up; by default the Hugging Face hub.
+
+    Raises:
+        ParameterError: If a parameter is wrong in another way than a missing revision.
+    """
+    hub = _Remembering(hub or HuggingFaceHub())
+    parameters, missing = fill_missing_revisions(request.parameters)
+    experiment = parse_parameters(parameters)
+    engine, findings = _engine(request.engine)
+    findings += check_packages(() if engine is None else engine.extras)
+    hardware, looked = look_at_hardware(experiment.compute, request.devices)
+    findings += looked
+    findings += check_sources(experiment, missing, hub)
+    is_pinned = not any(item.kind == "model" for item in missing)
+    shape, described = _shape(experiment, hub, request.model_config, is_pinned=is_pinned)
+    findings += described
+
+    rounds = _rounds(experiment, request.known)
+    need = None
+    if shape is not None:
+        findings += memory_findings(experiment, shape, engine, hardware)
+        need = disk_need(experiment, rounds, num_parameters=shape.num_parameters)
+    findings += check_disk(need, request.data_root)
+    work = run_work(experiment, rounds, request.known)
+    findings += work_findings(experiment, rounds, work, request.known, hardware)
+    return findings
+
+
+def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:
+    """Return the plan of a run that can work; called before a run starts.
+
+    Raises:
+        PreflightError: If it cannot, with one remedy a line.
+    """
+    findings = plan_run(request, hub)
+    stopping = failures(findings)
+    if stopping:
+        lines = [f"{item.subject}: {item.value}; {item.remedy}" for item in stopping]
+        raise PreflightError(
+            "the run cannot work as it is (kedro preflight shows the whole plan):\n  "
+            + "\n  ".join(lines)
+        )
+    return findings
+
+
+def _engine(entry: Mapping[str, Any]) -> tuple[SamplerPlan | None, list[Finding]]:
+    section = "Packages"
+    try:
+        plan = plan_sampler(entry)
+    except EngineEntryError as error:
+        finding = Finding(
+            section=section,
+            subject="rollout engine",
+            value="not usable",
+            verdict="failure",
+            remedy=str(error),
+        )
+        return None, [finding]
+    return plan, [
+        Finding(section=section, subject="rollout engine", value=plan.backend, verdict="ok")
+    ]
+
+
+def _shape(
+    experiment: ExperimentConfig, hub: Hub, given: Path | None, *, is_pinned: bool
+) -> tuple[ModelShape | None, list[Finding]]:
+    section = "Memory of each device, estimated"
+    policy = experiment.policy_initialisation
+    try:
+        shape = model_shape(find_model_config(policy, hub, given=given, is_pinned=is_pinned))
+    except ValueError as error:
+        own_fault = given is not None or not isinstance(error, ModelConfigError)
+        finding = Finding(
+            section=section,
+            subject="model",
+            value=f"unknown: {error}",
+            verdict="failure" if own_fault else "warning",
+            remedy="give a config.json that transformers reads"
+            if own_fault
+            else "nothing that depends on the model's size could be planned; give its config.json: "
+            "--model-config FILE",
+        )
+        return None, [finding]
+    active = (
+        ""
+        if shape.num_active_parameters == shape.num_parameters
+        else f", {shape.num_active_parameters:,} active for a token"
+    )
+    return shape, [
+        Finding(section=section, subject="parameters", value=f"{shape.num_parameters:,}{active}")
+    ]
+
+
+def _rounds(experiment: ExperimentConfig, known: Assumptions) -> dict[str, RoundWork]:
+    return {
+        label: round_work(
+            TrainingSetup(
+                label=label,
+                algorithm=algorithm,
+                training=experiment.training,
+                rewards=experiment.rewards,
+                compute=experiment.compute,
+                seed=experiment.seed,
+            ),
+            max_prompt_tokens=experiment.data_preparation.max_prompt_tokens,
+            known=known,
+        )
+        for label, algorithm in experiment.trained_algorithms().items()
+    }
+
+
+class _Remembering:
+    """A hub that is asked about each repository once."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._answers: dict[tuple[str, RepositoryKind, str | None], Repository] = {}
+
+    def look_up(self, name: str, kind: RepositoryKind, revision: str | None) -> Repository:
+        key = (name, kind, revision)
+        if key not in self._answers:
+            self._answers[key] = self._hub.look_up(name, kind, revision)
+        return self._answers[key]

@@ -1,0 +1,118 @@
+"""What the configured rollout engine takes on a device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.preflight.memory import (
+    BFLOAT16_BYTES,
+    FLOAT32_BYTES,
+    kv_cache_bytes_per_token,
+)
+from pmd_pipeline.preflight.model_shape import ModelShape
+
+
+class EngineEntryError(ValueError):
+    """The catalog's ``rollout_engine`` is wrong; the message names the option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerPlan:
+    """The engine, as far as memory depends on it.
+
+    Attributes:
+        backend: ``transformers`` or ``vllm``.
+        has_own_weights: False where it samples with the trainer's model.
+        element_bytes: Of weights copied for the products, and of keys and values.
+        tensor_parallel_size: Devices that share one copy of the weights.
+        batch_size: Responses decoded side by side whatever their length; None where the engine
+            takes as many as there is room for.
+    """
+
+    backend: str
+    has_own_weights: bool
+    element_bytes: int
+    tensor_parallel_size: int
+    batch_size: int | None
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Optional parts of this project that the engine needs."""
+        return () if self.backend == "transformers" else (self.backend,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerMemory:
+    """Bytes on one device.
+
+    Attributes:
+        weights: The engine's own, or the copies in its precision.
+        cache_per_sequence: Keys and values of one sequence of full length.
+        cache: Of all sequences that the engine decodes side by side, at full length; of one
+            sequence where the engine takes what there is.
+    """
+
+    weights: int
+    cache_per_sequence: int
+    cache: int
+
+    @property
+    def least(self) -> int:
+        """What it cannot do without."""
+        return self.weights + self.cache
+
+
+def plan_sampler(entry: Mapping[str, Any]) -> SamplerPlan:
+    """Return the plan of the catalog's entry ``rollout_engine``.
+
+    Raises:
+        EngineEntryError: If the entry has no known backend, or an option is wrong.
+    """
+    if "backend" not in entry:
+        raise EngineEntryError("rollout_engine names no backend: add backend: transformers or vllm")
+    backend = str(entry["backend"])
+    options = dict(entry["options"] or {}) if "options" in entry else {}
+    if backend == "transformers":
+        try:
+            config = TransformersEngineConfig.model_validate(options)
+        except ValidationError as error:
+            raise EngineEntryError(f"rollout_engine.options: {error}") from None
+        return SamplerPlan(
+            backend=backend,
+            has_own_weights=False,
+            element_bytes=BFLOAT16_BYTES if config.precision == "bfloat16" else FLOAT32_BYTES,
+            tensor_parallel_size=1,
+            batch_size=config.max_batch_size,
+        )
+    if backend == "vllm":
+        # Its own model validates them all when it starts; memory depends on these two.
+        precision = options.get("precision", "bfloat16")
+        return SamplerPlan(
+            backend=backend,
+            has_own_weights=True,
+            element_bytes=FLOAT32_BYTES if precision == "float32" else BFLOAT16_BYTES,
+            tensor_parallel_size=int(options.get("tensor_parallel_size", 1)),
+            batch_size=None,
+        )
+    raise EngineEntryError(
+        f"rollout_engine.backend: no engine is called {backend!r}; choose transformers or vllm"
+    )
+
+
+def sampler_memory(
+    shape: ModelShape, plan: SamplerPlan, *, longest_sequence_tokens: int
+) -> SamplerMemory:
+    """Return what the engine takes on each of its devices."""
+    parts = plan.tensor_parallel_size
+    copies = plan.has_own_weights or plan.element_bytes != FLOAT32_BYTES
+    per_token = kv_cache_bytes_per_token(shape, element_bytes=plan.element_bytes)
+    # Keys and values are divided by head; where there are fewer heads than parts, they repeat.
+    per_sequence = longest_sequence_tokens * per_token // min(parts, shape.num_kv_heads)
+    return SamplerMemory(
+        weights=shape.num_parameters * plan.element_bytes // parts if copies else 0,
+        cache_per_sequence=per_sequence,
+        cache=per_sequence * (plan.batch_size or 1),
+    )

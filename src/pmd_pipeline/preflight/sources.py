@@ -1,0 +1,170 @@
+"""Whether model and data can be had, under which licence, and pinned to what."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pmd_pipeline.config.data_preparation import GeneratedAdditionSource, StoredSource
+from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PretrainedPolicyConfig
+from pmd_pipeline.policies.loading import PolicyLoadError, check_weights_present
+from pmd_pipeline.preflight.findings import Finding, Verdict
+from pmd_pipeline.preflight.hub import Hub, Repository, RepositoryKind, licence_of_card
+from pmd_pipeline.preflight.revisions import MissingRevision
+from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.problems.rows import open_rows
+
+SECTION = "Model and data"
+_POLICY_KEY = "policy_initialisation.policy"
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
+def check_sources(
+    experiment: ExperimentConfig, missing: Sequence[MissingRevision], hub: Hub
+) -> list[Finding]:
+    """Look for the model and every data set.
+
+    Args:
+        experiment: The parameters; a revision named in ``missing`` is a placeholder.
+        missing: Repositories without a revision.
+        hub: Where repositories are looked up.
+    """
+    policy = experiment.policy_initialisation.policy
+    unpinned = {item.key for item in missing}
+    findings = _check_policy(policy, unpinned, hub)
+    data = experiment.data_preparation
+    for name in data.set_names():
+        key = f"data_preparation.{name}" if name == "train" else f"data_preparation.evals.{name}"
+        source = data.source_of(name)
+        if isinstance(source, GeneratedAdditionSource):
+            findings.append(_finding(name, f"{source.num_problems} generated problems", "ok"))
+        elif source.path is not None:
+            findings += _check_file(name, source)
+        else:
+            assert source.hub_name is not None
+            revision = None if key in unpinned else source.revision
+            findings += _check_repository(
+                name, key, source.hub_name, "dataset", revision, hub, "FILE.parquet"
+            )
+    return findings
+
+
+def _check_policy(
+    policy: EmbeddedPolicyConfig | PretrainedPolicyConfig, unpinned: set[str], hub: Hub
+) -> list[Finding]:
+    if isinstance(policy, EmbeddedPolicyConfig):
+        return [_finding("model", "embedded: built here", "ok")]
+    if policy.hub_name is not None:
+        revision = None if _POLICY_KEY in unpinned else policy.revision
+        return _check_repository(
+            "model", _POLICY_KEY, policy.hub_name, "model", revision, hub, "FOLDER"
+        )
+    try:
+        check_weights_present(policy)
+    except PolicyLoadError as error:
+        return [_finding("model", f"{policy.path}: not usable", "failure", str(error))]
+    assert policy.path is not None
+    return [
+        _finding("model", f"{policy.path}: config.json and safetensors are there", "ok"),
+        *_licence("model", licence_of_card(Path(policy.path)), str(policy.path)),
+    ]
+
+
+def _check_file(name: str, source: StoredSource) -> list[Finding]:
+    try:
+        open_rows(source)
+    except ProblemSourceError as error:
+        return [_finding(name, f"{source.path}: not usable", "failure", str(error))]
+    return [_finding(name, f"{source.path}: readable", "ok")]
+
+
+def _check_repository(
+    subject: str,
+    key: str,
+    hub_name: str,
+    kind: RepositoryKind,
+    revision: str | None,
+    hub: Hub,
+    local: str,
+) -> list[Finding]:
+    found = hub.look_up(hub_name, kind, revision)
+    elsewhere = f"{key}.hub_name=null,{key}.revision=null,{key}.path={local}"
+    findings = [_pinned(subject, key, hub_name, kind, revision, found)]
+    if not found.is_reachable:
+        findings.append(
+            _finding(
+                subject,
+                f"{hub_name}: neither on this machine nor within reach ({found.reason})",
+                "failure",
+                f"open the way to the hub, or give a local copy: --params {elsewhere}",
+            )
+        )
+        return findings + _licence(subject, None, hub_name)
+    where = "in the hub's cache on this machine" if found.is_cached else "the hub has it"
+    findings.append(_finding(subject, f"{hub_name}: {where}", "ok"))
+    return findings + _licence(subject, found.licence, hub_name)
+
+
+def _pinned(
+    subject: str,
+    key: str,
+    hub_name: str,
+    kind: RepositoryKind,
+    revision: str | None,
+    found: Repository,
+) -> Finding:
+    if revision is None:
+        page = "datasets/" if kind == "dataset" else ""
+        present = (
+            f"the hub's newest is {found.commit} now"
+            if found.commit is not None
+            else f"https://huggingface.co/{page}{hub_name}/commits/main lists them"
+        )
+        return _finding(
+            f"{subject}: revision",
+            "not filled in",
+            "failure",
+            f"set {key}.revision to the commit of {hub_name} that you have looked at, in the "
+            f"environment's parameters or by --params {key}.revision=COMMIT; {present}",
+        )
+    if not _COMMIT.fullmatch(revision):
+        return _finding(
+            f"{subject}: revision",
+            f"{revision!r} is a branch or tag",
+            "warning",
+            f"branches move: set {key}.revision to a commit hash"
+            + (f"; it is at {found.commit} now" if found.commit else ""),
+        )
+    return _finding(f"{subject}: revision", revision, "ok")
+
+
+def _licence(subject: str, licence: str | None, location: str) -> list[Finding]:
+    if licence is None:
+        return [
+            _finding(
+                f"{subject}: licence",
+                "unknown",
+                "warning",
+                f"{location} names no licence that could be read; make sure that you may use it",
+            )
+        ]
+    if licence.lower() in ("other", "unknown"):
+        return [
+            _finding(
+                f"{subject}: licence",
+                licence,
+                "warning",
+                f"{location} has terms of its own; read them",
+            )
+        ]
+    return [_finding(f"{subject}: licence", licence, "ok")]
+
+
+def _finding(subject: str, value: str, verdict: Verdict, remedy: str = "") -> Finding:
+    return Finding(
+        section=SECTION,
+        subject=subject,
+        value=value,
+        verdict=verdict,
+        remedy=remedy,
+    )

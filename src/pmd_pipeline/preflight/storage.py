@@ -1,0 +1,94 @@
+"""Disk space that a run takes."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.preflight.findings import Finding
+from pmd_pipeline.preflight.memory import FLOAT32_BYTES
+from pmd_pipeline.preflight.workload import RoundWork
+
+SECTION = "Disk"
+
+# A state is float32 weights and AdamW's two moments.
+_STATE_BYTES = 3 * FLOAT32_BYTES
+# English text has about four characters a token; parquet compresses them, so this is a bound.
+_ROLLOUT_BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskNeed:
+    """Bytes below the data folder.
+
+    Attributes:
+        checkpoints: The initial policy, each phase's last state, and one that is being written.
+        rollouts: Texts of the rounds' rollouts, uncompressed.
+    """
+
+    checkpoints: int
+    rollouts: int
+
+
+def disk_need(
+    experiment: ExperimentConfig, rounds: dict[str, RoundWork], *, num_parameters: int
+) -> DiskNeed:
+    """Return what a whole run leaves on the disk."""
+    training = experiment.training
+    state = _STATE_BYTES * num_parameters
+    num_states = len(rounds) * training.num_phases + 1
+    sampled = training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
+    return DiskNeed(
+        checkpoints=FLOAT32_BYTES * num_parameters + num_states * state,
+        rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
+    )
+
+
+def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
+    """Hold the need against what is free, and what an earlier run has already taken."""
+    free = shutil.disk_usage(_existing(data_root)).free
+    if need is None:
+        value = f"{_gib(free)} free; need unknown"
+        return [Finding(section=SECTION, subject="checkpoints", value=value)]
+    taken = _size(data_root / "06_models")
+    remaining = max(0, need.checkpoints - taken)
+    fits = remaining <= free
+    # An earlier run's rollouts count as part of the bound: this run replaces them.
+    rollouts = max(0, need.rollouts - _size(data_root / "07_model_output"))
+    all_fit = remaining + rollouts <= free
+    remedy = (
+        f"free space below {data_root}, point data_root in the environment's globals.yml at a "
+        "larger disk, or train fewer phases (training.num_phases) or algorithms at a time"
+    )
+    already = f", {_gib(taken)} of it there already" if taken else ""
+    return [
+        Finding(
+            section=SECTION,
+            subject="checkpoints",
+            value=f"{_gib(need.checkpoints)}{already}; {_gib(free)} free",
+            verdict="ok" if fits else "failure",
+            remedy="" if fits else remedy,
+        ),
+        Finding(
+            section=SECTION,
+            subject="rollouts",
+            value=f"at most {_gib(need.rollouts)} before compression",
+            verdict="ok" if all_fit or not fits else "warning",
+            remedy="" if all_fit or not fits else f"they may fill the disk: {remedy}",
+        ),
+    ]
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:,.1f} GiB"

@@ -1,0 +1,96 @@
+"""Tokens, time and GPU-hours as lines of the plan."""
+
+from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.preflight.findings import Finding
+from pmd_pipeline.preflight.hardware import Hardware
+from pmd_pipeline.preflight.workload import Assumptions, RoundWork, RunWork, duration
+
+SECTION = "Work"
+
+
+def work_findings(
+    experiment: ExperimentConfig,
+    rounds: dict[str, RoundWork],
+    work: RunWork,
+    known: Assumptions,
+    hardware: Hardware,
+) -> list[Finding]:
+    """Return tokens per round and of the run, and times where throughputs are stated."""
+    bound = "at most " if known.lengths_are_bounds else ""
+    training = experiment.training
+    findings = [
+        _note(
+            "rounds",
+            f"{len(rounds)} algorithms x {training.num_rounds}, evaluated every "
+            f"{training.rounds_per_phase}",
+        )
+    ]
+    for value, labels in _by_round(rounds, bound).items():
+        shown = "all" if len(labels) == len(rounds) else ", ".join(labels)
+        findings.append(_note(f"a round of {shown}", value))
+    findings.append(
+        _note(
+            "all rounds",
+            f"{bound}{work.sampled_tokens:,.0f} tokens sampled, "
+            f"{work.updated_tokens:,.0f} trained on",
+        )
+    )
+    for subject, tokens in (
+        ("evaluations", work.evaluated_tokens),
+        ("first rollouts", work.selection_tokens),
+    ):
+        value = (
+            "not counted: how many problems there are shows when the data is read"
+            if tokens is None
+            else f"{bound}{tokens:,.0f} tokens sampled"
+        )
+        findings.append(_note(subject, value))
+    return findings + _times(experiment, work, known, hardware, bound)
+
+
+def _by_round(rounds: dict[str, RoundWork], bound: str) -> dict[str, list[str]]:
+    """Return labels by what a round of theirs is; most algorithms have the same."""
+    found: dict[str, list[str]] = {}
+    for label, work in rounds.items():
+        value = (
+            f"{work.num_rollouts:,} rollouts, {bound}{work.sampled_tokens:,.0f} tokens sampled, "
+            f"{work.updated_tokens:,.0f} trained on in {work.num_updates} updates"
+        )
+        found.setdefault(value, []).append(label)
+    return found
+
+
+def _times(
+    experiment: ExperimentConfig,
+    work: RunWork,
+    known: Assumptions,
+    hardware: Hardware,
+    bound: str,
+) -> list[Finding]:
+    time = duration(
+        work,
+        known,
+        num_devices=hardware.num_devices,
+        gradient_checkpointing=experiment.training.gradient_checkpointing,
+    )
+    if time is None:
+        return [
+            _note(
+                "time",
+                "state --tokens-per-second-sampling and --tokens-per-second-training, of each GPU",
+            )
+        ]
+    hours = time.seconds / 3600
+    device = "GPU" if hardware.is_gpu else "CPU"
+    return [
+        _note(
+            "time",
+            f"{bound}{hours:,.1f} h: {time.sampling_seconds / 3600:,.1f} h sampling, "
+            f"{time.updating_seconds / 3600:,.1f} h updating",
+        ),
+        _note(f"{device}-hours", f"{bound}{hours * hardware.num_devices:,.1f}"),
+    ]
+
+
+def _note(subject: str, value: str) -> Finding:
+    return Finding(section=SECTION, subject=subject, value=value)

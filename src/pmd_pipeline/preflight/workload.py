@@ -1,0 +1,177 @@
+"""Tokens that an experiment samples and trains on, and the time that they take."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pmd_pipeline.config.data_preparation import GeneratedAdditionSource, ProblemSource
+from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.training.setup import TrainingSetup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What the user knows of the run and this package cannot.
+
+    Attributes:
+        mean_prompt_tokens: None: the longest prompt allowed.
+        mean_response_tokens: None: the longest response allowed.
+        sampling_tokens_per_second: Response tokens, of each device; None: no times.
+        training_tokens_per_second: Prompt and response tokens through one update, forward and
+            backward, of each device; None: no times.
+    """
+
+    mean_prompt_tokens: float | None = None
+    mean_response_tokens: float | None = None
+    sampling_tokens_per_second: float | None = None
+    training_tokens_per_second: float | None = None
+
+    @property
+    def lengths_are_bounds(self) -> bool:
+        """True when a length is the limit, so that token counts are "at most"."""
+        return self.mean_prompt_tokens is None or self.mean_response_tokens is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundWork:
+    """One round of one algorithm.
+
+    Attributes:
+        num_rollouts: Responses.
+        sampled_tokens: Of the responses.
+        updated_tokens: Prompt and response tokens that pass forward and backward.
+        measured_tokens: Prompt and response tokens that pass forward alone: log-probs before the
+            updates and after them.
+        num_updates: Optimizer steps.
+    """
+
+    num_rollouts: int
+    sampled_tokens: float
+    updated_tokens: float
+    measured_tokens: float
+    num_updates: int
+
+
+def round_work(setup: TrainingSetup, *, max_prompt_tokens: int, known: Assumptions) -> RoundWork:
+    """Return what a round of an algorithm computes."""
+    training = setup.training
+    num_rollouts = training.prompts_per_round * setup.group_size
+    prompt = known.mean_prompt_tokens or max_prompt_tokens
+    response = known.mean_response_tokens or training.sampling.max_new_tokens
+    tokens = num_rollouts * (prompt + response)
+    measured_share = 1.0 if training.measured_rollouts == "round" else 1 / setup.updates_per_cycle
+    return RoundWork(
+        num_rollouts=num_rollouts,
+        sampled_tokens=num_rollouts * response,
+        updated_tokens=tokens,
+        measured_tokens=tokens * (1 + measured_share),
+        num_updates=setup.num_mini_batches,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWork:
+    """A whole experiment.
+
+    Attributes:
+        sampled_tokens: In training rounds.
+        updated_tokens: See :class:`RoundWork`.
+        measured_tokens: See :class:`RoundWork`.
+        evaluated_tokens: Sampled in evaluations; None where the number of problems is unknown.
+        selection_tokens: Sampled from the initial policy for every train problem; None likewise.
+    """
+
+    sampled_tokens: float
+    updated_tokens: float
+    measured_tokens: float
+    evaluated_tokens: float | None
+    selection_tokens: float | None
+
+
+def run_work(
+    experiment: ExperimentConfig, rounds: dict[str, RoundWork], known: Assumptions
+) -> RunWork:
+    """Return what the experiment computes, given one round of each algorithm."""
+    training, evaluation = experiment.training, experiment.evaluation
+    data = experiment.data_preparation
+    num_evaluations = 1 + len(rounds) * training.num_phases
+    eval_response = known.mean_response_tokens or evaluation.sampling.max_new_tokens
+    response = known.mean_response_tokens or training.sampling.max_new_tokens
+    eval_counts = [max_problems(source) for source in data.evals.values()]
+    num_eval = None if None in eval_counts else sum(count or 0 for count in eval_counts)
+    num_train = max_problems(data.train)
+    num_rounds = training.num_rounds
+    return RunWork(
+        sampled_tokens=num_rounds * sum(work.sampled_tokens for work in rounds.values()),
+        updated_tokens=num_rounds * sum(work.updated_tokens for work in rounds.values()),
+        measured_tokens=num_rounds * sum(work.measured_tokens for work in rounds.values()),
+        evaluated_tokens=None
+        if num_eval is None
+        else num_evaluations * num_eval * evaluation.num_samples * eval_response,
+        selection_tokens=None
+        if num_train is None
+        else num_train * experiment.rollout_generation.num_samples * response,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """Wall time on the planned devices.
+
+    Attributes:
+        sampling_seconds: Of rollouts, and of evaluations and the first rollouts where known.
+        updating_seconds: Of updates and log-probs.
+    """
+
+    sampling_seconds: float
+    updating_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Sampling and updating take turns on the same devices."""
+        return self.sampling_seconds + self.updating_seconds
+
+
+def duration(
+    work: RunWork, known: Assumptions, *, num_devices: int, gradient_checkpointing: bool
+) -> Duration | None:
+    """Return how long the run takes, None where a throughput is not stated.
+
+    A forward pass alone counts as a third of an update's forward and backward, or as a quarter
+    with gradient checkpointing, whose backward pass includes a second forward pass.
+    """
+    sampling, training = known.sampling_tokens_per_second, known.training_tokens_per_second
+    if sampling is None or training is None:
+        return None
+    sampled = work.sampled_tokens + (work.evaluated_tokens or 0) + (work.selection_tokens or 0)
+    forward_share = 1 / 4 if gradient_checkpointing else 1 / 3
+    trained = work.updated_tokens + forward_share * work.measured_tokens
+    return Duration(
+        sampling_seconds=sampled / (sampling * num_devices),
+        updating_seconds=trained / (training * num_devices),
+    )
+
+
+def max_problems(source: ProblemSource) -> int | None:
+    """Return the most problems that a source can give, None where it is not known yet.
+
+    Cleaning takes some away, so this is a bound.
+    """
+    if isinstance(source, GeneratedAdditionSource):
+        return source.num_problems
+    if source.path is None or not Path(source.path).is_file():
+        return source.limit
+    counts = (_num_rows(Path(source.path)), source.limit)
+    return min((count for count in counts if count is not None), default=None)
+
+
+def _num_rows(path: Path) -> int | None:
+    if path.suffix == ".parquet":
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except (pa.ArrowException, OSError):
+            return None  # damaged: looking for the data has said so
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())

@@ -1,0 +1,180 @@
+"""Two workers on one study: a journal file, and PostgreSQL with one of them killed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from study_helpers import begin_worker, make_study_project, query, wait
+
+PASSWORD = "correct-horse-battery"
+VARIABLE = "PMD_PIPELINE_TEST_STUDY_URL"
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server of this test alone; the URL of its database."""
+    pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
+    found = sorted(glob("/usr/lib/postgresql/*/bin/initdb")) or [shutil.which("initdb") or ""]
+    if not found[-1]:
+        pytest.skip("PostgreSQL's server is not installed: no initdb")
+    programs = Path(found[-1]).resolve().parent
+    # PostgreSQL refuses to run as root, and its user cannot enter pytest's folders.
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        if shutil.which("runuser") is None or not _user_exists("postgres"):
+            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "password").write_text(PASSWORD)
+    if as_user:
+        shutil.chown(folder, "postgres")
+        shutil.chown(folder / "password", "postgres")
+
+    def run(program: str, *options: str) -> None:
+        subprocess.run(
+            [*as_user, str(programs / program), "-D", str(folder / "data"), *options],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+
+    try:
+        run("initdb", "-U", "tester", "-A", "scram-sha-256", "-N", f"--pwfile={folder}/password")
+        server = f"-p {port} -k {folder} -h 127.0.0.1 -F"
+        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", server, "start")
+        try:
+            yield f"postgresql://tester:{PASSWORD}@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user_exists(name: str) -> bool:
+    import pwd
+
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _trials(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path / "data" / "studies" / "small" / "report" / "study_trials.csv")
+
+
+def _log(path: Path, child: int) -> str:
+    return (path / f"worker_{child}.log").read_text()[-3000:]
+
+
+def _remember_trials(path: Path) -> None:
+    """Have this worker write the numbers of its trials to a file."""
+    from pmd_pipeline.study_commands.trial import TrialRunner
+
+    run = TrialRunner.__call__
+
+    def remembered(self: Any, trial: Any) -> Any:
+        with (path / f"trials_of_{os.getpid()}").open("a") as file:
+            file.write(f"{trial.number}\n")
+        return run(self, trial)
+
+    TrialRunner.__call__ = remembered  # type: ignore[method-assign]
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_journal(tmp_path: Path) -> None:
+    """Four trials of two repeats each, none done twice, each worker with some of them."""
+    study = {"storage": {"kind": "journal"}, "repeats": 2, "num_trials": 4}
+    path = make_study_project(tmp_path / "project", studies={"small": study})
+    # The worker joins as soon as the study is there.
+    first = begin_worker(path, before=lambda: _remember_trials(path))
+    while not (path / "data" / "studies" / "small" / "base" / "base.json").is_file():
+        assert os.waitpid(first, os.WNOHANG) == (0, 0), _log(path, first)
+        time.sleep(0.05)
+    second = begin_worker(path, joins=True, before=lambda: _remember_trials(path))
+    assert wait(second) == 0, _log(path, second)
+    assert wait(first) == 0, _log(path, first)
+
+    done = {child: (path / f"trials_of_{child}").read_text().split() for child in (first, second)}
+    assert all(done.values())
+    assert sorted(done[first] + done[second]) == [str(number) for number in range(4)]
+    trials = _trials(path)
+    assert list(trials["state"]) == ["finished"] * 4
+    assert set(trials["ci_over"]) == {"repeats"}
+    # Two workers with one seed still make different trials.
+    assert len(set(trials["algorithm.tau"])) == 4
+    repeats = path / "data" / "studies" / "small" / "trials" / "00000"
+    assert {folder.name for folder in repeats.iterdir()} == {"repeat_0", "repeat_1"}
+
+
+@pytest.mark.slow
+def test_a_killed_workers_trial_is_done_by_the_other(
+    postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL: taken back by heartbeat, done again once, and no password anywhere."""
+    monkeypatch.setenv(VARIABLE, postgresql)
+    storage = {
+        "kind": "postgresql",
+        "environment_variable": VARIABLE,
+        "heartbeat_seconds": 1,
+        "grace_seconds": 3,
+    }
+    study = {"storage": storage, "num_trials": 4}
+    path = make_study_project(tmp_path / "project", studies={"small": study})
+    marker = tmp_path / "running"
+
+    def hang() -> None:
+        from pmd_pipeline.study_commands.trial import TrialRunner
+
+        def forever(self: Any, trial: int, *_: Any) -> None:
+            marker.write_text(str(trial))
+            time.sleep(100)
+
+        TrialRunner._run_repeat = forever  # type: ignore[method-assign]
+
+    first = begin_worker(path)
+    while not (path / "data" / "studies" / "small" / "base" / "base.json").is_file():
+        assert os.waitpid(first, os.WNOHANG) == (0, 0), _log(path, first)
+        time.sleep(0.05)
+    second = begin_worker(path, joins=True, before=hang)
+    while not marker.exists() or not marker.read_text():
+        assert os.waitpid(second, os.WNOHANG) == (0, 0), _log(path, second)
+        time.sleep(0.05)
+    os.kill(second, signal.SIGKILL)
+    assert wait(second) == -signal.SIGKILL
+    assert wait(first) == 0, _log(path, first)
+
+    lost = int(marker.read_text())
+    trials = _trials(path)
+    assert list(trials["state"]).count("finished") == 4
+    assert list(trials.loc[trials["state"] == "failed", "trial"]) == [lost]
+    assert trials.loc[lost, "error"] == "its worker died"
+    searched = ["algorithm.tau", "training.group_size"]
+    same = trials[searched].eq(trials.loc[lost, searched]).all(axis=1)
+    assert list(trials.loc[same, "state"]) == ["failed", "finished"]
+    statuses = dict(query(path / "mlflow.db", "select name, status from runs"))
+    assert statuses[f"trial {lost}"] == "FAILED"
+    assert statuses["study small"] == "FINISHED"
+    for file in path.rglob("*"):
+        if file.is_file():
+            assert PASSWORD.encode() not in file.read_bytes(), file
+    assert "tester:***@127.0.0.1" in _page(path)
+
+
+def _page(path: Path) -> str:
+    return (path / "data" / "studies" / "small" / "report" / "study.html").read_text()
