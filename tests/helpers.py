@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters, AnyAlgorithmConfig
-from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
@@ -48,7 +47,6 @@ def make_setup(algorithm: AnyAlgorithmConfig, **training: object) -> TrainingSet
         algorithm=algorithm,
         training=TrainingConfig.model_validate(defaults | training),
         rewards=RewardConfig(convention="boxed", num_workers=1),
-        compute=ComputeConfig(device="cpu"),
         seed=0,
     )
 

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -142,15 +143,15 @@ class Silent:
         self.num_updates += 1
 
 
-def make_study_project(path: Path, **changes: Any) -> Path:
+def make_study_project(path: Path, *, with_base: bool = True, **changes: Any) -> Path:
     """Return a project whose environment ``small`` has the study ``small``.
 
-    Where the changes leave every trial as it is, what trials share is there already: it is made
-    once for all such projects.
+    Where the changes leave every trial as it is, what trials share is there already, made once for
+    all such projects; ``with_base=False`` leaves it out.
     """
     _make_bare_project(path, **changes)
     of_study = changes.get("studies", {}).get("small", {})
-    if set(changes) <= {"studies"} and set(of_study) <= {"storage", "num_trials"}:
+    if with_base and set(changes) <= {"studies"} and set(of_study) <= {"storage", "num_trials"}:
         shutil.copytree(_shared_base(), path / "data" / "studies" / "small" / "base")
     return path
 
@@ -255,6 +256,14 @@ def _preload() -> None:
 
     import pmd_pipeline.settings
     import pmd_pipeline.study_commands.report  # noqa: F401
+
+
+def await_trials(path: Path, child: int) -> None:
+    """Wait until a worker has begun the study's first trial; fail with its log if it ends."""
+    while not (path / "data" / "studies" / "small" / "trials").is_dir():
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            raise AssertionError((path / f"worker_{child}.log").read_text()[-3000:])
+        time.sleep(0.05)
 
 
 def wait(child: int) -> int:

@@ -1,13 +1,10 @@
 """On a CUDA device: the embedded policy learns there too, in float32 and bfloat16."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from helpers import make_algorithm, make_setup
 
-from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.policy import WarmStartConfig
 from pmd_pipeline.config.rewards import RewardConfig
@@ -28,9 +25,6 @@ def test_a_round_on_the_gpu(tiny_policy: Policy, precision: str, largest_mismatc
     tiny_policy.model.to("cuda")
     warm_start(tiny_policy, WarmStartConfig(num_steps=200), seed=0, held_out=frozenset())
     setup = make_setup(make_algorithm())
-    setup = replace(
-        setup, compute=ComputeConfig.model_validate({"device": "cuda", "precision": precision})
-    )
     prompts = [
         Prompt(
             problem_id=f"{a}+{b}",
@@ -40,7 +34,8 @@ def test_a_round_on_the_gpu(tiny_policy: Policy, precision: str, largest_mismatc
         for a in range(4)
         for b in range(2)
     ]
-    engine = TransformersEngine(TransformersEngineConfig.model_validate({"precision": precision}))
+    tiny_policy.precision = precision  # type: ignore[assignment]
+    engine = TransformersEngine(TransformersEngineConfig())
     results = list(
         run_rounds(
             tiny_policy,

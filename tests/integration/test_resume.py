@@ -92,14 +92,16 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
     killed_at = project.path / "sampled"
 
     def log_rounds() -> None:
-        save = rounds.RoundTablesDataset.save
+        # Kedro gives every class of datasets a method of its own.
+        for dataset in (rounds.RoundTablesDataset, rounds.RoundPartitionsDataset):
+            save = dataset.save
 
-        def saves(self: Any, data: Any) -> None:
-            with killed_at.open("a") as file:
-                file.write(f"{self._path} {next(iter(data))}\n")
-            save(self, data)
+            def saves(self: Any, data: Any, save: Callable[..., None] = save) -> None:
+                with killed_at.open("a") as file:
+                    file.write(f"{self._path} {next(iter(data))}\n")
+                save(self, data)
 
-        rounds.RoundTablesDataset.save = saves
+            dataset.save = saves
 
     def killed() -> None:
         log_rounds()

@@ -21,7 +21,7 @@ Study = Callable[..., Result]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    path = make_study_project(tmp_path / "project")
+    path = make_study_project(tmp_path / "project", with_base=False)
     former = Path.cwd()
     os.chdir(path)
     bootstrap_project(path)

@@ -7,14 +7,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from study_helpers import begin_worker, make_study_project, query, wait
+from study_helpers import await_trials, begin_worker, make_study_project, query, wait
 
 PASSWORD = "correct-horse-battery"
 VARIABLE = "PMD_PIPELINE_TEST_STUDY_URL"
@@ -82,13 +82,20 @@ def _log(path: Path, child: int) -> str:
     return (path / f"worker_{child}.log").read_text()[-3000:]
 
 
-def _remember_trials(path: Path) -> None:
-    """Have this worker write the numbers of its trials to a file."""
+def _remember_trials(path: Path, *, until: Callable[[], bool] = lambda: True) -> None:
+    """Have this worker write the numbers of its trials to a file.
+
+    Args:
+        path: The project.
+        until: Trials after the first wait for this.
+    """
     from pmd_pipeline.study_commands.trial import TrialRunner
 
     run = TrialRunner.__call__
 
     def remembered(self: Any, trial: Any) -> Any:
+        while trial.number > 0 and not until():
+            time.sleep(0.05)
         with (path / f"trials_of_{os.getpid()}").open("a") as file:
             file.write(f"{trial.number}\n")
         return run(self, trial)
@@ -101,11 +108,12 @@ def test_two_workers_share_a_journal(tmp_path: Path) -> None:
     """Four trials of two repeats each, none done twice, each worker with some of them."""
     study = {"storage": {"kind": "journal"}, "repeats": 2, "num_trials": 4}
     path = make_study_project(tmp_path / "project", studies={"small": study})
-    # The worker joins as soon as the study is there.
-    first = begin_worker(path, before=lambda: _remember_trials(path))
-    while not (path / "data" / "studies" / "small" / "base" / "base.json").is_file():
-        assert os.waitpid(first, os.WNOHANG) == (0, 0), _log(path, first)
-        time.sleep(0.05)
+
+    def both_work() -> bool:
+        return len(list(path.glob("trials_of_*"))) == 2
+
+    first = begin_worker(path, before=lambda: _remember_trials(path, until=both_work))
+    await_trials(path, first)
     second = begin_worker(path, joins=True, before=lambda: _remember_trials(path))
     assert wait(second) == 0, _log(path, second)
     assert wait(first) == 0, _log(path, first)
@@ -147,10 +155,8 @@ def test_a_killed_workers_trial_is_done_by_the_other(
 
         TrialRunner._run_repeat = forever  # type: ignore[method-assign]
 
-    first = begin_worker(path)
-    while not (path / "data" / "studies" / "small" / "base" / "base.json").is_file():
-        assert os.waitpid(first, os.WNOHANG) == (0, 0), _log(path, first)
-        time.sleep(0.05)
+    first = begin_worker(path, before=lambda: _remember_trials(path, until=marker.exists))
+    await_trials(path, first)
     second = begin_worker(path, joins=True, before=hang)
     while not marker.exists() or not marker.read_text():
         assert os.waitpid(second, os.WNOHANG) == (0, 0), _log(path, second)

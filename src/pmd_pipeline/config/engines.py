@@ -1,7 +1,5 @@
 """Options of the rollout engines."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from pmd_pipeline.config.base import StrictModel
@@ -13,7 +11,4 @@ class TransformersEngineConfig(StrictModel):
     max_batch_size: int = Field(default=1024, ge=1, description="responses decoded side by side")
     compact_every: int = Field(
         default=8, ge=1, description="tokens between two removals of finished rows"
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the matrix products"
     )

@@ -60,11 +60,7 @@ class TransformersEngine:
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         prompts_per_batch = max(1, self._config.max_batch_size // num_samples)
         completions: list[list[Completion]] = [[] for _ in prompts]
-        with torch.autocast(
-            policy.device.type,
-            dtype=torch.bfloat16,
-            enabled=self._config.precision == "bfloat16",
-        ):
+        with policy.autocast():
             for start in range(0, len(order), prompts_per_batch):
                 rows = order[start : start + prompts_per_batch]
                 batch = _decode(

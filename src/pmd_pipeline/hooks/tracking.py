@@ -192,7 +192,9 @@ class TrackingHook(MlflowHook):
     def _finish_when_done(self, label: str, dataset_name: str, node: Node) -> None:
         # A generator node saves once per round; its policy's dataset exists after the last.
         is_training = stage_of(node).startswith("training.")
-        if not is_training or (dataset_name.endswith(".policy") and self._is_complete(dataset_name)):
+        if not is_training or (
+            dataset_name.endswith(".policy") and self._is_complete(dataset_name)
+        ):
             self._unfinished[label].discard(node.name)
 
     def _is_complete(self, dataset_name: str) -> bool:

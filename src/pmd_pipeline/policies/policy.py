@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.compute import ComputeConfig, Precision
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,16 +17,24 @@ class Policy:
         model: Weights in float32; updated in place by the trainer.
         tokenizer: Its tokenizer.
         policy_version: Optimizer updates since the initial policy.
+        precision: Of the matrix products, in training and in an engine that shares the model.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     policy_version: int = 0
+    precision: Precision = "float32"
 
     @property
     def device(self) -> torch.device:
         """The device that holds the weights."""
         return next(self.model.parameters()).device
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which ``precision`` holds."""
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
+        )
 
     @property
     def num_parameters(self) -> int:
@@ -64,10 +72,3 @@ def resolve_device(compute: ComputeConfig) -> torch.device:
             "use compute.device: cpu, or auto"
         )
     return torch.device("cuda" if available and compute.device != "cpu" else "cpu")
-
-
-def autocast(compute: ComputeConfig, device: torch.device) -> torch.autocast:
-    """Return the context in which ``compute.precision`` holds for matrix products."""
-    return torch.autocast(
-        device.type, dtype=torch.bfloat16, enabled=compute.precision == "bfloat16"
-    )

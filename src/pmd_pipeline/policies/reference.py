@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.policies.policy import Policy, resolve_device
 from pmd_pipeline.policies.storage import load_optimizer_state, load_policy
 
 
@@ -22,9 +22,16 @@ class PolicyReference:
     folder: Path
     round_index: int = 0
 
-    def load(self, device: torch.device) -> Policy:
-        """Return the live policy; raises CheckpointError if a file is damaged."""
-        return load_policy(self.folder, device=device)
+    def load(self, compute: ComputeConfig) -> Policy:
+        """Return the live policy where and as ``compute`` says.
+
+        Raises:
+            CheckpointError: If a file is damaged.
+            ValueError: If the device is not there.
+        """
+        policy = load_policy(self.folder, device=resolve_device(compute))
+        policy.precision = compute.precision
+        return policy
 
     def load_optimizer_state(self) -> dict[str, Tensor]:
         """Return the optimizer's tensors; empty for a policy without any training behind it."""

@@ -1,5 +1,6 @@
 """The devices that a run will find, or those that it is planned for."""
 
+import os
 from dataclasses import dataclass
 
 import psutil
@@ -16,7 +17,7 @@ class PlannedDevices:
     """GPUs of another machine than this one.
 
     Attributes:
-        num_gpus: How many; None: as many as here, or one.
+        num_gpus: How many; None: one for each process that was started together, or one.
         memory_bytes: Of each; None: as those here.
     """
 
@@ -30,7 +31,7 @@ class Hardware:
 
     Attributes:
         is_gpu: False where the run computes on the CPU.
-        num_devices: GPUs, or 1 for the CPU.
+        num_devices: GPUs that share the trainer's state and the work, or 1 for the CPU.
         memory_bytes: Of each device; None where it is not known.
     """
 
@@ -57,7 +58,7 @@ def look_at_hardware(
     )
     hardware = Hardware(
         is_gpu=True,
-        num_devices=planned.num_gpus or num_present or 1,
+        num_devices=planned.num_gpus or _num_processes(),
         memory_bytes=planned.memory_bytes or present_memory,
     )
     size = "unknown size" if hardware.memory_bytes is None else _gib(hardware.memory_bytes)
@@ -65,8 +66,14 @@ def look_at_hardware(
     if is_planned:
         return hardware, [_finding("GPUs", f"{shown}, planned: not looked for here", "note")]
     if num_present:
-        name = torch.cuda.get_device_name(0)
-        return hardware, [_finding("GPUs", f"{shown} ({name})", "ok")]
+        found = f"{shown} ({torch.cuda.get_device_name(0)})"
+        if num_present <= hardware.num_devices:
+            return hardware, [_finding("GPUs", found, "ok")]
+        remedy = (
+            f"a run uses one GPU for each process: start {num_present} together by torchrun, "
+            f"or plan for them with --num-gpus {num_present}"
+        )
+        return hardware, [_finding("GPUs", f"{found}, {num_present} are here", "warning", remedy)]
     build = "" if torch.version.cuda else f"; torch {torch.__version__} is built without CUDA"
     finding = _finding(
         "GPUs",
@@ -76,6 +83,11 @@ def look_at_hardware(
         "plan for one with --num-gpus and --gpu-memory-gib",
     )
     return hardware, [finding]
+
+
+def _num_processes() -> int:
+    """Return how many processes torchrun has started together; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if "WORLD_SIZE" in os.environ else 1
 
 
 def _gib(num_bytes: int) -> str:

@@ -40,7 +40,11 @@ def memory_findings(
         num_devices=hardware.num_devices,
     )
     findings += _trainer_lines(trainer, hardware)
-    findings.append(_verdict("update", trainer.peak, hardware, _update_remedy(experiment)))
+    findings.append(
+        _peak(
+            "peak while updating", trainer.peak, trainer.peak, hardware, _update_remedy(experiment)
+        )
+    )
     if engine is None:
         return findings
     sampler = sampler_memory(shape, engine, longest_sequence_tokens=longest)
@@ -48,11 +52,11 @@ def memory_findings(
     remedy = (
         "more GPUs (each holds less of the trainer), or a larger tensor_parallel_size of the engine"
         if engine.batch_size is None
-        else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}), shorter "
-        "responses, or backend: vllm, whose cache grows with the text"
+        else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}) where many "
+        "responses reach their limit, or backend: vllm, whose cache grows with the text"
     )
-    least = trainer.resident + sampler.least
-    findings.append(_verdict("sampling", least, hardware, remedy))
+    least, most = trainer.resident + sampler.least, trainer.resident + sampler.most
+    findings.append(_peak("peak while sampling", least, most, hardware, remedy))
     return findings
 
 
@@ -64,7 +68,7 @@ def _positions(shape: ModelShape, longest: int) -> list[Finding]:
             section=SECTION,
             subject="positions",
             value=f"{longest:,} tokens asked for, the model has {shape.max_positions:,}",
-            verdict="failure",
+            verdict="warning",
             remedy="lower data_preparation.max_prompt_tokens or the max_new_tokens of training and "
             "evaluation, or choose a model with more positions",
         )
@@ -101,21 +105,24 @@ def _sampler_lines(
     ]
 
 
-def _verdict(what: str, needed: int, hardware: Hardware, remedy: str) -> Finding:
+def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) -> Finding:
+    """Return a failure when ``least`` is clearly too much, a warning when ``most`` is."""
     available = hardware.memory_bytes
-    verdict: Verdict = "note"
-    value = f"{_gib(needed)}; device memory unknown"
-    if available is not None:
-        value = f"{_gib(needed)} of {_gib(available)}"
-        verdict = "ok"
-        if needed > available:
-            verdict = "failure" if needed > (1 + _TOLERATED_EXCESS) * available else "warning"
+    needed = _gib(most) if least == most else f"{_gib(least)} to {_gib(most)}"
+    if available is None:
+        value = f"{needed}; device memory unknown"
+        return Finding(section=SECTION, subject=subject, value=value)
+    verdict: Verdict = "ok"
+    if least > (1 + _TOLERATED_EXCESS) * available:
+        verdict = "failure"
+    elif most > available:
+        verdict = "warning"
     return Finding(
         section=SECTION,
-        subject=f"peak while {'updating' if what == 'update' else 'sampling'}",
-        value=value,
+        subject=subject,
+        value=f"{needed} of {_gib(available)}",
         verdict=verdict,
-        remedy=remedy if verdict in ("failure", "warning") else "",
+        remedy="" if verdict == "ok" else remedy,
     )
 
 

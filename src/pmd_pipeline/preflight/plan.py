@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 from pmd_pipeline.preflight.findings import Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
@@ -62,7 +63,7 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     hub = _Remembering(hub or HuggingFaceHub())
     parameters, missing = fill_missing_revisions(request.parameters)
     experiment = parse_parameters(parameters)
-    engine, findings = _engine(request.engine)
+    engine, findings = _engine(request.engine, experiment.compute.precision)
     findings += check_packages(() if engine is None else engine.extras)
     hardware, looked = look_at_hardware(experiment.compute, request.devices)
     findings += looked
@@ -99,10 +100,12 @@ def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:
     return findings
 
 
-def _engine(entry: Mapping[str, Any]) -> tuple[SamplerPlan | None, list[Finding]]:
+def _engine(
+    entry: Mapping[str, Any], precision: Precision
+) -> tuple[SamplerPlan | None, list[Finding]]:
     section = "Packages"
     try:
-        plan = plan_sampler(entry)
+        plan = plan_sampler(entry, trainer_precision=precision)
     except EngineEntryError as error:
         finding = Finding(
             section=section,

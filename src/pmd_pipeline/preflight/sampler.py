@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pmd_pipeline.config.compute import Precision
+from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.preflight.memory import (
     BFLOAT16_BYTES,
@@ -51,8 +53,8 @@ class SamplerMemory:
     Attributes:
         weights: The engine's own, or the copies in its precision.
         cache_per_sequence: Keys and values of one sequence of full length.
-        cache: Of all sequences that the engine decodes side by side, at full length; of one
-            sequence where the engine takes what there is.
+        cache: Of all sequences that the engine decodes side by side, were all of full length; of
+            one where the engine takes as many as there is room for.
     """
 
     weights: int
@@ -61,12 +63,21 @@ class SamplerMemory:
 
     @property
     def least(self) -> int:
-        """What it cannot do without."""
+        """What it cannot do without: one sequence of full length."""
+        return self.weights + self.cache_per_sequence
+
+    @property
+    def most(self) -> int:
+        """What it takes when all sequences reach their full length."""
         return self.weights + self.cache
 
 
-def plan_sampler(entry: Mapping[str, Any]) -> SamplerPlan:
+def plan_sampler(entry: Mapping[str, Any], *, precision: Precision) -> SamplerPlan:
     """Return the plan of the catalog's entry ``rollout_engine``.
+
+    Args:
+        entry: The entry.
+        precision: Of the experiment, which an engine follows unless its options say otherwise.
 
     Raises:
         EngineEntryError: If the entry has no known backend, or an option is wrong.
@@ -83,23 +94,26 @@ def plan_sampler(entry: Mapping[str, Any]) -> SamplerPlan:
         return SamplerPlan(
             backend=backend,
             has_own_weights=False,
-            element_bytes=BFLOAT16_BYTES if config.precision == "bfloat16" else FLOAT32_BYTES,
+            element_bytes=_element_bytes(precision),
             tensor_parallel_size=1,
             batch_size=config.max_batch_size,
         )
     if backend == "vllm":
-        # Its own model validates them all when it starts; memory depends on these two.
-        precision = options.get("precision", "bfloat16")
+        # Its own model validates all options when it starts; memory depends on these two.
         return SamplerPlan(
             backend=backend,
             has_own_weights=True,
-            element_bytes=FLOAT32_BYTES if precision == "float32" else BFLOAT16_BYTES,
+            element_bytes=_element_bytes(options.get("precision", precision)),
             tensor_parallel_size=int(options.get("tensor_parallel_size", 1)),
             batch_size=None,
         )
     raise EngineEntryError(
         f"rollout_engine.backend: no engine is called {backend!r}; choose transformers or vllm"
     )
+
+
+def _element_bytes(precision: Precision) -> int:
+    return BFLOAT16_BYTES if precision == "bfloat16" else FLOAT32_BYTES
 
 
 def sampler_memory(

@@ -1,6 +1,5 @@
 """Whether model and data can be had, under which licence, and pinned to what."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from pmd_pipeline.problems.rows import open_rows
 
 SECTION = "Model and data"
 _POLICY_KEY = "policy_initialisation.policy"
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 def check_sources(
@@ -126,14 +124,6 @@ def _pinned(
             "failure",
             f"set {key}.revision to the commit of {hub_name} that you have looked at, in the "
             f"environment's parameters or by --params {key}.revision=COMMIT; {present}",
-        )
-    if not _COMMIT.fullmatch(revision):
-        return _finding(
-            f"{subject}: revision",
-            f"{revision!r} is a branch or tag",
-            "warning",
-            f"branches move: set {key}.revision to a commit hash"
-            + (f"; it is at {found.commit} now" if found.commit else ""),
         )
     return _finding(f"{subject}: revision", revision, "ok")
 

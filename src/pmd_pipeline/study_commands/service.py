@@ -70,6 +70,13 @@ def run_study(
         ):
             tidy = _Tidy(project, study, progress)
             run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
+        runs.end("FINISHED")
+    except KeyboardInterrupt:
+        runs.end("KILLED")
+        raise
+    except Exception:
+        runs.end("FAILED")
+        raise
     finally:
         close_grading_pools()
     return study

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
-from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
 
@@ -17,7 +16,6 @@ class TrainingSetup:
         algorithm: Its configuration; its own settings win over ``training``'s.
         training: What all algorithms share.
         rewards: Reward values and grading.
-        compute: Device and precision.
         seed: The experiment's seed; the label plays no part, so that all algorithms meet the
             same prompts in the same order.
     """
@@ -26,7 +24,6 @@ class TrainingSetup:
     algorithm: AnyAlgorithmConfig
     training: TrainingConfig
     rewards: RewardConfig
-    compute: ComputeConfig
     seed: int
 
     @property

@@ -12,7 +12,7 @@ from pmd_pipeline.algorithms import (
     sequence_log_ratio,
 )
 from pmd_pipeline.policies.log_probs import TokenLogProbs, response_log_probs
-from pmd_pipeline.policies.policy import Policy, autocast
+from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import RolloutBatch
 from pmd_pipeline.training.batch import micro_batch_rows
 from pmd_pipeline.training.setup import TrainingSetup
@@ -139,7 +139,7 @@ def _policy_log_probs(
 ) -> TokenLogProbs:
     # The part's own longest response, not the batch's, is the width that is computed.
     width = max(1, int(batch.response_mask[part].sum(dim=1).max()))
-    with autocast(setup.compute, policy.device):
+    with policy.autocast():
         return response_log_probs(
             policy.model,
             [batch.prompt_token_ids[row] for row in part.tolist()],

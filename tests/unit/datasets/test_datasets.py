@@ -8,6 +8,7 @@ import torch
 from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
 
+from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.datasets.atomic import AtomicCSVDataset, AtomicParquetDataset
 from pmd_pipeline.datasets.engines import RolloutEngineDataset
 from pmd_pipeline.datasets.figures import FiguresDataset
@@ -85,7 +86,8 @@ def test_a_policy_is_saved_live_and_loaded_by_reference(
     dataset.save(tiny_policy)
     reference = dataset.load()
     assert reference.load_optimizer_state() == {}
-    loaded = reference.load(torch.device("cpu"))
+    loaded = reference.load(ComputeConfig(device="cpu", precision="bfloat16"))
+    assert loaded.precision == "bfloat16"
     assert torch.equal(
         loaded.model.get_output_embeddings().weight,
         tiny_policy.model.get_output_embeddings().weight,

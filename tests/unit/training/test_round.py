@@ -1,5 +1,6 @@
 """A round of a real, tiny policy: what is sampled, updated and measured."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -59,8 +60,6 @@ def test_an_on_policy_round_samples_afresh_for_every_update(tiny_policy: Policy)
 
 
 def test_both_see_the_same_prompts_and_begin_with_the_same_rollouts(tiny_policy: Policy) -> None:
-    import copy
-
     twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
     off, _ = run(tiny_policy, make_algorithm())
     on, _ = run(twin, make_algorithm(kind="on_policy_gradient"))
@@ -85,6 +84,24 @@ def test_metrics_and_table_agree(tiny_policy: Policy) -> None:
     assert (table["behaviour_log_prob"] - table["sampler_log_prob"]).abs().max() < 1e-3
     assert all(np.isfinite(v) for k, v in dataclasses.asdict(metrics).items()
                if k != "clip_fraction" and not k.startswith("theory"))  # fmt: skip
+
+
+def test_gradient_checkpointing_changes_no_round(tiny_policy: Policy) -> None:
+    twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
+    _, expected = run(tiny_policy, make_algorithm())
+    _, found = run(twin, make_algorithm(), gradient_checkpointing=True)
+    assert [u.loss for u in found.updates] == pytest.approx(
+        [u.loss for u in expected.updates], rel=1e-4
+    )
+
+
+def test_a_bfloat16_policy_trains_and_samples_in_bfloat16(tiny_policy: Policy) -> None:
+    tiny_policy.precision = "bfloat16"
+    result, _ = run(tiny_policy, make_algorithm())
+    metrics = round_metrics(result)
+    assert np.isfinite(metrics.loss)
+    assert 0 < metrics.mismatch_max < 0.5
+    assert next(tiny_policy.model.parameters()).dtype == torch.float32
 
 
 def test_log_ratios_can_be_measured_on_the_last_mini_batch_alone(tiny_policy: Policy) -> None:
@@ -129,8 +146,6 @@ def test_the_optimizer_is_reset_every_so_many_rounds(
 def test_importance_weights_of_an_exact_sampler_change_nothing(
     tiny_policy: Policy, level: str
 ) -> None:
-    import copy
-
     twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
     algorithm = make_algorithm(kind="grpo", baseline="mean")
     plain, _ = run(tiny_policy, algorithm)

@@ -10,7 +10,6 @@ from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.metrics import evaluate_completions
-from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
@@ -49,7 +48,7 @@ def evaluate_policy(
 
     All policies answer with the same random numbers, which makes their comparison sharper.
     """
-    live = policy.load(resolve_device(compute))
+    live = policy.load(compute)
     prompts = table_to_prompts(eval_problems, live.tokenizer)
     with progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar:
         collected = collect_rollouts(

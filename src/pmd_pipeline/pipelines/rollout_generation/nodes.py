@@ -7,7 +7,6 @@ from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
@@ -27,7 +26,7 @@ def generate_rollouts(
     seed: int,
 ) -> pd.DataFrame:
     """Sample and grade ``num_samples`` responses of the initial policy per train problem."""
-    policy = initial_policy.load(resolve_device(compute))
+    policy = initial_policy.load(compute)
     prompts = table_to_prompts(train_problems, policy.tokenizer)
     total = len(prompts) * config.num_samples
     with progress_bar("initial rollouts", total, "rollouts") as bar:

@@ -11,7 +11,6 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.training.metrics import round_metrics
@@ -52,13 +51,12 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             algorithm=algorithm.root,
             training=training,
             rewards=rewards,
-            compute=compute,
             seed=seed,
         )
         exact_update = exact_update_of(setup.algorithm, rewards)
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
-        policy = start.load(resolve_device(compute))
+        policy = start.load(compute)
         optimizer = build_optimizer(policy, setup.optimizer)
         restore_optimizer_state(policy, optimizer, start.load_optimizer_state())
         for result in run_rounds(

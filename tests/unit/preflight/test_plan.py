@@ -1,0 +1,221 @@
+"""The plan as a whole: what stops a run, what is said of it, and the table."""
+
+import json
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import torch
+from helpers import PROJECT
+from kedro.config import OmegaConfigLoader
+
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.preflight import (
+    Finding,
+    PlannedDevices,
+    PreflightError,
+    Request,
+    failures,
+    format_plan,
+    packages,
+    plan_run,
+    require_ready,
+)
+from pmd_pipeline.preflight.hardware import look_at_hardware
+from pmd_pipeline.preflight.hub import Repository, RepositoryKind
+
+# As published in the repository's config.json.
+QWEN2_5_7B = {
+    "model_type": "qwen2",
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "vocab_size": 152064,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": 131072,
+}
+
+
+class OfflineHub:
+    def look_up(self, name: str, kind: RepositoryKind, revision: str | None) -> Repository:
+        return Repository(is_reachable=False, reason="offline")
+
+
+def test_the_embedded_default_can_work(tmp_path: Path) -> None:
+    findings = require_ready(_request("base", tmp_path), OfflineHub())
+    parameters = next(item for item in findings if item.subject == "parameters")
+    assert parameters.value == "85,504"
+
+
+def test_one_message_names_all_that_stops_a_recipe(tmp_path: Path) -> None:
+    with pytest.raises(PreflightError) as raised:
+        require_ready(_request("paper_qwen2_5_7b", tmp_path), OfflineHub())
+    message = str(raised.value)
+    for key in (
+        "policy_initialisation.policy",
+        "data_preparation.train",
+        "data_preparation.evals.aime_2024",
+        "data_preparation.evals.aime_2025",
+    ):
+        assert f"{key}.revision=COMMIT" in message
+        assert f"{key}.path=" in message
+
+
+@pytest.mark.parametrize(
+    ("num_gpus", "gib", "verdict"),
+    [(1, 80, "failure"), (1, 140, "warning"), (8, 80, "ok"), (8, None, "note")],
+)
+def test_the_7b_models_update_fits_eight_gpus_and_not_one(
+    tmp_path: Path, num_gpus: int, gib: int | None, verdict: str
+) -> None:
+    """16 bytes of state a parameter are 113.5 GiB, whatever the estimate of the rest."""
+    (tmp_path / "config.json").write_text(json.dumps(QWEN2_5_7B))
+    devices = PlannedDevices(num_gpus=num_gpus, memory_bytes=None if gib is None else gib * 2**30)
+    request = _request(
+        "paper_qwen2_5_7b", tmp_path, devices=devices, model_config=tmp_path / "config.json"
+    )
+    findings = {item.subject: item for item in plan_run(request, OfflineHub())}
+    assert findings["parameters"].value == "7,615,616,512"
+    assert findings["GPUs"].verdict == "note"
+    update = findings["peak while updating"]
+    assert update.verdict == verdict
+    assert bool(update.remedy) == (verdict in ("failure", "warning"))
+
+
+def test_responses_longer_than_the_model_are_warned_of(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(QWEN2_5_7B | {"max_position_embeddings": 4096}))
+    request = _request("paper_qwen2_5_7b", tmp_path, model_config=config)
+    [finding] = [f for f in plan_run(request, OfflineHub()) if f.subject == "positions"]
+    assert finding.verdict == "warning"
+    assert finding.value == "10,240 tokens asked for, the model has 4,096"
+
+
+def test_a_batch_that_fits_only_while_responses_are_short_is_warned_of(tmp_path: Path) -> None:
+    """One sequence of 10,240 tokens takes 1.1 GiB in float32; 1024 of them take 1.1 TiB."""
+    (tmp_path / "config.json").write_text(json.dumps(QWEN2_5_7B))
+    request = _request(
+        "paper_qwen2_5_7b",
+        tmp_path,
+        devices=PlannedDevices(num_gpus=8, memory_bytes=80 * 2**30),
+        model_config=tmp_path,
+    )
+    request = replace(request, engine={"backend": "transformers"})
+    findings = {item.subject: item for item in plan_run(request, OfflineHub())}
+    assert findings["sampler: KV cache"].value.endswith("1,120.0 GiB for 1024")
+    assert findings["peak while sampling"].verdict == "warning"
+    assert "max_batch_size" in findings["peak while sampling"].remedy
+
+
+@pytest.mark.parametrize(
+    ("processes", "verdict", "num_devices"), [(None, "warning", 1), ("4", "ok", 4)]
+)
+def test_a_run_uses_one_gpu_for_each_process(
+    monkeypatch: pytest.MonkeyPatch, processes: str | None, verdict: str, num_devices: int
+) -> None:
+    class Properties:
+        total_memory = 80 * 2**30
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if processes is not None:
+        monkeypatch.setenv("WORLD_SIZE", processes)
+    hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    assert (hardware.num_devices, hardware.memory_bytes) == (num_devices, 80 * 2**30)
+    assert finding.verdict == verdict
+    assert ("--num-gpus 4" in finding.remedy) == (verdict == "warning")
+
+
+def test_no_gpu_where_one_is_asked_for_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    _, [finding] = look_at_hardware(ComputeConfig(device="cuda"), PlannedDevices())
+    assert finding.verdict == "failure"
+    hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    assert (hardware.is_gpu, finding.verdict) == (False, "ok")
+
+
+def test_a_model_that_cannot_be_looked_at_leaves_its_sizes_unknown(tmp_path: Path) -> None:
+    findings = plan_run(_request("paper_qwen3_4b", tmp_path), OfflineHub())
+    unknown = [item for item in findings if item.value.startswith("unknown:")]
+    assert [item.verdict for item in unknown] == ["warning"]
+    assert "--model-config" in unknown[0].remedy
+    assert "peak while updating" not in {item.subject for item in findings}
+
+
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    request = _request("paper_qwen3_4b", tmp_path, model_config=config)
+    assert "is no model configuration" in " ".join(
+        item.value for item in failures(plan_run(request, OfflineHub()))
+    )
+
+
+def test_a_missing_package_and_one_out_of_range_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    versions = {"torch": "2.13.0", "scipy": "0.9"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise PackageNotFoundError(name)
+        return versions[name]
+
+    required = ["torch>=2.11", "scipy>=1.15", "absent-thing>=1", 'vllm==0.32.0; extra == "vllm"']
+    monkeypatch.setattr(packages, "version", version)
+    monkeypatch.setattr(packages, "requires", lambda _: required)
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
+    found = {item.subject: item for item in packages.check_packages(("vllm",))}
+    assert found["scipy"].value == "0.9 is outside >=1.15"
+    assert found["absent-thing"].value == "not installed"
+    assert found["vllm"].remedy == "install it: pip install 'pmd_pipeline[vllm]'"
+    assert "torch" not in found
+    assert "vllm" not in {item.subject for item in packages.check_packages()}
+
+
+def test_the_table_lists_remedies_by_weight() -> None:
+    findings = [
+        Finding(section="A", subject="one", value="fine", verdict="ok"),
+        Finding(section="A", subject="two", value="odd", verdict="warning", remedy="look"),
+        Finding(section="B", subject="three", value="bad", verdict="failure", remedy="mend"),
+    ]
+    assert click.unstyle(format_plan("Plan", findings)).splitlines() == [
+        "Plan",
+        "",
+        "A",
+        "  ok    one    fine",
+        "  warn  two    odd",
+        "",
+        "B",
+        "  FAIL  three  bad",
+        "",
+        "Mind:",
+        "  1. two: look",
+        "",
+        "Change before this can run:",
+        "  1. three: mend",
+    ]
+
+
+def _request(env: str, data_root: Path, **fields: Any) -> Request:
+    loader = OmegaConfigLoader(
+        conf_source=str(PROJECT / "conf"),
+        env=env,
+        base_env="base",
+        default_run_env="local",
+        merge_strategy={"parameters": "soft"},
+    )
+    return Request(
+        parameters=loader["parameters"],
+        engine=loader["catalog"]["rollout_engine"],
+        data_root=data_root,
+        **fields,
+    )

@@ -1,0 +1,167 @@
+"""Model and data: within reach, pinned, licensed; every failure says what to change."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import PROJECT, shared_folder
+
+from pmd_pipeline.config.experiment import parse_parameters
+from pmd_pipeline.preflight.findings import Finding
+from pmd_pipeline.preflight.hub import (
+    HuggingFaceHub,
+    Repository,
+    RepositoryKind,
+    licence_of_card,
+)
+from pmd_pipeline.preflight.revisions import fill_missing_revisions
+from pmd_pipeline.preflight.sources import check_sources
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class FakeHub:
+    """A hub with one answer for all."""
+
+    def __init__(self, answer: Repository) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, RepositoryKind, str | None]] = []
+
+    def look_up(self, name: str, kind: RepositoryKind, revision: str | None) -> Repository:
+        self.asked.append((name, kind, revision))
+        return self.answer
+
+
+ONLINE = Repository(is_reachable=True, commit=COMMIT, licence="apache-2.0")
+OFFLINE = Repository(is_reachable=False, reason="ConnectError: no route")
+
+
+def test_a_pinned_model_within_reach_is_fine() -> None:
+    hub = FakeHub(ONLINE)
+    findings = _check({"hub_name": "Qwen/Qwen2.5-7B", "revision": COMMIT}, hub)
+    assert hub.asked[0] == ("Qwen/Qwen2.5-7B", "model", COMMIT)
+    assert {finding.verdict for finding in findings} == {"ok"}
+    assert "apache-2.0" in {finding.value for finding in findings}
+
+
+def test_a_missing_revision_is_a_failure_that_offers_the_present_commit() -> None:
+    hub = FakeHub(ONLINE)
+    findings = _check({"hub_name": "Qwen/Qwen2.5-7B"}, hub)
+    assert hub.asked[0] == ("Qwen/Qwen2.5-7B", "model", None)  # never the placeholder
+    [failure] = [finding for finding in findings if finding.verdict == "failure"]
+    assert "--params policy_initialisation.policy.revision=COMMIT" in failure.remedy
+    assert COMMIT in failure.remedy
+
+
+def test_out_of_reach_says_which_path_to_set_and_that_the_licence_is_unknown() -> None:
+    findings = _check({"hub_name": "Qwen/Qwen2.5-7B", "revision": COMMIT}, FakeHub(OFFLINE))
+    failure = next(finding for finding in findings if finding.verdict == "failure")
+    assert "no route" in failure.value
+    assert "policy_initialisation.policy.path=FOLDER" in failure.remedy
+    assert [(f.subject, f.value) for f in findings if f.verdict == "warning"] == [
+        ("model: licence", "unknown"),
+        ("train: licence", "unknown"),
+    ]
+
+
+def test_terms_of_its_own_are_warned_of() -> None:
+    hub = FakeHub(Repository(is_reachable=True, licence="other"))
+    findings = _check({"hub_name": "a/b", "revision": COMMIT}, hub)
+    assert [f.value for f in findings if f.verdict == "warning"] == ["other", "other"]
+
+
+def test_a_local_folder_without_weights_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    findings = _check({"path": str(tmp_path)}, FakeHub(ONLINE))
+    assert findings[0].verdict == "failure"
+    assert "no weights" in findings[0].remedy
+
+
+def test_a_local_model_has_the_licence_of_its_card(tmp_path: Path) -> None:
+    model = shared_folder("models") / "stories260K-hf"
+    for file in model.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    assert _check({"path": str(tmp_path)}, FakeHub(ONLINE))[1].value == "unknown"
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n# Stories\n")
+    assert _check({"path": str(tmp_path)}, FakeHub(ONLINE))[1].value == "mit"
+
+
+def test_a_missing_file_of_problems_is_a_failure() -> None:
+    findings = _check(
+        {"hub_name": "a/b", "revision": COMMIT}, FakeHub(ONLINE), train={"path": "no.jsonl"}
+    )
+    [failure] = [finding for finding in findings if finding.verdict == "failure"]
+    assert failure.subject == "train"
+    assert "there is no file" in failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        ("---\nlicense: mit\ntags: [a]\n---\ntext", "mit"),
+        ("---\nlicense:\n- mit\n- apache-2.0\n---\n", "mit, apache-2.0"),
+        ("---\ntags: [a]\n---\n", None),
+        ("---\n: [\n---\n", None),
+        ("# A card --- license: mit --- without a head", None),
+        ("", None),
+    ],
+)
+def test_the_licence_stands_in_the_cards_head(
+    tmp_path: Path, text: str, licence: str | None
+) -> None:
+    (tmp_path / "README.md").write_text(text)
+    assert licence_of_card(tmp_path) == licence
+
+
+def test_a_revision_in_the_hubs_cache_needs_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--a--b" / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", _snapshot_download_from(str(tmp_path)))
+    found = HuggingFaceHub().look_up("a/b", "model", COMMIT)
+    assert found == Repository(is_reachable=True, is_cached=True, commit=COMMIT, licence="mit")
+
+
+def test_whatever_the_hubs_client_raises_means_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from huggingface_hub import HfApi
+
+    class StrangeError(Exception):
+        pass
+
+    def repo_info(*_: Any, **__: Any) -> None:
+        raise StrangeError("the cable is cut\nand more")
+
+    monkeypatch.setattr(HfApi, "repo_info", repo_info)
+    found = HuggingFaceHub().look_up("a/b", "model", None)
+    assert found == Repository(is_reachable=False, reason="StrangeError: the cable is cut")
+
+
+def _snapshot_download_from(cache: str) -> Any:
+    from huggingface_hub import snapshot_download
+
+    return lambda *arguments, **options: snapshot_download(*arguments, cache_dir=cache, **options)
+
+
+def _check(
+    policy: dict[str, Any], hub: FakeHub, train: dict[str, Any] | None = None
+) -> list[Finding]:
+    parameters: dict[str, Any] = {}
+    for file in (PROJECT / "conf" / "base").glob("parameters*.yml"):
+        parameters |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    parameters = json.loads(json.dumps(parameters))
+    parameters["policy_initialisation"]["policy"] = {"kind": "pretrained", **policy}
+    if train is None:
+        train = {"hub_name": "x/dapo", "revision": COMMIT} if "hub_name" in policy else None
+    if train is not None:
+        parameters["data_preparation"]["train"] = {"kind": "dapo", **train}
+    filled, missing = fill_missing_revisions(parameters)
+    return check_sources(parse_parameters(filled), missing, hub)

@@ -1,0 +1,165 @@
+"""Tokens, times and disk space, against counts by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from helpers import PROJECT, make_algorithm, make_setup
+
+from pmd_pipeline.config.data_preparation import AimeSource, GeneratedAdditionSource
+from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.preflight.storage import check_disk, disk_need
+from pmd_pipeline.preflight.workload import (
+    Assumptions,
+    RunWork,
+    duration,
+    max_problems,
+    round_work,
+    run_work,
+)
+
+PAPER: dict[str, Any] = {
+    "prompts_per_round": 512,
+    "group_size": 16,
+    "num_mini_batches": 16,
+    "sampling": SamplingConfig(max_new_tokens=8192),
+}
+
+
+def test_the_papers_round_by_hand() -> None:
+    setup = make_setup(make_algorithm(), **PAPER)
+    work = round_work(setup, max_prompt_tokens=2048, known=Assumptions())
+    assert work.num_rollouts == 512 * 16
+    assert work.sampled_tokens == 512 * 16 * 8192
+    assert work.updated_tokens == 512 * 16 * 10_240
+    assert work.measured_tokens == 2 * 512 * 16 * 10_240
+    assert work.num_updates == 16
+
+
+def test_stated_lengths_take_the_place_of_the_limits() -> None:
+    setup = make_setup(make_algorithm(), **PAPER)
+    known = Assumptions(mean_prompt_tokens=100, mean_response_tokens=1000)
+    work = round_work(setup, max_prompt_tokens=2048, known=known)
+    assert (work.sampled_tokens, work.updated_tokens) == (8192 * 1000, 8192 * 1100)
+    assert not known.lengths_are_bounds
+    assert Assumptions(mean_prompt_tokens=100).lengths_are_bounds
+
+
+def test_measuring_the_last_mini_batch_alone_is_a_sixteenth() -> None:
+    setup = make_setup(make_algorithm(), measured_rollouts="last_mini_batch", **PAPER)
+    work = round_work(setup, max_prompt_tokens=2048, known=Assumptions())
+    assert work.measured_tokens == work.updated_tokens * (1 + 1 / 16)
+
+
+def test_an_algorithms_own_group_size_counts() -> None:
+    setup = make_setup(make_algorithm(group_size=4), **PAPER)
+    assert round_work(setup, max_prompt_tokens=1, known=Assumptions()).num_rollouts == 512 * 4
+
+
+def test_the_embedded_experiment_by_hand() -> None:
+    """5 algorithms, 3 phases, 6 rounds; 16 evaluations of 128 problems x 4 and 1024 x 8 first."""
+    experiment = _base()
+    rounds = dict.fromkeys(
+        experiment.training.algorithms,
+        round_work(
+            make_setup(make_algorithm(), **PAPER), max_prompt_tokens=2048, known=Assumptions()
+        ),
+    )
+    work = run_work(experiment, rounds, Assumptions())
+    assert work.sampled_tokens == 5 * 6 * 512 * 16 * 8192
+    assert work.evaluated_tokens == 16 * 128 * 4 * 60
+    assert work.selection_tokens == 1024 * 8 * 60
+
+
+def test_time_is_tokens_over_throughput_of_all_devices() -> None:
+    """A forward pass is a third of an update, a quarter where the backward pass repeats it."""
+    work = RunWork(
+        sampled_tokens=8000,
+        updated_tokens=6000,
+        measured_tokens=12_000,
+        evaluated_tokens=None,
+        selection_tokens=2000,
+    )
+    known = Assumptions(sampling_tokens_per_second=10, training_tokens_per_second=20)
+    plain = duration(work, known, num_devices=2, gradient_checkpointing=False)
+    assert plain is not None
+    assert plain.sampling_seconds == 10_000 / (2 * 10)
+    assert plain.updating_seconds == pytest.approx((6000 + 4000) / (2 * 20))
+    assert plain.seconds == plain.sampling_seconds + plain.updating_seconds
+    checkpointed = duration(work, known, num_devices=2, gradient_checkpointing=True)
+    assert checkpointed is not None
+    assert checkpointed.updating_seconds == pytest.approx((6000 + 3000) / (2 * 20))
+
+
+def test_no_throughput_is_made_up() -> None:
+    work = RunWork(
+        sampled_tokens=1,
+        updated_tokens=1,
+        measured_tokens=1,
+        evaluated_tokens=1,
+        selection_tokens=1,
+    )
+    known = Assumptions(sampling_tokens_per_second=10)
+    assert duration(work, known, num_devices=1, gradient_checkpointing=False) is None
+
+
+def test_problems_are_counted_where_they_can_be(tmp_path: Path) -> None:
+    lines, table = tmp_path / "a.jsonl", tmp_path / "a.parquet"
+    lines.write_text("".join(json.dumps({"problem": str(i)}) + "\n" for i in range(7)) + "\n")
+    pd.DataFrame({"problem": ["a", "b", "c"]}).to_parquet(table)
+    hub = {"kind": "aime", "hub_name": "a/b", "revision": "0" * 40}
+    assert max_problems(GeneratedAdditionSource(kind="generated_addition", num_problems=5)) == 5
+    assert max_problems(AimeSource(kind="aime", path=str(lines))) == 7
+    assert max_problems(AimeSource(kind="aime", path=str(lines), limit=2)) == 2
+    assert max_problems(AimeSource(kind="aime", path=str(table))) == 3
+    assert max_problems(AimeSource.model_validate(hub)) is None
+    assert max_problems(AimeSource.model_validate({**hub, "limit": 4})) == 4
+
+
+def test_a_damaged_file_has_no_count(tmp_path: Path) -> None:
+    broken = tmp_path / "a.parquet"
+    broken.write_bytes(b"PAR1 no more")
+    assert max_problems(AimeSource(kind="aime", path=str(broken))) is None
+
+
+def test_checkpoints_by_hand() -> None:
+    """Initial weights (4 bytes), 15 phases' states and one in the making (12 bytes)."""
+    experiment = _base()
+    rounds = dict.fromkeys(
+        experiment.training.algorithms,
+        round_work(make_setup(make_algorithm(), **PAPER), max_prompt_tokens=1, known=Assumptions()),
+    )
+    need = disk_need(experiment, rounds, num_parameters=1000)
+    assert need.checkpoints == 4 * 1000 + 16 * 12 * 1000
+    assert need.rollouts == 4 * 5 * 6 * 512 * 16 * 8192
+
+
+def test_a_full_disk_stops_the_run_and_what_is_there_already_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pmd_pipeline.preflight import storage
+
+    class Usage:
+        free = 3000
+
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: Usage)
+    need = storage.DiskNeed(checkpoints=4000, rollouts=10)
+    [checkpoints, rollouts] = check_disk(need, tmp_path / "not" / "there")
+    assert (checkpoints.verdict, rollouts.verdict) == ("failure", "ok")
+    assert "data_root" in checkpoints.remedy
+
+    (tmp_path / "06_models").mkdir()
+    (tmp_path / "06_models" / "state").write_bytes(b"." * 1005)
+    [checkpoints, rollouts] = check_disk(need, tmp_path)
+    assert (checkpoints.verdict, rollouts.verdict) == ("ok", "warning")
+
+
+def _base() -> ExperimentConfig:
+    parameters: dict[str, Any] = {}
+    for file in (PROJECT / "conf" / "base").glob("parameters*.yml"):
+        parameters |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    return parse_parameters(parameters)
