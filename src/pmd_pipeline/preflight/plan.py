@@ -158,7 +158,6 @@ def _rounds(experiment: ExperimentConfig, known: Assumptions) -> dict[str, Round
                 algorithm=algorithm,
                 training=experiment.training,
                 rewards=experiment.rewards,
-                compute=experiment.compute,
                 seed=experiment.seed,
             ),
             max_prompt_tokens=experiment.data_preparation.max_prompt_tokens,

@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from pmd_pipeline.config.compute import Precision
-from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.preflight.memory import (
     BFLOAT16_BYTES,
@@ -72,12 +71,13 @@ class SamplerMemory:
         return self.weights + self.cache
 
 
-def plan_sampler(entry: Mapping[str, Any], *, precision: Precision) -> SamplerPlan:
+def plan_sampler(entry: Mapping[str, Any], *, trainer_precision: Precision) -> SamplerPlan:
     """Return the plan of the catalog's entry ``rollout_engine``.
 
     Args:
         entry: The entry.
-        precision: Of the experiment, which an engine follows unless its options say otherwise.
+        trainer_precision: Of the experiment; an engine follows it unless its options say
+            otherwise.
 
     Raises:
         EngineEntryError: If the entry has no known backend, or an option is wrong.
@@ -94,7 +94,7 @@ def plan_sampler(entry: Mapping[str, Any], *, precision: Precision) -> SamplerPl
         return SamplerPlan(
             backend=backend,
             has_own_weights=False,
-            element_bytes=_element_bytes(precision),
+            element_bytes=_element_bytes(trainer_precision),
             tensor_parallel_size=1,
             batch_size=config.max_batch_size,
         )
@@ -103,7 +103,7 @@ def plan_sampler(entry: Mapping[str, Any], *, precision: Precision) -> SamplerPl
         return SamplerPlan(
             backend=backend,
             has_own_weights=True,
-            element_bytes=_element_bytes(options.get("precision", precision)),
+            element_bytes=_element_bytes(options.get("precision", trainer_precision)),
             tensor_parallel_size=int(options.get("tensor_parallel_size", 1)),
             batch_size=None,
         )

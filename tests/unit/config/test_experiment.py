@@ -7,6 +7,7 @@ from helpers import PROJECT
 from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
+from pmd_pipeline.preflight.revisions import fill_missing_revisions
 
 ENVIRONMENTS = sorted(
     folder.name
@@ -28,7 +29,9 @@ def parameters_of(env: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_environment_parses(env: str) -> None:
-    experiment = parse_parameters(parameters_of(env))
+    # A recipe leaves the revisions open that its user has to choose.
+    parameters, _ = fill_missing_revisions(parameters_of(env))
+    experiment = parse_parameters(parameters)
     assert isinstance(experiment, ExperimentConfig)
     assert experiment.trained_algorithms()
 

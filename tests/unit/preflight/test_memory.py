@@ -110,20 +110,26 @@ def test_with_checkpointing_autograd_keeps_a_layers_input_alone() -> None:
 
 
 def test_vllm_has_its_own_weights_and_one_sequence_is_the_least() -> None:
-    plan = plan_sampler({"backend": "vllm", "options": {"tensor_parallel_size": 2}})
+    plan = plan_sampler(
+        {"backend": "vllm", "options": {"tensor_parallel_size": 2}}, trainer_precision="bfloat16"
+    )
     memory = sampler_memory(SHAPE, plan, longest_sequence_tokens=10_240)
     assert memory.weights == 7_615_616_512
     assert memory.cache == memory.cache_per_sequence == 10_240 * 57_344 // 2
 
 
 def test_parts_beyond_the_number_of_heads_share_no_further() -> None:
-    plan = plan_sampler({"backend": "vllm", "options": {"tensor_parallel_size": 8}})
+    plan = plan_sampler(
+        {"backend": "vllm", "options": {"tensor_parallel_size": 8}}, trainer_precision="bfloat16"
+    )
     memory = sampler_memory(SHAPE, plan, longest_sequence_tokens=1000)
     assert memory.cache == 1000 * 57_344 // 4
 
 
 def test_the_transformers_engine_samples_with_the_trainers_weights() -> None:
-    plan = plan_sampler({"backend": "transformers", "options": {"max_batch_size": 64}})
+    plan = plan_sampler(
+        {"backend": "transformers", "options": {"max_batch_size": 64}}, trainer_precision="float32"
+    )
     memory = sampler_memory(SHAPE, plan, longest_sequence_tokens=100)
     assert memory.weights == 0
     assert memory.cache == 64 * 100 * 2 * 57_344  # float32
@@ -139,7 +145,7 @@ def test_the_transformers_engine_samples_with_the_trainers_weights() -> None:
 )
 def test_a_wrong_engine_is_refused_by_name(entry: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        plan_sampler(entry)
+        plan_sampler(entry, trainer_precision="float32")
 
 
 def _memory(shape: ModelShape, **changes: object):  # type: ignore[no-untyped-def]

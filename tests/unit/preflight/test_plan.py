@@ -97,7 +97,7 @@ def test_responses_longer_than_the_model_are_warned_of(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_fits_only_while_responses_are_short_is_warned_of(tmp_path: Path) -> None:
-    """One sequence of 10,240 tokens takes 1.1 GiB in float32; 1024 of them take 1.1 TiB."""
+    """One sequence of 10,240 tokens takes 560 MiB; 1024 of them take 560 GiB."""
     (tmp_path / "config.json").write_text(json.dumps(QWEN2_5_7B))
     request = _request(
         "paper_qwen2_5_7b",
@@ -107,7 +107,7 @@ def test_a_batch_that_fits_only_while_responses_are_short_is_warned_of(tmp_path:
     )
     request = replace(request, engine={"backend": "transformers"})
     findings = {item.subject: item for item in plan_run(request, OfflineHub())}
-    assert findings["sampler: KV cache"].value.endswith("1,120.0 GiB for 1024")
+    assert findings["sampler: KV cache"].value.endswith("560.0 GiB for 1024")
     assert findings["peak while sampling"].verdict == "warning"
     assert "max_batch_size" in findings["peak while sampling"].remedy
 
