@@ -22,6 +22,8 @@ from study_helpers import (
     write_small,
 )
 
+pytestmark = pytest.mark.slow
+
 # It can add a little, so that trials differ.
 LEARNING = {
     "data_preparation": {

@@ -7,7 +7,7 @@ import click
 from pmd_pipeline.preflight.findings import Finding, failures, warnings_of
 
 _MARKS = {"note": "    ", "ok": "ok  ", "warning": "warn", "failure": "FAIL"}
-_COLOURS = {"note": None, "ok": "green", "warning": "yellow", "failure": "red"}
+_COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 
 
 def format_plan(title: str, findings: Sequence[Finding]) -> str:
@@ -25,7 +25,9 @@ def format_plan(title: str, findings: Sequence[Finding]) -> str:
 
 
 def _line(finding: Finding, width: int) -> str:
-    mark = click.style(_MARKS[finding.verdict], fg=_COLOURS[finding.verdict])
+    mark = _MARKS[finding.verdict]
+    if finding.verdict in _COLOURS:
+        mark = click.style(mark, fg=_COLOURS[finding.verdict])
     return f"  {mark}  {finding.subject:<{width}}  {finding.value}".rstrip()
 
 

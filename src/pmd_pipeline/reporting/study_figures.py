@@ -88,7 +88,7 @@ def plotly_study_importances(summary: StudySummary) -> go.Figure:
         )
     )
     if not names:
-        _say(figure, "Too few finished trials to tell.")
+        _say(figure, "Too few finished trials to tell, or all equally good.")
     figure.update_xaxes(title_text="share of the variance", range=[0, 1.1])
     figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix=" ")
     return finished_figure(figure, "Parameter importances", height=150 + 40 * max(len(names), 2))

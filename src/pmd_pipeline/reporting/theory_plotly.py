@@ -22,6 +22,7 @@ _LEGEND_ROW_PIXELS = 26
 _AXIS_PIXELS = 60
 _PANEL_TITLE_SIZE = 14
 _TOP_PIXELS = 75
+_MOST_STEPS_WITH_A_TICK_EACH = 8
 
 
 def plotly_figure(spec: FigureSpec) -> go.Figure:
@@ -119,7 +120,11 @@ def _set_axes(figure: go.Figure, panel: Panel, cell: dict[str, int]) -> None:
         return
     figure.update_xaxes(title_text=panel.x_label, title_standoff=8, range=x_range, **cell)
     if panel.integer_x:
-        figure.update_xaxes(tickformat="d", **cell)
+        ends = [x for curve in panel.curves for x in curve.x]
+        is_short = max(ends) - min(ends) <= _MOST_STEPS_WITH_A_TICK_EACH
+        # Left alone, plotly would also mark halves, and write them as whole numbers.
+        ticks = {"dtick": 1} if is_short else {"nticks": 7}
+        figure.update_xaxes(tickformat="d", **ticks, **cell)
     if panel.log_y:
         # Plotly wants the range of a logarithmic axis as powers of ten.
         powers = None if y_range is None else [math.log10(end) for end in y_range]

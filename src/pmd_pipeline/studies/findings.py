@@ -17,6 +17,7 @@ from pmd_pipeline.studies.retries import DEAD_WORKER, ERROR
 REPEAT_VALUES = "repeat_values"
 INTERVAL = "interval"  # of avg@k over the validation problems, one repeat
 SECONDS = "training_seconds"
+STEP_VALUES = "step_values"  # where there are two objectives, else Optuna has them
 
 TRIAL_COLUMNS = ("trial", "state", "value", "training_seconds", "ci_low", "ci_high")
 STATES = {
@@ -99,7 +100,7 @@ def curves_table(study: Study, num_phases: int) -> pd.DataFrame:
             "value": value,
         }
         for trial in study.get_trials(deepcopy=False)
-        for step, value in sorted(trial.intermediate_values.items())
+        for step, value in sorted(_step_values(trial).items())
     ]
     return pd.DataFrame(rows, columns=["trial", "state", "repeat", "phase", "value"])
 
@@ -202,6 +203,11 @@ def importances(study: Study, *, seed: int) -> dict[str, float]:
 
 def _finished(study: Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _step_values(trial: FrozenTrial) -> dict[int, float]:
+    own = trial.user_attrs.get(STEP_VALUES, {})
+    return trial.intermediate_values or {int(step): value for step, value in own.items()}
 
 
 def _value(trial: FrozenTrial) -> float:

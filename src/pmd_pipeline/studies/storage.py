@@ -5,6 +5,7 @@ import sqlite3
 import warnings
 from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,10 @@ def shown_place(config: StorageConfig, folder: Path, url: str | None) -> str:
 
 
 def _open_postgresql(config: StorageConfig, url: str, on_stale: OnStale) -> BaseStorage:
-    try:
-        import psycopg  # noqa: F401
-    except ImportError:
+    if find_spec("psycopg") is None:
         raise StudyStorageError(
             "storage.kind postgresql needs the driver psycopg: pip install 'pmd_pipeline[postgres]'"
-        ) from None
+        )
     parsed = _parsed(url)
     if parsed.get_backend_name() != "postgresql":
         raise StudyStorageError(

@@ -1,5 +1,6 @@
 """The command group ``kedro study``."""
 
+import importlib
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -144,7 +145,7 @@ def dashboard(name: str, env: str | None, params: dict[str, Any], host: str, por
     from pmd_pipeline.study_commands.service import open_study
 
     try:
-        from optuna_dashboard import run_server  # type: ignore[import-untyped,unused-ignore]
+        run_server = importlib.import_module("optuna_dashboard").run_server
     except ImportError:
         raise StudyError(
             "optuna-dashboard is not installed: pip install 'pmd_pipeline[dashboard]'"

@@ -46,6 +46,9 @@ class StudyProgress:
             for trial in trials:
                 if trial.number in new:
                     _log.info("%s", describe_trial(trial))
+        if self._known is None:
+            # The rate is of what this process has seen.
+            self._bar.initial = finished
         self._known = done
         states = Counter(trial.state for trial in trials)
         values = [accuracy(t) for t in trials if t.state == TrialState.COMPLETE]

@@ -16,7 +16,7 @@ from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.stages import flatten
 from pmd_pipeline.pipelines.training.nodes import phase_name
 from pmd_pipeline.policies.policy import resolve_device
-from pmd_pipeline.studies.findings import INTERVAL, REPEAT_VALUES, SECONDS
+from pmd_pipeline.studies.findings import INTERVAL, REPEAT_VALUES, SECONDS, STEP_VALUES
 from pmd_pipeline.studies.parameters import trial_parameters
 from pmd_pipeline.studies.retries import INTERRUPTED
 from pmd_pipeline.studies.search_space import suggest
@@ -142,6 +142,7 @@ class _Progress:
     num_phases: int
     training_seconds: float = 0.0
     by_phase: dict[int, list[float]] = field(default_factory=dict)
+    by_step: dict[str, float] = field(default_factory=dict)
     interval: tuple[float, float] = (math.nan, math.nan)
 
     def report(self, repeat: int, evaluation: Evaluation, *, may_prune: bool) -> None:
@@ -149,10 +150,13 @@ class _Progress:
         values = self.by_phase.setdefault(evaluation.phase, [])
         values.append(evaluation.value)
         self.interval = (evaluation.low, evaluation.high)
-        if not may_prune:
-            return  # Optuna takes no intermediate values with two objectives
         step = repeat * self.num_phases + evaluation.phase
-        self.trial.report(sum(values) / len(values), step)
+        self.by_step[str(step)] = sum(values) / len(values)
+        if not may_prune:
+            # With two objectives, Optuna takes no intermediate values.
+            self.trial.set_user_attr(STEP_VALUES, self.by_step)
+            return
+        self.trial.report(self.by_step[str(step)], step)
         if self.trial.should_prune():
             raise optuna.TrialPruned(f"after phase {evaluation.phase}")
 

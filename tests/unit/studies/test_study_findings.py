@@ -114,3 +114,10 @@ def test_the_curves_count_phases_anew_in_every_repeat() -> None:
         (1, 1),
         (1, 2),
     ]
+
+
+def test_the_curves_of_two_objectives_are_those_that_the_trial_kept() -> None:
+    """Optuna takes no intermediate values with two objectives."""
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.ask().set_user_attr("step_values", {"1": 0.2, "2": 0.4})
+    assert list(curves_table(study, num_phases=2)["value"]) == [0.2, 0.4]

@@ -186,6 +186,25 @@ def test_the_loop_figures_show_each_algorithm(compared_rounds, tmp_path):
         assert figure.plotly.to_json()
 
 
+def test_rounds_are_marked_by_whole_numbers(compared_rounds):
+    """A tick per round where there are few: none at one and a half that reads as 2."""
+    figure = draw_progress(loop_round_table(compared_rounds)).plotly
+    assert {axis.dtick for axis in figure.select_xaxes()} == {1}
+
+
+def test_a_negative_multiplier_is_a_gap_and_hides_no_other(compared_rounds):
+    """No update with a multiplier fits such a round; the others keep their logarithmic axis."""
+    rounds = loop_round_table(compared_rounds)
+    rounds["implied_lam"] = [2.0, 80.0, 3.0, -300.0, 4.0, 5e4]
+    drawn = draw_progress(rounds)
+    axes = next(a for a in drawn.matplotlib.axes if a.get_title(loc="left").startswith("Mult"))
+    assert axes.get_yscale() == "log"
+    measured = axes.lines[1].get_ydata()
+    assert measured[0] == 80.0
+    assert np.isnan(measured[1])
+    assert measured[2] == 5e4
+
+
 def test_loop_figures_of_nothing_are_refused():
     """Without a round of PMD there is no figure to draw."""
     with pytest.raises(ValueError, match="groups is empty"):

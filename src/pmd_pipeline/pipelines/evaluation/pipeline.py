@@ -96,8 +96,11 @@ def _evaluate(namespace: str, policy: str, *, tag: str) -> Pipeline:
             ),
         ],
         namespace=namespace,
-        inputs={"policy": policy, "eval_problems": "eval_problems",
-                "rollout_engine": "rollout_engine"},
+        inputs={
+            "policy": policy,
+            "eval_problems": "eval_problems",
+            "rollout_engine": "rollout_engine",
+        },
         parameters={
             f"params:{name}": f"params:{name}"
             for name in ("evaluation", "rewards", "compute", "seed")

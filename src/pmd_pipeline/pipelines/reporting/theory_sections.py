@@ -15,8 +15,9 @@ LOOP_FIGURES = {
     "theory_in_the_loop_by_round": (
         "Updates against their exact solutions, by round",
         "Progress is the slope of measured on predicted log-ratios: 0 nothing moved, 1 the fixed "
-        "point was reached. Dashed lines are the exact update's own values. A falling learning "
-        "rate lowers progress; past the bound no exact update goes.",
+        "point was reached, below 0 the wrong way. Dashed lines are the exact update's own values; "
+        "a gap in λ says that right and wrong responses moved alike. A falling learning rate "
+        "lowers progress. Past the bound goes no exact update at the group's own pass rate.",
     ),
 }
 """Title and caption by figure: this run's training held against theory."""
@@ -65,8 +66,8 @@ def nothing_to_compare() -> go.Figure:
     """Return a figure that says why it is empty."""
     figure = go.Figure()
     figure.add_annotation(
-        text="No round of PMD-mean or PMD-part with right and wrong responses to one prompt,<br>"
-        "with rewards of two values: there is no exact update to hold against.",
+        text="There is no exact update to hold this run against: no round of PMD-mean or PMD-part,"
+        "<br>with rewards of two values, had right and wrong responses to one prompt.",
         showarrow=False,
     )
     figure.update_layout(

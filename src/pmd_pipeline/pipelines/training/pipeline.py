@@ -18,9 +18,7 @@ def create_pipeline(*, algorithms: Sequence[str], num_phases: int) -> Pipeline:
         num_phases: Phases per algorithm; each is a namespace within.
     """
     phases = [
-        _create_phase(label, phase)
-        for label in algorithms
-        for phase in range(1, num_phases + 1)
+        _create_phase(label, phase) for label in algorithms for phase in range(1, num_phases + 1)
     ]
     return sum(phases, Pipeline([]))
 
