@@ -19,7 +19,8 @@ def fields() -> dict[str, torch.Tensor]:
 
 
 def test_fields_that_fit_are_taken():
-    LossInputs(**fields())
+    inputs = LossInputs(**fields())
+    assert inputs.log_probs.shape == (2, 3)
 
 
 @pytest.mark.parametrize(

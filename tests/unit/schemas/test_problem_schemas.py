@@ -30,11 +30,15 @@ OVERLAP = {
 
 
 def test_good_tables_pass() -> None:
-    RawProblemTable.validate(pd.DataFrame([{**PROBLEM, "problem": "", "answer": ""}]))
-    ProblemTable.validate(pd.DataFrame([PROBLEM]))
-    PromptTable.validate(pd.DataFrame([PROMPT]))
-    EvalPromptTable.validate(pd.DataFrame([PROMPT]))
-    OverlapTable.validate(pd.DataFrame([OVERLAP]))
+    for schema, row in [
+        (RawProblemTable, {**PROBLEM, "problem": "", "answer": ""}),
+        (ProblemTable, PROBLEM),
+        (PromptTable, PROMPT),
+        (EvalPromptTable, PROMPT),
+        (OverlapTable, OVERLAP),
+    ]:
+        table = pd.DataFrame([row])
+        pd.testing.assert_frame_equal(schema.validate(table), table)
 
 
 @pytest.mark.parametrize(
@@ -75,4 +79,4 @@ def test_lists_of_dropped_rows_can_be_empty_even_after_parquet(
         empty = empty.astype({"overlap_fraction": float})
     schema.validate(empty)
     empty.to_parquet(tmp_path / "empty.parquet")
-    schema.validate(pd.read_parquet(tmp_path / "empty.parquet"))
+    assert schema.validate(pd.read_parquet(tmp_path / "empty.parquet")).empty

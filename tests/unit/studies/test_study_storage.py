@@ -87,7 +87,8 @@ def test_more_trials_another_sampler_or_title_continue_a_study(tmp_path: Path) -
         reporting={"title": "Other"},
         training={"algorithms": ["grpo"]},
     )
-    create_or_load("a", storage, later, definition(later, changed))
+    continued = create_or_load("a", storage, later, definition(later, changed))
+    assert continued.study_name == "a"
 
 
 def test_an_unreachable_database_is_refused_without_its_password(tmp_path: Path) -> None:
