@@ -64,7 +64,6 @@ KILLED = {
     "in the first round of training": at_state(3),
     "between two rounds of a phase": at_state(6),
     "while an evaluation is written": at_save_of("phase_1/eval_completions"),
-    "while the comparison is written": at_save_of("08_reporting/comparison.csv"),
 }
 
 

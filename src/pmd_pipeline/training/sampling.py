@@ -1,5 +1,6 @@
 """Sampling responses, grading them, and turning them into rollouts."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ def grading_pool_for(rewards: RewardConfig) -> GradingPool:
     Stages share them, as starting one takes a second or two; they end with this process, or by
     :func:`close_grading_pools`.
     """
-    key = (rewards.num_workers, rewards.timeout_seconds)
+    # By process: a forked child has processes of its own.
+    key = (os.getpid(), rewards.num_workers, rewards.timeout_seconds)
     if key not in _grading_pools:
         _grading_pools[key] = GradingPool(
             num_workers=rewards.num_workers, timeout_seconds=rewards.timeout_seconds
@@ -51,7 +53,7 @@ def close_grading_pools() -> None:
         _grading_pools.popitem()[1].close()
 
 
-_grading_pools: dict[tuple[int, float], GradingPool] = {}
+_grading_pools: dict[tuple[int, int, float], GradingPool] = {}
 
 
 def collect_rollouts(
