@@ -6,7 +6,6 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 
-from pmd_pipeline import pipeline_registry
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 
 
@@ -29,6 +28,10 @@ class ExperimentContext(KedroContext):
     data_root: Path
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Every command imports the settings, and so this module; the pipelines with torch and
+        # transformers behind them take seconds that only runs should pay.
+        from pmd_pipeline import pipeline_registry
+
         super().__init__(*args, **kwargs)
         self.experiment = parse_parameters(self.config_loader["parameters"])
         self.data_root = self.project_path / self.config_loader["globals"]["data_root"]

@@ -6,7 +6,6 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.context import ExperimentContext
-from pmd_pipeline.reporting.final_table import format_console_table
 
 
 class ConsoleHook:
@@ -24,6 +23,8 @@ class ConsoleHook:
         assert self._context is not None
         if "comparison" not in pipeline.datasets():
             return
+        from pmd_pipeline.reporting.final_table import format_console_table
+
         report = self._context.data_root / "08_reporting" / "report.html"
         env = self._context.env
         option = "" if env in (None, "local", "base") else f" --env {env}"

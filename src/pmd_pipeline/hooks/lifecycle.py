@@ -4,19 +4,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.context import ExperimentContext
-from pmd_pipeline.datasets.engines import RolloutEngineDataset
 from pmd_pipeline.hooks.stages import stage_of
-from pmd_pipeline.policies.loading import check_weights_present
-from pmd_pipeline.policies.policy import resolve_device
-from pmd_pipeline.training.sampling import close_grading_pools
 
 
 class LifecycleHook:
@@ -37,6 +31,13 @@ class LifecycleHook:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        # Every command imports this module; what takes seconds to import is for runs alone.
+        import torch
+        import transformers
+
+        from pmd_pipeline.policies.loading import check_weights_present
+        from pmd_pipeline.policies.policy import resolve_device
+
         assert self._context is not None
         experiment = self._context.experiment
         stages = {stage_of(node) for node in pipeline.nodes}
@@ -59,6 +60,8 @@ class LifecycleHook:
         self._close(pipeline, catalog)
 
     def _close(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        from pmd_pipeline.training.sampling import close_grading_pools
+
         _release_engines(pipeline, catalog)
         if not self._keeps_graders:
             close_grading_pools()
@@ -79,6 +82,8 @@ def check_writable(data_root: Path) -> None:
 
 
 def _release_engines(pipeline: Pipeline, catalog: Any) -> None:
+    from pmd_pipeline.datasets.engines import RolloutEngineDataset
+
     # Kedro releases no dataset that is an input of the whole pipeline.
     for name in pipeline.inputs():
         if not name.startswith(("params:", "parameters")):
