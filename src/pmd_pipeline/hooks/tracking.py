@@ -152,7 +152,7 @@ class TrackingHook(MlflowHook):
         elif dataset_name == "report":
             self.mlflow_config.server._mlflow_client.log_text(self.run_id, data, "report.html")
         if label is not None and node.name in self._unfinished.get(label, ()):
-            self._finish_when_done(label, dataset_name, node)
+            self._finish_when_done(label, dataset_name, data, node)
 
     @hook_impl
     def after_pipeline_run(
@@ -189,18 +189,11 @@ class TrackingHook(MlflowHook):
             else:
                 self._runs.end(label, "FAILED" if label == failed else "KILLED")
 
-    def _finish_when_done(self, label: str, dataset_name: str, node: Node) -> None:
-        # A generator node saves once per round; its policy's dataset exists after the last.
+    def _finish_when_done(self, label: str, dataset_name: str, data: Any, node: Node) -> None:
+        # A training node saves once per round; only its last state ends the phase.
         is_training = stage_of(node).startswith("training.")
-        if not is_training or (
-            dataset_name.endswith(".policy") and self._is_complete(dataset_name)
-        ):
+        if not is_training or (dataset_name.endswith(".policy") and data.is_last):
             self._unfinished[label].discard(node.name)
-
-    def _is_complete(self, dataset_name: str) -> bool:
-        assert self._context is not None
-        label, phase, _ = dataset_name.split(".")
-        return (self._context.data_root / "06_models" / label / phase / "final.json").is_file()
 
     def _log_round(self, label: str, partitions: dict[str, pd.DataFrame]) -> None:
         assert self._runs is not None
