@@ -1,8 +1,11 @@
 """Options of the rollout engines."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.compute import Precision
 
 
 class TransformersEngineConfig(StrictModel):
@@ -11,4 +14,65 @@ class TransformersEngineConfig(StrictModel):
     max_batch_size: int = Field(default=1024, ge=1, description="responses decoded side by side")
     compact_every: int = Field(
         default=8, ge=1, description="tokens between two removals of finished rows"
+    )
+
+
+class VllmEngineConfig(StrictModel):
+    """The engine that samples with vLLM, in processes of its own.
+
+    Names are vLLM's where it has one for the same thing.
+    """
+
+    precision: Precision | None = Field(
+        default=None, description="of the sampler's weights and arithmetic; null: the trainer's"
+    )
+    tensor_parallel_size: int = Field(
+        default=1, ge=1, description="devices that share one copy of the weights"
+    )
+    data_parallel_size: int = Field(
+        default=1, ge=1, description="copies of the model, each on devices of its own"
+    )
+    gpu_memory_utilization: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="share of each GPU for weights and cache; the trainer needs the rest",
+    )
+    kv_cache_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="keys and values, for each device; null: what gpu_memory_utilization leaves on "
+        "a GPU, 1 on a CPU",
+    )
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="longest prompt and response together; null: what the model knows and the "
+        "cache holds",
+    )
+    max_num_seqs: int | None = Field(
+        default=None, ge=1, description="responses decoded side by side; null: vLLM's choice"
+    )
+    enforce_eager: Literal["auto"] | bool = Field(
+        default="auto",
+        description="true: nothing is compiled; auto: compile on GPUs, where it pays",
+    )
+    enable_prefix_caching: bool = Field(
+        default=True, description="keep keys and values of prompts until the next update"
+    )
+    sleep_between_uses: bool = Field(
+        default=True,
+        description="give the GPU's memory to the trainer after sampling; a CPU has nothing to give",
+    )
+    num_threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of each copy; null: as many as torch has here"
+    )
+    probe_tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        description="largest mean difference of log-probs between trainer and sampler, nats; "
+        "null: 1e-3 in float32, 0.1 where either side computes in bfloat16",
+    )
+    timeout_seconds: float = Field(
+        default=900, gt=0, description="for starting, and for taking new weights"
     )

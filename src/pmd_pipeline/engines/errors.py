@@ -1,0 +1,13 @@
+"""What can go wrong with an engine that is not the user's prompts or parameters."""
+
+
+class EngineUnavailableError(ValueError):
+    """The engine's library is not installed, or not in the version that was tested."""
+
+
+class EngineFailedError(RuntimeError):
+    """The engine's process failed or ended; the message has its last words."""
+
+
+class StaleSamplerError(RuntimeError):
+    """The sampler does not have the policy's weights: its samples would be another policy's."""
