@@ -22,3 +22,9 @@ class ComputeConfig(StrictModel):
         default="float32",
         description="of the matrix products; weights and optimizer states stay in float32",
     )
+    preflight: Literal["require", "warn"] = Field(
+        default="require",
+        exclude=True,  # no result depends on it, so no run records it
+        description="a run of a pretrained policy whose preflight fails does not start; warn: it "
+        "starts all the same, for where the estimates are wrong",
+    )

@@ -1,8 +1,9 @@
 """Options of the rollout engines."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.compute import Precision
@@ -62,7 +63,7 @@ class VllmEngineConfig(StrictModel):
     )
     sleep_between_uses: bool = Field(
         default=True,
-        description="give the GPU's memory to the trainer after sampling; a CPU has nothing to give",
+        description="give the GPU's memory to the trainer after sampling; on a CPU: nothing",
     )
     num_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of each copy; null: as many as torch has here"
@@ -76,3 +77,35 @@ class VllmEngineConfig(StrictModel):
     timeout_seconds: float = Field(
         default=900, gt=0, description="for starting, and for taking new weights"
     )
+
+
+EngineConfig = TransformersEngineConfig | VllmEngineConfig
+_BACKENDS: dict[str, type[EngineConfig]] = {
+    "transformers": TransformersEngineConfig,
+    "vllm": VllmEngineConfig,
+}
+
+
+class EngineEntryError(ValueError):
+    """The catalog's ``rollout_engine`` is wrong; the message names the option."""
+
+
+def parse_engine(backend: str, options: Mapping[str, Any] | None) -> EngineConfig:
+    """Return the options of the catalog's entry ``rollout_engine``.
+
+    Raises:
+        EngineEntryError: If no engine has this name, or an option is wrong.
+    """
+    if backend not in _BACKENDS:
+        raise EngineEntryError(
+            f"rollout_engine.backend: no engine is called {backend!r}; choose one of "
+            f"{', '.join(_BACKENDS)}"
+        )
+    try:
+        return _BACKENDS[backend].model_validate(dict(options or {}))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (found {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise EngineEntryError("rollout_engine.options." + "; ".join(lines)) from None

@@ -39,7 +39,7 @@ _LAUNCHER_VARIABLES = (
     "MASTER_PORT",
 )
 
-Report = Callable[[int], None]
+Report = Callable[[float], object]
 
 
 class ChildProcess:

@@ -110,9 +110,7 @@ class VllmAdapter:
 
         self._model.enqueue(_token_prompts(prompts), parameters, use_tqdm=False)
         with Path(os.devnull).open("w") as nowhere:
-            outputs = self._model.wait_for_completion(
-                use_tqdm=partial(ReportingBar, file=nowhere)
-            )
+            outputs = self._model.wait_for_completion(use_tqdm=partial(ReportingBar, file=nowhere))
         return [[_completion(sample) for sample in output.outputs] for output in outputs]
 
     def score(self, prompts: Sequence[Sequence[int]]) -> list[tuple[list[int], np.ndarray]]:

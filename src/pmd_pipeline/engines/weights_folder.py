@@ -12,7 +12,7 @@ from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.weights import named_weights
 
-_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - files there lie in memory
+_MEMORY_FOLDER = Path("/dev/shm")
 
 
 @contextmanager
