@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pmd_pipeline.engines.errors import EngineFailedError
 
@@ -147,8 +147,8 @@ class ChildProcess:
         return "\n".join([*lines[-_LAST_LINES:], f"(its whole log: {self._log})"])
 
 
-def serve(connection: Connection, target: object) -> None:
-    """Answer calls of ``target``'s methods until the parent closes the connection.
+def serve(connection: Connection, target: object) -> NoReturn:
+    """Answer calls of ``target``'s methods until the parent closes the connection, then exit.
 
     A method that has a parameter ``report`` may call it with a number of finished units.
     """
@@ -157,7 +157,9 @@ def serve(connection: Connection, target: object) -> None:
         try:
             method, arguments = connection.recv()
         except EOFError:
-            return
+            # No clean-up of libraries, which may wait for threads that never end.
+            sys.stdout.flush()
+            os._exit(0)
         try:
             answer = ("done", _call(connection, getattr(target, method), arguments))
         except Exception as error:
