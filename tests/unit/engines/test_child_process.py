@@ -90,7 +90,7 @@ def test_a_call_that_takes_too_long_is_an_error() -> None:
 
 def test_a_process_that_ends_is_reported_with_its_status_and_last_words() -> None:
     child = start()
-    with pytest.raises(EngineFailedError, match="(?s)ended with status 3.*famous last words"):
+    with pytest.raises(EngineFailedError, match=r"(?s)ended with status 3.*famous last words"):
         child.call("end")
     child.close()
 
@@ -99,7 +99,7 @@ def test_a_process_killed_by_the_system_hints_at_memory() -> None:
     child = start()
     child.call("echo", value=0)
     os.kill(child.process_id, signal.SIGKILL)
-    with pytest.raises(EngineFailedError, match="(?s)signal 9.*gpu_memory_utilization"):
+    with pytest.raises(EngineFailedError, match=r"(?s)signal 9.*gpu_memory_utilization"):
         child.call("echo", value=1)
     child.close()
 
