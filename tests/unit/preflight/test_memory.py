@@ -14,7 +14,8 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
-from pmd_pipeline.policies.log_probs import LOGITS_PER_CHUNK, response_log_probs
+from pmd_pipeline.policies.log_probs import response_log_probs
+from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
 from pmd_pipeline.preflight.memory import (
     kv_cache_bytes_per_token,
     layer_activation_bytes,
@@ -72,7 +73,8 @@ def test_devices_share_the_state_and_round_up() -> None:
 
 
 def test_a_chunk_of_logits_is_bounded_however_long_the_micro_batch() -> None:
-    assert _memory(SHAPE).logits == 5 * 4 * LOGITS_PER_CHUNK
+    assert _memory(SHAPE, bfloat16=False).logits == 2 * 4 * LOGITS_PER_CHUNK
+    assert _memory(SHAPE, bfloat16=True).logits == (2 * 4 + 2) * LOGITS_PER_CHUNK
 
 
 def test_a_sequence_longer_than_a_micro_batch_is_computed_all_the_same() -> None:
