@@ -25,6 +25,7 @@ from pmd_pipeline.records import Completion
 
 TESTED_VERSIONS = "0.32."
 NUM_PROBE_PROMPTS = 4
+MAX_PROBE_PROMPT_TOKENS = 128  # where the whole policy lies in main memory, a CPU reads them
 _ADAPTER = "pmd_pipeline.engines.vllm_adapter"
 
 
@@ -35,6 +36,8 @@ class VllmEngine:
         EngineUnavailableError: If vLLM is not installed, or in another version than was tested.
     """
 
+    runs_policy_model = False
+
     def __init__(self, config: VllmEngineConfig) -> None:
         check_vllm_installed()
         self._config = config
@@ -43,7 +46,7 @@ class VllmEngine:
         self._loaded_version: int | None = None
         self._precision: Precision = "float32"
         self._max_model_len = 0
-        self._probe_prompts: list[Sequence[int]] = []
+        self._probe_prompts: list[list[int]] = []
         self._is_proven = False
 
     def set_policy(self, policy: Policy) -> None:
@@ -171,9 +174,11 @@ class VllmEngine:
         """Probe every copy once after each change of weights, always with the same prompts."""
         if self._is_proven:
             return
-        self._probe_prompts = self._probe_prompts or list(prompts[:NUM_PROBE_PROMPTS])
+        self._probe_prompts = self._probe_prompts or [
+            list(prompt[:MAX_PROBE_PROMPT_TOKENS]) for prompt in prompts[:NUM_PROBE_PROMPTS]
+        ]
         for replica in self._replicas:
-            scored = replica.call("score", prompts=[list(prompt) for prompt in self._probe_prompts])
+            scored = replica.call("score", prompts=self._probe_prompts)
             prove_weights(policy, scored, tolerance=self._tolerance(policy), sampler=replica.name)
         self._is_proven = True
 
