@@ -1,6 +1,5 @@
 """Engines that the tests share: each start of vLLM takes ten seconds and more."""
 
-import importlib.util
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,15 +10,6 @@ from pmd_pipeline.engines.vllm_engine import VllmEngine
 from pmd_pipeline.policies.policy import Policy
 
 SMALL = {"kv_cache_gib": 0.25}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, and skip it where there is no vLLM."""
-    for item in items:
-        if "tests/vllm" in item.path.as_posix():
-            item.add_marker(pytest.mark.vllm)
-            if importlib.util.find_spec("vllm") is None:
-                item.add_marker(pytest.mark.skip(reason="needs vLLM: make test-vllm"))
 
 
 @pytest.fixture(scope="session")

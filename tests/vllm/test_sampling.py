@@ -19,6 +19,8 @@ from pmd_pipeline.engines.vllm_engine import VllmEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Completion
 
+pytestmark = pytest.mark.vllm
+
 PROMPT = [1, 5, 10, 7, 12]
 PROMPTS = [PROMPT, [1, 4, 9], [1, 20], [1, 3, 3, 3, 11, 8]]
 

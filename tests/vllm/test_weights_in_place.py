@@ -16,6 +16,8 @@ from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Completion
 
 SAMPLING = SamplingConfig(max_new_tokens=12)
+pytestmark = pytest.mark.vllm
+
 PROMPTS = [[1, 5, 10, 7, 12], [1, 4, 9]]
 # Longer than a block of the prefix cache, which has 128 tokens on a CPU.
 LONG_PROMPT = [1, *np.random.default_rng(0).integers(3, 25, size=300).tolist()]

@@ -25,7 +25,7 @@ from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.policies.storage import save_policy
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.training.batch import to_batch
-from pmd_pipeline.training.processes import TrainingProcesses, TrainingProcessError
+from pmd_pipeline.training.processes import TrainingProcessError, TrainingProcesses
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import close_grading_pools, grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
