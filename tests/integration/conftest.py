@@ -120,14 +120,14 @@ class Project:
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status)
 
-    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a ``kedro`` command in a process of its own, as a user does."""
+    def kedro(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        """Run a ``kedro`` command in a process of its own, as a user does; timeout in seconds."""
         return subprocess.run(
             [sys.executable, "-m", "kedro", *arguments],
             cwd=self.path,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=timeout,
             check=False,
         )
 
