@@ -1,6 +1,7 @@
 """AdamW, its learning-rate schedule, and its state as named tensors."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -46,12 +47,17 @@ def learning_rate(
 
 
 def optimizer_state(policy: Policy, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the moments as ``<parameter name>.<moment>`` tensors; empty before the first step."""
-    return {
-        f"{name}.{key}": torch.as_tensor(value).detach().cpu()
-        for name, parameter in policy.model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
+    """Return the tensors of :func:`optimizer_tensors` on the CPU; empty before the first step."""
+    return {name: tensor.cpu() for name, tensor in optimizer_tensors(policy, optimizer)}
+
+
+def optimizer_tensors(
+    policy: Policy, optimizer: torch.optim.Optimizer
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the moments as ``<parameter name>.<moment>`` and tensor, where they are."""
+    for name, parameter in policy.model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            yield f"{name}.{key}", torch.as_tensor(value).detach()
 
 
 def restore_optimizer_state(

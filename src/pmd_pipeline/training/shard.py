@@ -15,7 +15,11 @@ from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import RolloutBatch
 from pmd_pipeline.training.batch import micro_batch_rows
-from pmd_pipeline.training.optimizer import build_optimizer, restore_optimizer_state
+from pmd_pipeline.training.optimizer import (
+    build_optimizer,
+    optimizer_tensors,
+    restore_optimizer_state,
+)
 from pmd_pipeline.training.peers import Peers
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharding import (
@@ -148,11 +152,10 @@ class Shard:
     def optimizer_state(self, _: None) -> dict[str, Tensor]:
         """Return the optimizer's tensors whole, on the CPU; in the driver alone."""
         gathered = {}
-        for name, parameter in self._policy.model.named_parameters():
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                full = gather_tensor(torch.as_tensor(value).detach())
-                if self._whole_model is not None:
-                    gathered[f"{name}.{key}"] = full.cpu()
+        for name, tensor in optimizer_tensors(self._policy, self._optimizer):
+            full = gather_tensor(tensor)
+            if self._whole_model is not None:
+                gathered[name] = full.cpu()
         return gathered
 
     def reset_optimizer(self, _: None) -> None:

@@ -47,14 +47,16 @@ SETUPS = {
 }
 
 
+TINY = EmbeddedPolicyConfig(
+    kind="embedded", hidden_size=32, num_heads=2, head_dim=16, feed_forward_size=64
+)
+
+
 class Together:
     """Makes both kinds of trainer from the same policy."""
 
     def __init__(self, folder: Path, processes: TrainingProcesses) -> None:
-        config = EmbeddedPolicyConfig(
-            kind="embedded", hidden_size=32, num_heads=2, head_dim=16, feed_forward_size=64
-        )
-        save_policy(build_policy(config, seed=0), folder / "start")
+        save_policy(build_policy(TINY, seed=0), folder / "start")
         self.start = PolicyReference(folder=folder / "start")
         self.folder = folder
         self._processes = processes
@@ -67,8 +69,8 @@ class Together:
             start or self.start, setup, compute, self._processes, whole_on_device=True
         )
 
-    def local(self, setup: TrainingSetup) -> LocalTrainer:
-        return LocalTrainer(self.start.load(ComputeConfig(device="cpu")), setup)
+    def local(self, setup: TrainingSetup, start: PolicyReference | None = None) -> LocalTrainer:
+        return LocalTrainer((start or self.start).load(ComputeConfig(device="cpu")), setup)
 
 
 def rounds_of(trainer: Trainer, setup: TrainingSetup, first: int, last: int) -> list[Any]:
@@ -151,6 +153,22 @@ def update_on_few_rollouts(together: Together) -> dict[str, Any]:
     return found
 
 
+def update_tied_weights(together: Together) -> dict[str, Any]:
+    """Update a model whose output head is its embedding: one parameter in two modules."""
+    policy = build_policy(TINY, seed=0)
+    policy.model.config.tie_word_embeddings = True
+    policy.model.tie_weights()
+    save_policy(policy, together.folder / "tied")
+    setup = SETUPS["pmd_mean"]
+    found = {}
+    for kind in (together.local, together.sharded):
+        trainer = kind(setup, PolicyReference(folder=together.folder / "tied"))
+        batch = batch_of(trainer, setup)
+        result = trainer.update(batch, torch.arange(16), learning_rate=1e-3, where="")
+        found[kind.__name__] = (result, end_state(trainer))
+    return found
+
+
 def update_on_nan(together: Together) -> dict[str, Any]:
     setup = SETUPS["pmd_mean"]
     trainer = together.sharded(setup)
@@ -203,6 +221,7 @@ def drive(folder: Path) -> None:
         "rounds": compare_rounds(together),
         "continued": continue_from_disk(together),
         "few rollouts": update_on_few_rollouts(together),
+        "tied weights": update_tied_weights(together),
         "nan": update_on_nan(together),
         "reset": reset_moments(together),
         "bfloat16": bfloat16_round(together),

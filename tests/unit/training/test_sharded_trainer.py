@@ -131,6 +131,16 @@ def test_a_process_with_fewer_rollouts_or_none_goes_along_and_adds_nothing(
 
 
 @pytest.mark.slow
+def test_tied_weights_stay_tied(together: dict[str, Any]) -> None:
+    expected, found = (together["tied weights"][kind] for kind in ("local", "sharded"))
+    assert found[0].gradient_norm == pytest.approx(expected[0].gradient_norm, rel=1e-5)
+    assert "lm_head.weight.exp_avg" not in found[1]
+    assert torch.equal(found[1]["lm_head.weight"], found[1]["model.embed_tokens.weight"])
+    for key, tensor in expected[1].items():
+        torch.testing.assert_close(found[1][key], tensor, rtol=1e-5, atol=1e-6, msg=key)
+
+
+@pytest.mark.slow
 def test_a_nan_in_any_process_names_its_rollout_and_leaves_the_policy(
     together: dict[str, Any],
 ) -> None:
