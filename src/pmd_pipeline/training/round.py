@@ -124,6 +124,8 @@ def run_round(
             updates.append(
                 update_policy(policy, optimizer, training_batch, rows, setup, where=where)
             )
+        # Gradients take as much as the weights, and neither measuring nor sampling needs them.
+        optimizer.zero_grad(set_to_none=True)
         cycles.append(
             _measure(
                 policy,
