@@ -76,15 +76,25 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         tokenizer.save_pretrained(partial)
 
 
-def load_policy(folder: Path, *, device: torch.device) -> Policy:
+def load_policy(
+    folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Policy:
     """Return the policy of a folder after checking that every file is whole.
+
+    Args:
+        folder: Where :func:`save_policy` left it.
+        device: Where the policy will live.
+        dtype: Of its weights.
 
     Raises:
         CheckpointError: If a file is missing, cut short or changed.
     """
     manifest = verify(folder)
     return load_policy_folder(
-        folder / manifest.path, policy_version=manifest.policy_version, device=device
+        folder / manifest.path,
+        policy_version=manifest.policy_version,
+        device=device,
+        dtype=dtype,
     )
 
 

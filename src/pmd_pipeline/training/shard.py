@@ -144,6 +144,8 @@ class Shard:
             )
         except NonFiniteUpdateError as error:
             return error
+        finally:
+            self._optimizer.zero_grad(set_to_none=True)
 
     def gather_policy(self, _: None) -> None:
         """Bring the driver's whole policy up to date."""

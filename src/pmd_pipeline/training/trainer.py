@@ -119,7 +119,10 @@ class LocalTrainer:
     ) -> UpdateResult:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        return update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
+        result = update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
+        # Gradients take as much as the weights, and neither measuring nor sampling needs them.
+        self._optimizer.zero_grad(set_to_none=True)
+        return result
 
     def optimizer_state(self) -> dict[str, Tensor]:
         return optimizer_state(self._policy, self._optimizer)
