@@ -3,7 +3,7 @@
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hardware import Hardware
-from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
+from pmd_pipeline.preflight.memory import FLOAT32_BYTES, TrainerMemory, trainer_memory
 from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
 
@@ -40,10 +40,18 @@ def memory_findings(
         num_devices=hardware.num_devices,
     )
     findings += _trainer_lines(trainer, hardware)
-    findings.append(
-        _peak(
-            "peak while updating", trainer.peak, trainer.peak, hardware, _update_remedy(experiment)
+    whole = _whole_policy_bytes(shape, engine, hardware)
+    if whole:
+        findings.append(
+            Finding(
+                section=SECTION,
+                subject="trainer: whole policy",
+                value=f"{_gib(whole)} on the first device, for the engine to run",
+            )
         )
+    updating = trainer.peak + whole
+    findings.append(
+        _peak("peak while updating", updating, updating, hardware, _update_remedy(experiment))
     )
     if engine is None:
         return findings
@@ -55,9 +63,20 @@ def memory_findings(
         else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}) where many "
         "responses reach their limit, or backend: vllm, whose cache grows with the text"
     )
-    least, most = trainer.resident + sampler.least, trainer.resident + sampler.most
+    resident = trainer.resident + whole
+    least, most = resident + sampler.least, resident + sampler.most
     findings.append(_peak("peak while sampling", least, most, hardware, remedy))
     return findings
+
+
+def _whole_policy_bytes(shape: ModelShape, engine: SamplerPlan | None, hardware: Hardware) -> int:
+    """Return what the first device holds beside its share, where the engine runs the policy itself.
+
+    An engine with a model of its own is given the weights from the machine's memory.
+    """
+    if hardware.num_devices == 1 or engine is None or engine.has_own_weights:
+        return 0
+    return shape.num_parameters * FLOAT32_BYTES
 
 
 def _positions(shape: ModelShape, longest: int) -> list[Finding]:

@@ -13,8 +13,17 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.launch import Launch, current_launch
 from pmd_pipeline.policies.policy import Policy, resolve_device
 from pmd_pipeline.training.member import Command, Member, connect
+from pmd_pipeline.training.peers import DEADLINE
 from pmd_pipeline.training.shard import ShardPlan
 from pmd_pipeline.training.worker import END, ENDED_KEY, FAILURE_KEY, command_key
+
+# What gloo says in the driver when another process is lost, and what it means.
+_SIGNS_OF_LOSS = {
+    "closed by peer": "the connection to a training process broke: it was killed, perhaps for want "
+    "of memory; torchrun says which and how",
+    "Timed out": f"a training process did not answer for {DEADLINE}; continue with "
+    "--only-missing-outputs",
+}
 
 
 class TrainingProcessError(ChildProcessError):
@@ -110,11 +119,9 @@ class TrainingProcesses:
             # The others are somewhere within the command: no further one can follow.
             self._announce_end()
             self._raise_failure(error)
-            if isinstance(error, RuntimeError) and "closed by peer" in str(error):
-                raise TrainingProcessError(
-                    "the connection to a training process broke: it was killed, perhaps for want "
-                    "of memory; torchrun says which and how"
-                ) from error
+            for sign, meaning in _SIGNS_OF_LOSS.items():
+                if isinstance(error, RuntimeError) and sign in str(error):
+                    raise TrainingProcessError(meaning) from error
             raise
 
     def _announce(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 
 import torch
@@ -37,6 +38,9 @@ from pmd_pipeline.training.update import (
     policy_log_probs,
     take_step,
 )
+
+# How the optimizer's state names the float32 master of a bfloat16 weight, after the weight's name.
+_MASTER = "master"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,25 +104,21 @@ class Shard:
         # FSDP computes in the plan's precision by itself; autocast stays out of it.
         self._policy = replace(plan.policy, precision="float32")
         self._forward = _LogProbs(self._policy, plan.setup)
-        shard_module(self._forward, peers, precision=plan.compute.precision)
         model = self._policy.model
+        self._masters = _raise_to_masters(model)
+        shard_module(self._forward, peers, precision=plan.compute.precision)
         scatter_weights(model, self._whole_model, peers)
         if plan.setup.training.gradient_checkpointing:
             model.gradient_checkpointing_enable(
                 gradient_checkpointing_kwargs={"use_reentrant": False}
             )
         self._optimizer = build_optimizer(self._policy, plan.setup.optimizer)
-        restored = {
-            name: scatter_tensor(whole_optimizer_state.get(name), tensor, peers)
-            if tensor.is_meta
-            else tensor
-            for name, tensor in plan.optimizer_state.items()
-        }
-        restore_optimizer_state(self._policy, self._optimizer, restored)
+        self._restore_optimizer(plan.optimizer_state, whole_optimizer_state)
 
     def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
         """Return log-probs and entropies of this process's rollouts, on the CPU."""
         self._policy.model.eval()
+        self._optimizer.zero_grad(set_to_none=True)  # as large as the weights, and used up
         result = collect_log_probs(batch, self._micro_batches(batch), self._log_probs_of)
         # Without a backward pass, the outermost weights would stay whole.
         for module in self._forward.modules():
@@ -154,7 +154,12 @@ class Shard:
     def optimizer_state(self, _: None) -> dict[str, Tensor]:
         """Return the optimizer's tensors whole, on the CPU; in the driver alone."""
         gathered = {}
-        for name, tensor in optimizer_tensors(self._policy, self._optimizer):
+        masters = [
+            (f"{name}.{_MASTER}", parameter.detach())
+            for name, parameter in self._policy.model.named_parameters()
+            if name in self._masters
+        ]
+        for name, tensor in chain(masters, optimizer_tensors(self._policy, self._optimizer)):
             full = gather_tensor(tensor)
             if self._whole_model is not None:
                 gathered[name] = full.cpu()
@@ -163,6 +168,29 @@ class Shard:
     def reset_optimizer(self, _: None) -> None:
         """Forget the optimizer's moments."""
         self._optimizer.state.clear()
+
+    def _restore_optimizer(self, plan: Mapping[str, Tensor], whole: Mapping[str, Tensor]) -> None:
+        """Divide the optimizer's tensors; ``whole`` holds them in the driver alone."""
+        suffix = f".{_MASTER}"
+        stored = {name.removesuffix(suffix) for name in plan if name.endswith(suffix)}
+        if plan and stored != self._masters:
+            raise ValueError(
+                f"the optimizer's state holds float32 masters of {len(stored)} weights, the policy "
+                f"has {len(self._masters)} in bfloat16: it was made with weights of another "
+                "precision; set it back to what it was"
+            )
+        parameters = dict(self._policy.model.named_parameters())
+        moments = {}
+        for name, tensor in plan.items():
+            value = tensor
+            if tensor.is_meta:
+                value = scatter_tensor(whole.get(name), tensor, self._peers)
+            if name.endswith(suffix):
+                with torch.no_grad():
+                    parameters[name.removesuffix(suffix)].copy_(value)
+            else:
+                moments[name] = value
+        restore_optimizer_state(self._policy, self._optimizer, moments)
 
     def _micro_batches(self, batch: RolloutBatch) -> list[Tensor]:
         """Return the rows of each micro-batch, as many in every process: the last may be empty."""
@@ -191,6 +219,19 @@ class Shard:
             rewards=torch.zeros(1, dtype=torch.float64),
             group_ids=torch.zeros(1, dtype=torch.long),
         )
+
+
+def _raise_to_masters(model: nn.Module) -> set[str]:
+    """Make trainable bfloat16 weights float32 and return their names.
+
+    A share is what the optimizer steps, so it is the master; rounded, it is gathered to compute.
+    """
+    names = set()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.dtype == torch.bfloat16:
+            parameter.data = parameter.data.float()
+            names.add(name)
+    return names
 
 
 class _LogProbs(nn.Module):

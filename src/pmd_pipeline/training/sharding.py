@@ -82,7 +82,7 @@ def scatter_tensor(source: Tensor | None, like: Tensor, peers: Peers) -> DTensor
     if source is None:
         whole = torch.empty(like.shape, dtype=like.dtype, device=peers.device)
     else:
-        whole = source.detach().to(peers.device)
+        whole = source.detach().to(peers.device, like.dtype)
     return distribute_tensor(whole, peers.mesh, [Shard(0)], src_data_rank=0)
 
 

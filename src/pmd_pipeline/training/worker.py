@@ -6,8 +6,12 @@ waiting for one needs no deadline while everything within one has.
 
 import itertools
 import signal
+import sys
 import traceback
 from typing import cast
+
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import Store
 
 from pmd_pipeline.launch import Launch
 from pmd_pipeline.training.member import LONGEST_WAIT, Command, Member, connect
@@ -33,13 +37,10 @@ def serve(launch: Launch) -> int:
     store = connect(launch)
     member = Member(launch, store)
     try:
-        for number in itertools.count():
-            store.wait([command_key(number)], LONGEST_WAIT)
-            command, _, device_type = store.get(command_key(number)).decode().partition(" ")
-            if command == END:
-                member.leave()
-                return 0
-            member.execute(cast(Command, command), device_type)
+        _follow(store, member)
+    except dist.DistNetworkError:
+        print("the store is gone, and with it torchrun or the driver", file=sys.stderr)
+        return 1
     except Exception as error:
         if store.check([ENDED_KEY]):
             return 0  # the driver has gone in the middle of a command, and says why itself
@@ -47,4 +48,14 @@ def serve(launch: Launch) -> int:
         message = f"training process {launch.rank}: {type(error).__name__}: {error}"
         store.compare_set(FAILURE_KEY, "", message)  # only the first error is the cause
         return 1
-    raise AssertionError("itertools.count ends never")
+    return 0
+
+
+def _follow(store: Store, member: Member) -> None:
+    for number in itertools.count():
+        store.wait([command_key(number)], LONGEST_WAIT)
+        command, _, device_type = store.get(command_key(number)).decode().partition(" ")
+        if command == END:
+            member.leave()
+            return
+        member.execute(cast(Command, command), device_type)
