@@ -147,13 +147,14 @@ class VllmEngine:
 
     def _start(self, folder: object) -> None:
         config = self._config
+        num_copies = self._num_copies()
         self._replicas = [
             ChildProcess(
                 _ADAPTER,
                 environment=self._environment(i),
-                name="vLLM" if config.data_parallel_size == 1 else f"vLLM copy {i + 1}",
+                name="vLLM" if num_copies == 1 else f"vLLM copy {i + 1}",
             )
-            for i in range(config.data_parallel_size)
+            for i in range(num_copies)
         ]
         try:
             self._call_all("start", folder=folder, config=config, precision=self._precision)
@@ -200,22 +201,36 @@ class VllmEngine:
             environment["CUDA_VISIBLE_DEVICES"] = self._devices(replica)
         return environment
 
-    def _devices(self, replica: int) -> str:
-        """Return the GPUs of a copy: so many each, one copy after the other."""
-        configured = os.environ.get("CUDA_VISIBLE_DEVICES")
-        visible = (
-            configured.split(",")
-            if configured
-            else [str(i) for i in range(torch.cuda.device_count())]
-        )
-        size = self._config.tensor_parallel_size
-        if len(visible) < size * self._config.data_parallel_size:
+    def _num_copies(self) -> int:
+        """Return how many copies of the model run.
+
+        Raises:
+            ValueError: If there are fewer GPUs than they need.
+        """
+        wanted, size = self._config.data_parallel_size, self._config.tensor_parallel_size
+        if not self._on_gpu:
+            return 1 if wanted == "auto" else wanted
+        num_visible = len(_visible_devices())
+        num_copies = max(1, num_visible // size) if wanted == "auto" else wanted
+        if num_visible < size * num_copies:
             raise ValueError(
                 f"rollout_engine.options: tensor_parallel_size {size} x data_parallel_size "
-                f"{self._config.data_parallel_size} needs as many GPUs, {len(visible)} are "
-                "visible; lower one of them"
+                f"{num_copies} needs {size * num_copies} GPUs, {num_visible} are visible; lower "
+                "one of them"
             )
-        return ",".join(visible[replica * size : (replica + 1) * size])
+        return num_copies
+
+    def _devices(self, replica: int) -> str:
+        """Return the GPUs of a copy: so many each, one copy after the other."""
+        size = self._config.tensor_parallel_size
+        return ",".join(_visible_devices()[replica * size : (replica + 1) * size])
+
+
+def _visible_devices() -> list[str]:
+    configured = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if configured:
+        return configured.split(",")
+    return [str(i) for i in range(torch.cuda.device_count())]
 
 
 def check_vllm_installed() -> None:

@@ -5,6 +5,7 @@ from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.memory import FLOAT32_BYTES, TrainerMemory, trainer_memory
 from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
 
 SECTION = "Memory of each device, estimated"
@@ -57,6 +58,10 @@ def memory_findings(
         return findings
     sampler = sampler_memory(shape, engine, longest_sequence_tokens=longest)
     findings += _sampler_lines(trainer, sampler, engine, hardware)
+    if engine.has_own_weights and hardware.is_gpu and hardware.memory_bytes is not None:
+        return findings + reserved_findings(
+            trainer, sampler, engine, device_bytes=hardware.memory_bytes
+        )
     remedy = (
         "more GPUs (each holds less of the trainer), or a larger tensor_parallel_size of the engine"
         if engine.batch_size is None
