@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 from helpers import PROJECT
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 from pmd_pipeline.engines import vllm_engine
 from pmd_pipeline.policies.embedded import VOCABULARY, build_tokenizer
@@ -32,6 +32,32 @@ def make_tied_policy(seed: int = 0, num_key_value_heads: int = 1) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config).eval()
+    return Policy(model=model, tokenizer=build_tokenizer())
+
+
+def make_mixture_policy() -> Policy:
+    """Return a small mixture of experts."""
+    config = Qwen3MoeConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=64,
+        intermediate_size=128,
+        moe_intermediate_size=64,
+        num_experts=4,
+        num_experts_per_tok=2,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,
+        max_position_embeddings=512,
+        norm_topk_prob=True,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Qwen3MoeForCausalLM(config).eval()
     return Policy(model=model, tokenizer=build_tokenizer())
 
 

@@ -10,7 +10,9 @@ from pmd_pipeline.engines.child_process import serve
 
 def break_adapter(what: str) -> None:
     if what == "stale output head":
-        vllm_adapter.PolicyWorkerExtension.repack_output_heads = lambda self: None
+        vllm_adapter.PolicyWorkerExtension.repack_output_head = lambda self, module: None
+    elif what == "stale experts":
+        vllm_adapter.PolicyWorkerExtension.repack_experts = lambda self, module: None
     elif what == "prefix cache kept":
         vllm_adapter.vllm.LLM.reset_prefix_cache = lambda self: True
     elif what == "seeds as they come":

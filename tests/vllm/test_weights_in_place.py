@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from vllm_helpers import break_adapter, make_tied_policy, update
+from vllm_helpers import break_adapter, make_mixture_policy, make_tied_policy, update
 
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.errors import StaleSamplerError
@@ -118,6 +118,29 @@ def test_a_stale_tied_output_head_stops_the_run(
     sample(engine, policy, PROMPTS)
     update(policy)
     with pytest.raises(StaleSamplerError, match="does not have the policy's weights"):
+        sample(engine, policy, PROMPTS)
+
+
+def test_the_experts_of_a_mixture_are_the_new_policys(
+    start_engine: Callable[..., VllmEngine],
+) -> None:
+    policy, engine = make_mixture_policy(), start_engine()
+    sample(engine, policy, PROMPTS)
+    update(policy)
+    assert largest_error(policy, PROMPTS, sample(engine, policy, PROMPTS)) < 1e-4
+
+
+def test_stale_experts_stop_the_run(
+    start_engine: Callable[..., VllmEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the packing, vLLM computes on a CPU with experts that are in no layout it knows."""
+    if torch.cuda.is_available():
+        pytest.skip("on a GPU vLLM itself brings experts into their layout")
+    break_adapter(monkeypatch, "stale experts")
+    policy, engine = make_mixture_policy(), start_engine()
+    sample(engine, policy, PROMPTS)
+    update(policy)
+    with pytest.raises(StaleSamplerError):
         sample(engine, policy, PROMPTS)
 
 

@@ -142,16 +142,26 @@ class PolicyWorkerExtension:
         """Load the safetensors files of a folder in place."""
         self.model_runner.reload_weights(weights_iterator=_stored_tensors(Path(folder)))
         if current_platform.is_cpu():
-            self.repack_output_heads()
+            for module in self.model_runner.get_model().modules():
+                self.repack_output_head(module)
+                self.repack_experts(module)
 
-    def repack_output_heads(self) -> None:
+    def repack_output_head(self, module: torch.nn.Module) -> None:
         """Give an output head that is tied to the embedding the new weights too.
 
         On a CPU it computes with a packed copy, which reloading leaves as it was.
         """
-        for module in self.model_runner.get_model().modules():
-            if isinstance(module, VocabParallelEmbedding):
-                module.quant_method.process_weights_after_loading(module)
+        if isinstance(module, VocabParallelEmbedding):
+            module.quant_method.process_weights_after_loading(module)
+
+    def repack_experts(self, module: torch.nn.Module) -> None:
+        """Bring a mixture's experts into the layout that they are computed in.
+
+        On a CPU that is a packed one, which reloading fills with weights that are not packed.
+        """
+        kernel = getattr(getattr(module, "quant_method", None), "moe_kernel", None)
+        if kernel is not None:
+            kernel.fused_experts.process_weights_after_loading(module)
 
 
 def spaced_seed(seed: int) -> int:
