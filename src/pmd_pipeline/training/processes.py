@@ -4,7 +4,7 @@ import functools
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,8 +63,8 @@ class TrainingProcesses:
         self._num_commands = 0
         self._num_starts = 0
         self._has_ended = False
-        if threading.current_thread() is threading.main_thread():
-            self._former_handler = signal.signal(signal.SIGTERM, self._on_termination)
+        self._former_handler = signal.getsignal(signal.SIGTERM)
+        _handle_termination(self._on_termination)
 
     def start(
         self,
@@ -107,6 +107,7 @@ class TrainingProcesses:
         if not self._has_ended:
             self._announce_end()
             self._member.leave()
+            _handle_termination(self._former_handler)
 
     def _call(self, command: Command, arguments: Sequence[Any], **whole: Any) -> list[Any]:
         if self._has_ended:
@@ -146,8 +147,10 @@ class TrainingProcesses:
         if callable(self._former_handler):
             self._former_handler(number, frame)
         else:
-            _interrupt()
+            raise KeyboardInterrupt
 
 
-def _interrupt() -> NoReturn:
-    raise KeyboardInterrupt
+def _handle_termination(handler: Any) -> None:
+    # Python takes signals in the main thread alone, and lets no other say what to do with them.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
