@@ -11,6 +11,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.policies.lora import add_adapter
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.training.metrics import round_metrics
@@ -21,6 +22,7 @@ from pmd_pipeline.training.optimizer import (
 )
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import grading_pool_for
+from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.tables import round_to_table
 from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
@@ -57,6 +59,10 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
         policy = start.load(compute)
+        if training.lora is not None and policy.base_folder is None:
+            # The same for every algorithm, so that they all start from one policy.
+            adapter_seed = derive_seed(seed, "adapter")
+            add_adapter(policy, training.lora, base_folder=start.folder, seed=adapter_seed)
         optimizer = build_optimizer(policy, setup.optimizer)
         restore_optimizer_state(policy, optimizer, start.load_optimizer_state())
         for result in run_rounds(
