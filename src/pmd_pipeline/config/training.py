@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -59,6 +60,9 @@ class TrainingConfig(StrictModel):
         default=16_384, ge=1, description="padded tokens of one backward pass; never the gradient's"
     )
     gradient_checkpointing: bool = False
+    lora: LoraConfig | None = Field(
+        default=None, description="train adapters on the frozen initial policy; null: all weights"
+    )
     behaviour_log_probs: Literal["trainer", "sampler"] = Field(
         default="trainer",
         description="trainer: recomputed before the first mini-batch; sampler: as sampled",

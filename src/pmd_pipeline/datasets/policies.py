@@ -137,6 +137,23 @@ class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]])
         return {"path": str(self._path)}
 
 
+def stored_policy(path: Path) -> Path:
+    """Return the folder of a policy: ``path`` itself, or the last state of a phase.
+
+    Raises:
+        ValueError: If there is no policy.
+    """
+    if (path / MANIFEST_NAME).is_file():
+        return path
+    folders = _round_folders(path)
+    if not folders:
+        raise ValueError(
+            f"no policy lies in {path}; name a folder below data/06_models: initial, a phase such "
+            "as pmd_mean/phase_1, or one of its rounds"
+        )
+    return folders[-1]
+
+
 def _round_folders(path: Path) -> list[Path]:
     return sorted(path.glob("round_*"))
 

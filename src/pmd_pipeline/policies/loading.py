@@ -1,7 +1,7 @@
 """Models and tokenizers from local folders or the hub, and the embedded default."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import (
@@ -19,6 +19,9 @@ from pmd_pipeline.config.policy import (
 from pmd_pipeline.policies.embedded import build_policy, build_tokenizer
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
+
+# "auto": as the weights are stored.
+WeightDtype = torch.dtype | Literal["auto"]
 
 
 class PolicyLoadError(ValueError):
@@ -68,7 +71,7 @@ def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBas
 
 
 def load_policy_folder(
-    folder: Path, *, policy_version: int, device: torch.device, dtype: torch.dtype
+    folder: Path, *, policy_version: int, device: torch.device, dtype: WeightDtype
 ) -> Policy:
     """Return the policy that :func:`pmd_pipeline.policies.storage.save_policy` left in a folder."""
     model = load_model(str(folder), dtype=dtype)
@@ -81,7 +84,7 @@ def load_tokenizer_folder(folder: Path) -> PreTrainedTokenizerBase:
     return _load_tokenizer_from(str(folder))
 
 
-def load_model(location: str, *, dtype: torch.dtype, **hub_arguments: Any) -> PreTrainedModel:
+def load_model(location: str, *, dtype: WeightDtype, **hub_arguments: Any) -> PreTrainedModel:
     """Return a causal language model in evaluation mode, from safetensors alone."""
     try:
         model = AutoModelForCausalLM.from_pretrained(

@@ -1,6 +1,7 @@
 """A live policy: a model with its tokenizer."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,12 +19,14 @@ class Policy:
         tokenizer: Its tokenizer.
         policy_version: Optimizer updates since the initial policy.
         precision: Of the matrix products, in training and in an engine that shares the model.
+        base_folder: Where the frozen policy lies that an adapter is on; None without an adapter.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     policy_version: int = 0
     precision: Precision = "float32"
+    base_folder: Path | None = None
 
     @property
     def device(self) -> torch.device:

@@ -16,6 +16,7 @@ from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.shard import ShardPlan, UpdateShare
 from pmd_pipeline.training.sharding import without_weights
 from pmd_pipeline.training.shares import balanced_shares, rollout_tokens
+from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
     NonFiniteElsewhereError,
     NonFiniteUpdateError,
@@ -56,7 +57,7 @@ class ShardedTrainer:
             ValueError: If the optimizer's state is another model's.
         """
         place = compute if whole_on_device else compute.model_copy(update={"device": "cpu"})
-        self._whole = start.load(place)
+        self._whole = load_start(start, setup, place)
         self._processes = processes
         self._setup = setup
         self.policy_version = self._whole.policy_version

@@ -19,6 +19,7 @@ from pmd_pipeline.training.optimizer import (
 from pmd_pipeline.training.processes import training_processes
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
     TrainingBatch,
     UpdateResult,
@@ -87,7 +88,7 @@ def start_trainer(
             training_processes(),
             whole_on_device=engine.runs_policy_model,
         )
-    trainer = LocalTrainer(start.load(compute), setup)
+    trainer = LocalTrainer(load_start(start, setup, compute), setup)
     trainer.restore_optimizer(start.load_optimizer_state())
     return trainer
 

@@ -112,11 +112,13 @@ def test_the_peak_is_the_gradients_and_two_chunks_of_logits(bfloat16: bool) -> N
 
 
 @pytest.mark.slow
-def test_the_peak_is_at_most_a_quarter_at_the_vocabulary_of_qwen() -> None:
+def test_the_peak_at_the_vocabulary_of_qwen_is_at_most_a_quarter_of_three_times_all_logits() -> (
+    None
+):
     """What the passes add to the memory of a process, measured by the benchmark."""
     script = PROJECT / "benchmarks" / "log_prob_memory.py"
     sizes = ("--num-tokens=4096", "--vocabulary-size=151936", "--hidden-size=8")
-    how = ("--json", "--device=cpu", "--num-threads=1", "--ways", "naive", "own")
+    how = ("--json", "--device=cpu", "--num-threads=1", "--ways=own")
     output = subprocess.run(
         [sys.executable, script, *sizes, *how],
         check=True,
@@ -124,9 +126,8 @@ def test_the_peak_is_at_most_a_quarter_at_the_vocabulary_of_qwen() -> None:
         text=True,
         env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
     ).stdout
-    naive, own = json.loads(output).values()
-    assert naive["peak_bytes"] > 2 * 4 * 4096 * 151_936
-    assert own["peak_bytes"] < naive["peak_bytes"] / 4
+    # The naive way takes three times all logits: the test above.
+    assert json.loads(output)["own"]["peak_bytes"] < 3 * 4 * 4096 * 151_936 / 4
 
 
 @contextmanager
