@@ -16,8 +16,10 @@ from helpers import make_algorithm, make_rollouts, make_setup
 from pmd_pipeline.algorithms import advantages, rollout_weights
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.training import OptimizerConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.launch import take_launch
 from pmd_pipeline.policies.embedded import build_policy
@@ -30,6 +32,7 @@ from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import close_grading_pools, grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 from pmd_pipeline.training.update import NonFiniteUpdateError, TrainingBatch
 from pmd_pipeline.training.worker import serve
@@ -44,6 +47,11 @@ SETUPS = {
         make_algorithm(kind="grpo"), micro_batch_tokens=60, gradient_checkpointing=True
     ),
     "gspo": make_setup(make_algorithm(kind="gspo")),
+    "adapter": make_setup(
+        make_algorithm(),
+        lora=LoraConfig(rank=4),
+        optimizer=OptimizerConfig(learning_rate=1e-2),
+    ),
 }
 
 
@@ -70,7 +78,8 @@ class Together:
         )
 
     def local(self, setup: TrainingSetup, start: PolicyReference | None = None) -> LocalTrainer:
-        return LocalTrainer((start or self.start).load(ComputeConfig(device="cpu")), setup)
+        compute = ComputeConfig(device="cpu")
+        return LocalTrainer(load_start(start or self.start, setup, compute), setup)
 
 
 def rounds_of(trainer: Trainer, setup: TrainingSetup, first: int, last: int) -> list[Any]:
