@@ -43,7 +43,6 @@ SETUPS = {
     "grpo_in_many_parts": make_setup(
         make_algorithm(kind="grpo"), micro_batch_tokens=60, gradient_checkpointing=True
     ),
-    "gspo": make_setup(make_algorithm(kind="gspo")),
 }
 
 
