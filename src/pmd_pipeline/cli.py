@@ -15,12 +15,13 @@ from kedro.io import DatasetError
 
 from pmd_pipeline.cli_preflight import preflight_command
 from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.engines.errors import EngineError
 from pmd_pipeline.study_commands.commands import study_group
 
 ERROR_LOG = Path("data") / "last_error.log"
 
 # What a user's mistake or the machine can cause; anything else is our mistake and shows itself.
-_EXPECTED = (ValueError, OSError, DatasetError)
+_EXPECTED = (ValueError, OSError, DatasetError, EngineError)
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="pmd_pipeline")

@@ -13,9 +13,9 @@ from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.training.metrics import round_metrics
-from pmd_pipeline.training.optimizer import build_optimizer
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import grading_pool_for
+from pmd_pipeline.training.trainer import LocalTrainer
 
 pytestmark = pytest.mark.gpu
 
@@ -38,8 +38,7 @@ def test_a_round_on_the_gpu(tiny_policy: Policy, precision: str, largest_mismatc
     engine = TransformersEngine(TransformersEngineConfig())
     results = list(
         run_rounds(
-            tiny_policy,
-            build_optimizer(tiny_policy, setup.optimizer),
+            LocalTrainer(tiny_policy, setup),
             engine,
             prompts,
             setup,

@@ -24,6 +24,12 @@ class ComputeConfig(StrictModel):
         description="of the model, also on disk and in the sampler; the optimizer keeps float32 "
         "copies of bfloat16 weights, and its moments in float32 in any case",
     )
+    preflight: Literal["require", "warn"] = Field(
+        default="require",
+        exclude=True,  # no result depends on it, so no run records it
+        description="a run of a pretrained policy whose preflight fails does not start; warn: it "
+        "starts all the same, for where the estimates are wrong",
+    )
 
     @model_validator(mode="after")
     def _products_fit_weights(self) -> Self:

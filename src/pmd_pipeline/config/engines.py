@@ -1,8 +1,12 @@
 """Options of the rollout engines."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.compute import Precision
 
 
 class TransformersEngineConfig(StrictModel):
@@ -12,3 +16,98 @@ class TransformersEngineConfig(StrictModel):
     compact_every: int = Field(
         default=8, ge=1, description="tokens between two removals of finished rows"
     )
+
+
+class VllmEngineConfig(StrictModel):
+    """The engine that samples with vLLM, in processes of its own.
+
+    Names are vLLM's where it has one for the same thing.
+    """
+
+    precision: Precision | None = Field(
+        default=None, description="of the sampler's weights and arithmetic; null: the trainer's"
+    )
+    tensor_parallel_size: int = Field(
+        default=1, ge=1, description="devices that share one copy of the weights"
+    )
+    data_parallel_size: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto",
+        description="copies of the model, each on devices of its own; auto: as many as there are "
+        "GPUs for, one on a CPU",
+    )
+    gpu_memory_utilization: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="share of each GPU for weights and cache; the trainer needs the rest",
+    )
+    kv_cache_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="keys and values, for each device; null: what gpu_memory_utilization leaves on "
+        "a GPU, 1 on a CPU",
+    )
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="longest prompt and response together; null: what the model knows and the "
+        "cache holds",
+    )
+    max_num_seqs: int | None = Field(
+        default=None, ge=1, description="responses decoded side by side; null: vLLM's choice"
+    )
+    enforce_eager: Literal["auto"] | bool = Field(
+        default="auto",
+        description="true: nothing is compiled; auto: compile on GPUs, where it pays",
+    )
+    enable_prefix_caching: bool = Field(
+        default=True, description="keep keys and values of prompts until the next update"
+    )
+    sleep_between_uses: bool = Field(
+        default=True,
+        description="give the GPU's memory to the trainer after sampling; on a CPU: nothing",
+    )
+    num_threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of each copy; null: as many as torch has here"
+    )
+    probe_tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        description="largest mean difference of log-probs between trainer and sampler, nats; "
+        "null: 1e-3 in float32, 0.1 where either side computes in bfloat16",
+    )
+    timeout_seconds: float = Field(
+        default=900, gt=0, description="for starting, and for taking new weights"
+    )
+
+
+EngineConfig = TransformersEngineConfig | VllmEngineConfig
+_BACKENDS: dict[str, type[EngineConfig]] = {
+    "transformers": TransformersEngineConfig,
+    "vllm": VllmEngineConfig,
+}
+
+
+class EngineEntryError(ValueError):
+    """The catalog's ``rollout_engine`` is wrong; the message names the option."""
+
+
+def parse_engine(backend: str, options: Mapping[str, Any] | None) -> EngineConfig:
+    """Return the options of the catalog's entry ``rollout_engine``.
+
+    Raises:
+        EngineEntryError: If no engine has this name, or an option is wrong.
+    """
+    if backend not in _BACKENDS:
+        raise EngineEntryError(
+            f"rollout_engine.backend: no engine is called {backend!r}; choose one of "
+            f"{', '.join(_BACKENDS)}"
+        )
+    try:
+        return _BACKENDS[backend].model_validate(dict(options or {}))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (found {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise EngineEntryError("rollout_engine.options." + "; ".join(lines)) from None

@@ -3,17 +3,14 @@
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
-from pydantic import ValidationError
 
-from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.config.engines import EngineEntryError, parse_engine
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.engines.transformers_engine import TransformersEngine
-
-_BACKENDS = ("transformers",)
+from pmd_pipeline.engines.choice import check_available, make_engine
 
 
 class RolloutEngineDataset(AbstractDataset[NoReturn, RolloutEngine]):
-    """Loading starts the engine once; it is closed after its last consumer has run."""
+    """Loading makes the engine once; it is closed after its last consumer has run."""
 
     def __init__(
         self,
@@ -22,22 +19,21 @@ class RolloutEngineDataset(AbstractDataset[NoReturn, RolloutEngine]):
         options: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        if backend not in _BACKENDS:
-            raise DatasetError(
-                f"rollout_engine.backend: no engine is called {backend!r}; choose one of "
-                f"{', '.join(_BACKENDS)}"
-            )
         try:
-            self._options = TransformersEngineConfig.model_validate(options or {})
-        except ValidationError as error:
-            raise DatasetError(f"rollout_engine.options: {error}") from None
+            self._config = parse_engine(backend, options)
+        except EngineEntryError as error:
+            raise DatasetError(str(error)) from None
         self._backend = backend
         self._engine: RolloutEngine | None = None
         self.metadata = metadata
 
+    def check_available(self) -> None:
+        """Raise EngineUnavailableError if the engine's library is not installed here."""
+        check_available(self._config)
+
     def load(self) -> RolloutEngine:
         if self._engine is None:
-            self._engine = TransformersEngine(self._options)
+            self._engine = make_engine(self._config)
         return self._engine
 
     def save(self, data: NoReturn) -> None:
@@ -52,4 +48,4 @@ class RolloutEngineDataset(AbstractDataset[NoReturn, RolloutEngine]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"backend": self._backend, **self._options.model_dump()}
+        return {"backend": self._backend, **self._config.model_dump()}

@@ -1,8 +1,9 @@
 """What happens around a run: checks before it, threads and libraries, engines closed after it."""
 
+import logging
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -11,6 +12,11 @@ from kedro.pipeline import Pipeline
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.stages import stage_of
+
+if TYPE_CHECKING:
+    from pmd_pipeline.datasets.engines import RolloutEngineDataset
+
+_logger = logging.getLogger(__name__)
 
 
 class LifecycleHook:
@@ -30,13 +36,14 @@ class LifecycleHook:
         self._context = context
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         # Every command imports this module; what takes seconds to import is for runs alone.
         import torch
         import transformers
 
         from pmd_pipeline.policies.loading import check_weights_present
         from pmd_pipeline.policies.policy import resolve_device
+        from pmd_pipeline.training.processes import check_processes
 
         assert self._context is not None
         experiment = self._context.experiment
@@ -45,7 +52,12 @@ class LifecycleHook:
         policy = experiment.policy_initialisation.policy
         if "policy_initialisation" in stages and isinstance(policy, PretrainedPolicyConfig):
             check_weights_present(policy)
+        for engine in _engines(pipeline, catalog):
+            engine.check_available()
+            if isinstance(policy, PretrainedPolicyConfig):
+                check_preflight(self._context)
         resolve_device(experiment.compute)
+        check_processes(experiment.compute)
         if experiment.compute.num_threads is not None:
             torch.set_num_threads(experiment.compute.num_threads)
         # Their bars for loading a few small files only hide ours.
@@ -62,7 +74,9 @@ class LifecycleHook:
     def _close(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         from pmd_pipeline.training.sampling import close_grading_pools
 
-        _release_engines(pipeline, catalog)
+        # Kedro releases no dataset that is an input of the whole pipeline.
+        for engine in _engines(pipeline, catalog):
+            engine.release()
         if not self._keeps_graders:
             close_grading_pools()
 
@@ -81,12 +95,35 @@ def check_writable(data_root: Path) -> None:
         ) from error
 
 
-def _release_engines(pipeline: Pipeline, catalog: Any) -> None:
+def check_preflight(context: ExperimentContext) -> None:
+    """Look at everything that a run needs, as ``kedro preflight`` does, and log what may hurt.
+
+    Raises:
+        PreflightError: If the run cannot work, unless ``compute.preflight`` is ``warn``.
+    """
+    from pmd_pipeline.preflight import PreflightError, Request, require_ready, warnings_of
+
+    request = Request(
+        parameters=context.config_loader["parameters"],
+        engine=context.config_loader["catalog"]["rollout_engine"],
+        data_root=context.data_root,
+    )
+    try:
+        findings = require_ready(request)
+    except PreflightError as error:
+        if context.experiment.compute.preflight == "require":
+            raise
+        _logger.warning("%s", error)
+        return
+    for finding in warnings_of(findings):
+        _logger.warning("%s: %s; %s", finding.subject, finding.value, finding.remedy)
+    _logger.info("Preflight: nothing stands in the way of this run.")
+
+
+def _engines(pipeline: Pipeline, catalog: Any) -> "list[RolloutEngineDataset]":
+    """Return the engines that a pipeline takes as inputs."""
     from pmd_pipeline.datasets.engines import RolloutEngineDataset
 
-    # Kedro releases no dataset that is an input of the whole pipeline.
-    for name in pipeline.inputs():
-        if not name.startswith(("params:", "parameters")):
-            dataset = catalog.get(name)
-            if isinstance(dataset, RolloutEngineDataset):
-                dataset.release()
+    names = [name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))]
+    datasets = [catalog.get(name) for name in names]
+    return [dataset for dataset in datasets if isinstance(dataset, RolloutEngineDataset)]

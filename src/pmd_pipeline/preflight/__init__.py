@@ -1,6 +1,6 @@
 """Whether a run can work, and what it will take, before it starts."""
 
-from pmd_pipeline.preflight.findings import Finding, failures
+from pmd_pipeline.preflight.findings import Finding, failures, warnings_of
 from pmd_pipeline.preflight.hardware import PlannedDevices
 from pmd_pipeline.preflight.plan import PreflightError, Request, plan_run, require_ready
 from pmd_pipeline.preflight.table import format_plan
@@ -16,4 +16,5 @@ __all__ = [
     "format_plan",
     "plan_run",
     "require_ready",
+    "warnings_of",
 ]

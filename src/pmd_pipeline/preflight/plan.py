@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pmd_pipeline.config.compute import Precision
+from pmd_pipeline.config.engines import EngineEntryError
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 from pmd_pipeline.preflight.findings import Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
@@ -15,7 +16,7 @@ from pmd_pipeline.preflight.model_config import ModelConfigError, find_model_con
 from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
 from pmd_pipeline.preflight.packages import check_packages
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
-from pmd_pipeline.preflight.sampler import EngineEntryError, SamplerPlan, plan_sampler
+from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
 from pmd_pipeline.preflight.sources import check_sources
 from pmd_pipeline.preflight.storage import check_disk, disk_need
 from pmd_pipeline.preflight.work_findings import work_findings

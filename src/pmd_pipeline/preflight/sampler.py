@@ -4,20 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from pmd_pipeline.config.compute import Precision
-from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.config.engines import (
+    EngineEntryError,
+    TransformersEngineConfig,
+    parse_engine,
+)
 from pmd_pipeline.preflight.memory import (
     BFLOAT16_BYTES,
     FLOAT32_BYTES,
     kv_cache_bytes_per_token,
 )
 from pmd_pipeline.preflight.model_shape import ModelShape
-
-
-class EngineEntryError(ValueError):
-    """The catalog's ``rollout_engine`` is wrong; the message names the option."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +29,10 @@ class SamplerPlan:
         tensor_parallel_size: Devices that share one copy of the weights.
         batch_size: Responses decoded side by side whatever their length; None where the engine
             takes as many as there is room for.
+        memory_fraction: Of each GPU that the engine takes for itself; None where it takes what it
+            needs, or ``cache_bytes``.
+        cache_bytes: Keys and values that the engine sets aside on each device; None where
+            ``memory_fraction`` decides.
     """
 
     backend: str
@@ -38,6 +40,8 @@ class SamplerPlan:
     element_bytes: int
     tensor_parallel_size: int
     batch_size: int | None
+    memory_fraction: float | None = None
+    cache_bytes: int | None = None
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -59,6 +63,12 @@ class SamplerMemory:
     weights: int
     cache_per_sequence: int
     cache: int
+
+    def reserved(self, plan: SamplerPlan, *, device_bytes: int) -> int:
+        """Return what an engine with weights of its own sets aside on a GPU."""
+        if plan.memory_fraction is not None:
+            return int(plan.memory_fraction * device_bytes)
+        return self.weights + (plan.cache_bytes or self.cache)
 
     @property
     def least(self) -> int:
@@ -85,12 +95,8 @@ def plan_sampler(entry: Mapping[str, Any], *, trainer_precision: Precision) -> S
     if "backend" not in entry:
         raise EngineEntryError("rollout_engine names no backend: add backend: transformers or vllm")
     backend = str(entry["backend"])
-    options = dict(entry["options"] or {}) if "options" in entry else {}
-    if backend == "transformers":
-        try:
-            config = TransformersEngineConfig.model_validate(options)
-        except ValidationError as error:
-            raise EngineEntryError(f"rollout_engine.options: {error}") from None
+    config = parse_engine(backend, entry.get("options"))
+    if isinstance(config, TransformersEngineConfig):
         return SamplerPlan(
             backend=backend,
             has_own_weights=False,
@@ -98,17 +104,14 @@ def plan_sampler(entry: Mapping[str, Any], *, trainer_precision: Precision) -> S
             tensor_parallel_size=1,
             batch_size=config.max_batch_size,
         )
-    if backend == "vllm":
-        # Its own model validates all options when it starts; memory depends on these two.
-        return SamplerPlan(
-            backend=backend,
-            has_own_weights=True,
-            element_bytes=_element_bytes(options.get("precision", trainer_precision)),
-            tensor_parallel_size=int(options.get("tensor_parallel_size", 1)),
-            batch_size=None,
-        )
-    raise EngineEntryError(
-        f"rollout_engine.backend: no engine is called {backend!r}; choose transformers or vllm"
+    return SamplerPlan(
+        backend=backend,
+        has_own_weights=True,
+        element_bytes=_element_bytes(config.precision or trainer_precision),
+        tensor_parallel_size=config.tensor_parallel_size,
+        batch_size=None,
+        memory_fraction=config.gpu_memory_utilization if config.kv_cache_gib is None else None,
+        cache_bytes=None if config.kv_cache_gib is None else int(config.kv_cache_gib * 2**30),
     )
 
 

@@ -36,6 +36,18 @@ def to_batch(rollouts: Sequence[Rollout]) -> RolloutBatch:
     )
 
 
+def select_rows(batch: RolloutBatch, rows: Tensor) -> RolloutBatch:
+    """Return some of a batch's rollouts, in the order of ``rows``."""
+    return RolloutBatch(
+        prompt_token_ids=[batch.prompt_token_ids[row] for row in rows.tolist()],
+        response_token_ids=batch.response_token_ids[rows],
+        response_mask=batch.response_mask[rows],
+        sampler_log_probs=batch.sampler_log_probs[rows],
+        rewards=batch.rewards[rows],
+        group_ids=batch.group_ids[rows],
+    )
+
+
 def mini_batch_rows(group_ids: Tensor, num_mini_batches: int) -> list[Tensor]:
     """Return the rows of each mini-batch: whole groups, the same number in each.
 

@@ -1,6 +1,7 @@
 """AdamW, its learning-rate schedule, and its state as named tensors."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -49,15 +50,18 @@ def learning_rate(
 
 
 def optimizer_state(policy: Policy, optimizer: MasterWeightAdamW) -> dict[str, Tensor]:
-    """Return the moments as ``<parameter name>.<moment>`` tensors; none before the first step.
+    """Return the tensors of :func:`optimizer_tensors` on the CPU; none before the first step."""
+    return {name: tensor.cpu() for name, tensor in optimizer_tensors(policy, optimizer)}
+
+
+def optimizer_tensors(policy: Policy, optimizer: MasterWeightAdamW) -> Iterator[tuple[str, Tensor]]:
+    """Yield the moments as ``<parameter name>.<moment>`` and tensor, where they are.
 
     A weight in bfloat16 has its float32 master too, as ``<parameter name>.master``.
     """
-    return {
-        f"{name}.{key}": torch.as_tensor(value).detach().cpu()
-        for name, parameter in policy.model.named_parameters()
-        for key, value in _named_tensors(optimizer, parameter).items()
-    }
+    for name, parameter in policy.model.named_parameters():
+        for key, value in _named_tensors(optimizer, parameter).items():
+            yield f"{name}.{key}", torch.as_tensor(value).detach()
 
 
 def restore_optimizer_state(

@@ -16,20 +16,15 @@ from pmd_pipeline.algorithms import (
     token_importance_weights,
 )
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt, Rollout, RolloutBatch
 from pmd_pipeline.rewards import GradingPool
-from pmd_pipeline.training.batch import mini_batch_rows, to_batch
+from pmd_pipeline.training.batch import mini_batch_rows, select_rows, to_batch
 from pmd_pipeline.training.optimizer import learning_rate
 from pmd_pipeline.training.sampling import Collected, collect_rollouts
 from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.update import (
-    TrainingBatch,
-    UpdateResult,
-    batch_log_probs,
-    update_policy,
-)
+from pmd_pipeline.training.trainer import Trainer
+from pmd_pipeline.training.update import TrainingBatch, UpdateResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +72,7 @@ class RoundResult:
 
 
 def run_round(
-    policy: Policy,
-    optimizer: torch.optim.Optimizer,
+    trainer: Trainer,
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     setup: TrainingSetup,
@@ -86,7 +80,7 @@ def run_round(
     *,
     round_index: int,
 ) -> RoundResult:
-    """Run round ``round_index`` (from 0) on its prompts; updates ``policy`` in place."""
+    """Run round ``round_index`` (from 0) on its prompts; the trainer's policy moves on."""
     cycles: list[MeasuredRollouts] = []
     updates: list[UpdateResult] = []
     sampling = grading = updating = 0.0
@@ -94,7 +88,7 @@ def run_round(
     size = len(prompts) // setup.num_cycles
     for cycle in range(setup.num_cycles):
         collected = _collect(
-            policy,
+            trainer,
             engine,
             prompts[cycle * size : (cycle + 1) * size],
             setup,
@@ -103,7 +97,7 @@ def run_round(
         )
         started = time.perf_counter()
         batch = to_batch(collected.rollouts)
-        before = batch_log_probs(policy, batch, setup)
+        before = trainer.log_probs(batch)
         training_batch = _training_batch(collected.rollouts, batch, before.log_probs, setup)
         kept = _kept_rows(batch, setup)
         all_rows = mini_batch_rows(batch.group_ids, setup.updates_per_cycle)
@@ -113,22 +107,16 @@ def run_round(
                 continue
             rate = learning_rate(
                 setup.optimizer,
-                update=policy.policy_version,
+                update=trainer.policy_version,
                 round_index=round_index,
                 num_rounds=setup.training.num_rounds,
             )
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             mini_batch = cycle * setup.updates_per_cycle + i
             where = f"{setup.label}, round {round_index + 1}, mini-batch {mini_batch + 1}"
-            updates.append(
-                update_policy(policy, optimizer, training_batch, rows, setup, where=where)
-            )
-        # Gradients take as much as the weights, and neither measuring nor sampling needs them.
-        optimizer.zero_grad(set_to_none=True)
+            updates.append(trainer.update(training_batch, rows, learning_rate=rate, where=where))
         cycles.append(
             _measure(
-                policy,
+                trainer,
                 collected.rollouts,
                 training_batch,
                 before.log_probs,
@@ -142,7 +130,7 @@ def run_round(
         updating += time.perf_counter() - started
     return RoundResult(
         round_index=round_index + 1,
-        policy_version=policy.policy_version,
+        policy_version=trainer.policy_version,
         learning_rate=rate,
         cycles=cycles,
         updates=updates,
@@ -153,7 +141,7 @@ def run_round(
 
 
 def _collect(
-    policy: Policy,
+    trainer: Trainer,
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     setup: TrainingSetup,
@@ -162,7 +150,7 @@ def _collect(
 ) -> Collected:
     return collect_rollouts(
         engine,
-        policy,
+        trainer.whole_policy(),
         prompts,
         num_samples=setup.group_size,
         sampling=setup.training.sampling,
@@ -208,7 +196,7 @@ def _kept_rows(batch: RolloutBatch, setup: TrainingSetup) -> Tensor:
 
 
 def _measure(
-    policy: Policy,
+    trainer: Trainer,
     rollouts: list[Rollout],
     batch: TrainingBatch,
     trainer_log_probs: Tensor,
@@ -219,8 +207,8 @@ def _measure(
     mask = batch.rollouts.response_mask
     measures_all = setup.training.measured_rollouts == "round"
     rows = torch.arange(len(rollouts)) if measures_all else last_rows
-    measured = _select(batch.rollouts, rows)
-    after = batch_log_probs(policy, measured, setup).log_probs
+    measured = select_rows(batch.rollouts, rows)
+    after = trainer.log_probs(measured).log_probs
     log_ratios = torch.full((len(rollouts),), torch.nan)
     log_ratios[rows] = (after - batch.behaviour_log_probs[rows]).sum(dim=1)
     lengths = mask.sum(dim=1).clamp(min=1)
@@ -231,15 +219,4 @@ def _measure(
         sequence_log_ratios=log_ratios.numpy(),
         mean_entropies=(entropy.sum(dim=1) / lengths).numpy(),
         mismatch=(trainer_log_probs - batch.rollouts.sampler_log_probs)[mask].numpy(),
-    )
-
-
-def _select(batch: RolloutBatch, rows: Tensor) -> RolloutBatch:
-    return RolloutBatch(
-        prompt_token_ids=[batch.prompt_token_ids[row] for row in rows.tolist()],
-        response_token_ids=batch.response_token_ids[rows],
-        response_mask=batch.response_mask[rows],
-        sampler_log_probs=batch.sampler_log_probs[rows],
-        rewards=batch.rewards[rows],
-        group_ids=batch.group_ids[rows],
     )

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.rewards import GradingPool
 from pmd_pipeline.training.round import RoundResult, run_round
 from pmd_pipeline.training.seeds import prompts_of_round
 from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.trainer import Trainer
 
 
 def run_rounds(
-    policy: Policy,
-    optimizer: torch.optim.Optimizer,
+    trainer: Trainer,
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     setup: TrainingSetup,
@@ -27,25 +24,20 @@ def run_rounds(
 ) -> Iterator[RoundResult]:
     """Run rounds ``first_round`` to ``last_round`` (from 0, the last excluded) and yield each.
 
-    ``policy`` and ``optimizer`` are updated in place; what is yielded after a round can be stored
-    and continued from, since every random choice follows from the seed and the round alone.
+    After each, the trainer's policy and optimizer state can be stored and continued from, since
+    every random choice follows from the seed and the round alone.
 
     Raises:
         ValueError: If there are fewer prompts than a round needs.
         NonFiniteUpdateError: If a loss or gradient is NaN or infinite.
     """
-    if setup.training.gradient_checkpointing:
-        policy.model.gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs={"use_reentrant": False}
-        )
     reset_every = setup.optimizer.reset_every_rounds
     with progress_bar(f"training {setup.label}", last_round - first_round, "rounds") as bar:
         for round_index in range(first_round, last_round):
             if reset_every is not None and round_index > 0 and round_index % reset_every == 0:
-                optimizer.state.clear()
+                trainer.reset_optimizer()
             yield run_round(
-                policy,
-                optimizer,
+                trainer,
                 engine,
                 prompts_of_round(
                     prompts,

@@ -9,6 +9,7 @@ from helpers import PROJECT
 from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline.config.algorithms import PmdConfig
+from pmd_pipeline.config.engines import VllmEngineConfig, parse_engine
 from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
@@ -149,7 +150,13 @@ def test_the_recipes_differ_by_model_thinking_and_tau_alone() -> None:
 def test_the_recipe_keeps_its_data_apart_and_samples_with_vllm(env: str) -> None:
     loader = _loader(env, {})
     assert loader["globals"]["data_root"] == f"data/{env}"
-    assert loader["catalog"]["rollout_engine"]["backend"] == "vllm"
+    entry = loader["catalog"]["rollout_engine"]
+    engine = parse_engine(entry["backend"], entry["options"])
+    assert isinstance(engine, VllmEngineConfig)
+    experiment = _parse(env)
+    longest = experiment.data_preparation.max_prompt_tokens
+    for sampling in (experiment.training.sampling, experiment.evaluation.sampling):
+        assert engine.max_model_len == longest + sampling.max_new_tokens
 
 
 def _loader(env: str, runtime_params: dict[str, Any]) -> OmegaConfigLoader:

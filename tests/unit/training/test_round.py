@@ -15,11 +15,11 @@ from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.training.metrics import round_metrics
-from pmd_pipeline.training.optimizer import build_optimizer
 from pmd_pipeline.training.round import RoundResult
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import grading_pool_for
 from pmd_pipeline.training.tables import round_to_table
+from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 
 TEXTS = ["1+2", "12+30", "274+089", "3+4", "5+5", "10+20"]
 
@@ -34,8 +34,7 @@ def run(policy: Policy, algorithm: AnyAlgorithmConfig, **training: object) -> li
     ]
     return list(
         run_rounds(
-            policy,
-            build_optimizer(policy, setup.optimizer),
+            LocalTrainer(policy, setup),
             TransformersEngine(TransformersEngineConfig()),
             prompts,
             setup,
@@ -141,11 +140,9 @@ def test_the_optimizer_is_reset_every_so_many_rounds(
     states = []
     real = rounds.run_round
 
-    def spy(
-        policy: Policy, optimizer: torch.optim.Optimizer, *args: object, **kw: object
-    ) -> object:
-        states.append(len(optimizer.state))
-        return real(policy, optimizer, *args, **kw)  # type: ignore[arg-type]
+    def spy(trainer: Trainer, *args: object, **kw: object) -> object:
+        states.append(len(trainer.optimizer_state()))
+        return real(trainer, *args, **kw)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rounds, "run_round", spy)
     run(tiny_policy, make_algorithm(), optimizer={"learning_rate": 1e-3, "reset_every_rounds": 1})

@@ -1,6 +1,7 @@
 """Nodes of the stage ``training``."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -11,21 +12,15 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.lora import add_adapter
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.training.metrics import round_metrics
-from pmd_pipeline.training.optimizer import (
-    build_optimizer,
-    optimizer_state,
-    restore_optimizer_state,
-)
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import grading_pool_for
-from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.tables import round_to_table
 from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
+from pmd_pipeline.training.trainer import start_trainer
 
 
 def phase_name(phase: int) -> str:
@@ -58,40 +53,34 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         exact_update = exact_update_of(setup.algorithm, rewards)
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
-        policy = start.load(compute)
-        if training.lora is not None and policy.base_folder is None:
-            # The same for every algorithm, so that they all start from one policy.
-            adapter_seed = derive_seed(seed, "adapter")
-            add_adapter(policy, training.lora, base_folder=start.folder, seed=adapter_seed)
-        optimizer = build_optimizer(policy, setup.optimizer)
-        restore_optimizer_state(policy, optimizer, start.load_optimizer_state())
-        for result in run_rounds(
-            policy,
-            optimizer,
-            engine,
-            table_to_prompts(selected_prompts, policy.tokenizer),
-            setup,
-            grading_pool_for(rewards),
-            first_round=start.round_index,
-            last_round=last_round,
-        ):
-            name = f"round_{result.round_index:05d}"
-            rollouts = round_to_table(result)
-            row = {
-                "algorithm": label,
-                **asdict(round_metrics(result)),
-                **theory_metrics(rollouts, exact_update),
-            }
-            # The state is saved last: with it, the round counts as done.
-            yield {
-                "rollouts": {name: rollouts},
-                "round_metrics": {name: pd.DataFrame([row])},
-                "policy": TrainingState(
-                    policy=policy,
-                    optimizer_state=optimizer_state(policy, optimizer),
-                    round_index=result.round_index,
-                    is_last=result.round_index == last_round,
-                ),
-            }
+        with closing(start_trainer(start, setup, compute, engine)) as trainer:
+            tokenizer = trainer.whole_policy().tokenizer
+            for result in run_rounds(
+                trainer,
+                engine,
+                table_to_prompts(selected_prompts, tokenizer),
+                setup,
+                grading_pool_for(rewards),
+                first_round=start.round_index,
+                last_round=last_round,
+            ):
+                name = f"round_{result.round_index:05d}"
+                rollouts = round_to_table(result)
+                row = {
+                    "algorithm": label,
+                    **asdict(round_metrics(result)),
+                    **theory_metrics(rollouts, exact_update),
+                }
+                # The state is saved last: with it, the round counts as done.
+                yield {
+                    "rollouts": {name: rollouts},
+                    "round_metrics": {name: pd.DataFrame([row])},
+                    "policy": TrainingState(
+                        policy=trainer.whole_policy(),
+                        optimizer_state=trainer.optimizer_state(),
+                        round_index=result.round_index,
+                        is_last=result.round_index == last_round,
+                    ),
+                }
 
     return train_phase

@@ -1,0 +1,50 @@
+"""A policy's weights as a folder, for a sampler in another process."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from pmd_pipeline.config.compute import Precision
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.weights import named_weights
+
+_MEMORY_FOLDER = Path("/dev/shm")
+
+
+@contextmanager
+def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
+    """Give a folder of the policy's configuration and weights that lasts as long as the block.
+
+    It lies in memory where there is room, and has the layout of the model's own checkpoints,
+    which is what samplers read: where transformers holds tensors in another form (the experts of
+    a mixture), they are taken apart again.
+
+    Args:
+        policy: The policy; not changed.
+        precision: Of the weights in the folder.
+    """
+    dtype = getattr(torch, precision)
+    parent = _parent(policy.num_parameters * dtype.itemsize)
+    with tempfile.TemporaryDirectory(prefix="pmd_pipeline_weights_", dir=parent) as name:
+        folder = Path(name)
+        weights = {
+            key: weight.to(dtype) if weight.is_floating_point() else weight
+            for key, weight in named_weights(policy)
+        }
+        # Only a model without an adapter writes whole weights; this one has no content of its own.
+        with torch.device("meta"):
+            plain = type(policy.model)(policy.model.config)
+        plain.save_pretrained(folder, state_dict=weights)
+        del weights
+        yield folder
+
+
+def _parent(num_bytes: int) -> Path | None:
+    """Return where to put so many bytes; None for the system's folder for temporary files."""
+    if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2 * num_bytes:
+        return _MEMORY_FOLDER
+    return None

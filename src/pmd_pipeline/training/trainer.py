@@ -1,0 +1,141 @@
+"""Who computes a round's log-probs and updates: this process here, several together elsewhere."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.launch import current_launch
+from pmd_pipeline.policies.log_probs import TokenLogProbs
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.reference import PolicyReference
+from pmd_pipeline.records import RolloutBatch
+from pmd_pipeline.training.optimizer import (
+    build_optimizer,
+    optimizer_state,
+    restore_optimizer_state,
+)
+from pmd_pipeline.training.processes import training_processes
+from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.start import load_start
+from pmd_pipeline.training.update import (
+    TrainingBatch,
+    UpdateResult,
+    batch_log_probs,
+    update_policy,
+)
+
+
+class Trainer(Protocol):
+    """Holds a policy and its optimizer. A round says what to compute and never sees how or where.
+
+    It is made from a policy by reference and given rollouts; whoever makes it closes it.
+    """
+
+    @property
+    def policy_version(self) -> int:
+        """Optimizer updates since the initial policy."""
+
+    def whole_policy(self) -> Policy:
+        """Return the policy as it is now, whole on one device: to sample from, or to store."""
+
+    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
+        """Return log-probs and entropies of all responses, without gradients, on the CPU."""
+
+    def update(
+        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+    ) -> UpdateResult:
+        """Take one optimizer step on the rollouts ``rows`` of ``batch``; see `update_policy`.
+
+        Raises:
+            NonFiniteUpdateError: If the loss or the gradient is NaN or infinite; no step is taken.
+        """
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        """Return the optimizer's named tensors, whole, on the CPU; empty before the first step."""
+
+    def reset_optimizer(self) -> None:
+        """Forget the optimizer's moments."""
+
+    def close(self) -> None:
+        """Free what the trainer holds; it cannot be used afterwards."""
+
+
+def start_trainer(
+    start: PolicyReference, setup: TrainingSetup, compute: ComputeConfig, engine: RolloutEngine
+) -> Trainer:
+    """Return a trainer that goes on from ``start``: its policy, and its optimizer's state.
+
+    Where torchrun has started several processes together, they share the work.
+
+    Args:
+        start: The policy by reference.
+        setup: Algorithm and training.
+        compute: Where and how it is computed.
+        engine: What will sample from the trainer's policy.
+
+    Raises:
+        CheckpointError: If a file is damaged.
+        ValueError: If the device is not there, or the optimizer's state is another model's.
+    """
+    if current_launch().world_size > 1:
+        return ShardedTrainer(
+            start,
+            setup,
+            compute,
+            training_processes(),
+            whole_on_device=engine.runs_policy_model,
+        )
+    trainer = LocalTrainer(load_start(start, setup, compute), setup)
+    trainer.restore_optimizer(start.load_optimizer_state())
+    return trainer
+
+
+class LocalTrainer:
+    """The trainer of one process: the policy whole on one device, sampled from where it is."""
+
+    def __init__(self, policy: Policy, setup: TrainingSetup) -> None:
+        self._policy = policy
+        self._setup = setup
+        self._optimizer = build_optimizer(policy, setup.optimizer)
+        if setup.training.gradient_checkpointing:
+            policy.model.gradient_checkpointing_enable(
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
+
+    @property
+    def policy_version(self) -> int:
+        return self._policy.policy_version
+
+    def whole_policy(self) -> Policy:
+        return self._policy
+
+    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
+        # Gradients take as much as the weights, and those of the last update are used up.
+        self._optimizer.zero_grad(set_to_none=True)
+        return batch_log_probs(self._policy, batch, self._setup)
+
+    def update(
+        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+    ) -> UpdateResult:
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        result = update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
+        # Gradients take as much as the weights, and neither measuring nor sampling needs them.
+        self._optimizer.zero_grad(set_to_none=True)
+        return result
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        return optimizer_state(self._policy, self._optimizer)
+
+    def restore_optimizer(self, state: dict[str, Tensor]) -> None:
+        """Put the tensors of :meth:`optimizer_state` back; see `restore_optimizer_state`."""
+        restore_optimizer_state(self._policy, self._optimizer, state)
+
+    def reset_optimizer(self) -> None:
+        self._optimizer.state.clear()
+
+    def close(self) -> None:
+        """Nothing to free: the policy goes with its last user."""
