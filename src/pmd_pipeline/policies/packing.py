@@ -14,7 +14,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.config.compute import Precision
 
 Packing = Literal["auto"] | bool
 
@@ -23,25 +23,29 @@ PACKED_MODEL_TYPES = ("llama", "qwen2", "qwen3", "qwen3_moe")
 _ATTENTION = "pmd_pipeline_packed"
 
 
-def uses_packing(policy: Policy, packing: Packing) -> bool:
-    """Return whether a policy's sequences are packed.
+def uses_packing(
+    model: PreTrainedModel, packing: Packing, *, device: torch.device, precision: Precision
+) -> bool:
+    """Return whether a model's sequences are packed.
 
     Args:
-        policy: The policy.
+        model: The model.
         packing: True or False; or ``"auto"``: where the model allows it and torch's attention for
             sequences of unequal length runs, which is on a GPU in bfloat16.
+        device: Where the model is computed.
+        precision: Of its matrix products.
 
     Raises:
         ValueError: If ``packing`` is True and the model does not allow it.
     """
     if packing == "auto":
         return (
-            policy.device.type == "cuda"
-            and policy.precision == "bfloat16"
+            device.type == "cuda"
+            and precision == "bfloat16"
             and _has_unequal_length_attention()
-            and packing_obstacle(policy.model) is None
+            and packing_obstacle(model) is None
         )
-    obstacle = packing_obstacle(policy.model) if packing else None
+    obstacle = packing_obstacle(model) if packing else None
     if obstacle is not None:
         raise ValueError(
             f"training.packing is true, but {obstacle}; set training.packing: auto, which pads "

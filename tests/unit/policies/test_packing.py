@@ -17,6 +17,7 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
+from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.policies import packing
 from pmd_pipeline.policies.log_probs import TokenLogProbs, response_log_probs
 from pmd_pipeline.policies.packing import packed_attention, packing_obstacle, uses_packing
@@ -144,31 +145,24 @@ def test_on_a_gpu_torchs_attention_is_given_the_boundaries(monkeypatch: pytest.M
     ids=["other architecture", "sliding window", "other attention"],
 )
 def test_a_model_that_cannot_be_packed_is_padded_or_refused(
-    tiny_policy: Policy, config: PretrainedConfig, message: str
+    config: PretrainedConfig, message: str
 ) -> None:
-    policy = Policy(model=_model(config), tokenizer=tiny_policy.tokenizer)
-    assert message in str(packing_obstacle(policy.model))
-    assert not uses_packing(policy, False)
+    model = _model(config)
+    assert message in str(packing_obstacle(model))
+    on_gpu = {"device": torch.device("cuda"), "precision": "bfloat16"}
+    assert not uses_packing(model, "auto", **on_gpu)
+    assert not uses_packing(model, False, **on_gpu)
     with pytest.raises(ValueError, match=f"training.packing is true, but .*{message}"):
-        uses_packing(policy, True)
+        uses_packing(model, True, **on_gpu)
 
 
 @pytest.mark.parametrize(
     ("device", "precision", "expected"),
     [("cuda", "bfloat16", True), ("cuda", "float32", False), ("cpu", "bfloat16", False)],
 )
-def test_auto_packs_on_a_gpu_in_bfloat16(
-    tiny_policy: Policy,
-    monkeypatch: pytest.MonkeyPatch,
-    device: str,
-    precision: str,
-    expected: bool,
-) -> None:
-    monkeypatch.setattr(Policy, "device", torch.device(device))
-    tiny_policy.precision = precision  # type: ignore[assignment]
-    assert uses_packing(tiny_policy, "auto") == expected
-    tiny_policy.model.config.sliding_window = 4
-    assert not uses_packing(tiny_policy, "auto")
+def test_auto_packs_on_a_gpu_in_bfloat16(device: str, precision: Precision, expected: bool) -> None:
+    model = _model(CONFIGS["qwen3"])
+    assert uses_packing(model, "auto", device=torch.device(device), precision=precision) == expected
 
 
 def _model(config: PretrainedConfig) -> PreTrainedModel:
