@@ -1,5 +1,6 @@
 # make run   set up and run the embedded default
 # make test  set up and run every check
+# make test-smollm2 the long tests with a real language model, half an hour on two cores
 # make test-vllm    set up an environment of its own with vLLM's CPU build and run the tests that need it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
 # ENV        the Kedro environment that `make run` runs (conf/<ENV>)
@@ -13,7 +14,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test lint typecheck imports unit install install-dev test-vllm clean
+.PHONY: run test test-smollm2 lint typecheck imports unit install install-dev test-vllm clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -31,7 +32,10 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 unit: install-dev
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model"
+
+test-smollm2: install-dev
+	$(BIN)/pytest -m real_model -s
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

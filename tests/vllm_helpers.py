@@ -1,9 +1,11 @@
 """Small policies that vLLM runs, and engines without one of their precautions."""
 
 import os
+from typing import Any
 
 import pytest
 import torch
+import yaml
 from helpers import PROJECT
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
@@ -76,3 +78,27 @@ def break_adapter(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("BROKEN", what)
     monkeypatch.setattr(vllm_engine, "_ADAPTER", "broken_adapter")
+
+
+ENGINE = {
+    "rollout_engine": {
+        "type": "pmd_pipeline.datasets.engines.RolloutEngineDataset",
+        "backend": "vllm",
+        "options": {"kv_cache_gib": 0.25},
+    }
+}
+
+
+def use_vllm(project: Any) -> None:
+    """Have a test project's environment ``tiny`` sample with vLLM."""
+    folder = project.path / "conf" / "tiny"
+    (folder / "catalog.yml").write_text(yaml.safe_dump(ENGINE))
+    parameters = yaml.safe_load((folder / "parameters.yml").read_text())
+    # vLLM's CPU build knows no attention heads of 16; a policy that adds a little has a signal.
+    parameters["policy_initialisation"]["policy"] |= {
+        "hidden_size": 64,
+        "head_dim": 32,
+        "warm_start": {"num_steps": 300},
+    }
+    parameters["training"]["group_size"] = 8
+    (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
