@@ -57,7 +57,13 @@ class TrainingConfig(StrictModel):
     sampling: SamplingConfig
     optimizer: OptimizerConfig
     micro_batch_tokens: int = Field(
-        default=16_384, ge=1, description="padded tokens of one backward pass; never the gradient's"
+        default=16_384,
+        ge=1,
+        description="tokens of one backward pass, padding included; never the gradient's",
+    )
+    packing: Literal["auto"] | bool = Field(
+        default="auto",
+        description="compute no padding; auto: on a GPU in bfloat16, where the model allows it",
     )
     gradient_checkpointing: bool = False
     lora: LoraConfig | None = Field(

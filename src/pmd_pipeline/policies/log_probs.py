@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK, head_log_probs
+from pmd_pipeline.policies.packing import packed_hidden_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ def response_log_probs(
     response_mask: Tensor,
     *,
     temperature: float,
+    packed: bool = False,
     logits_per_chunk: int = LOGITS_PER_CHUNK,
 ) -> TokenLogProbs:
     """Return log-probs and entropies of responses given their prompts.
@@ -44,6 +46,7 @@ def response_log_probs(
         response_token_ids: [B, T], right-padded.
         response_mask: True on response tokens, a prefix of each row, [B, T].
         temperature: The sampling temperature.
+        packed: Compute no padding; see ``packing``.
         logits_per_chunk: Most logits in memory at once.
 
     Raises:
@@ -54,12 +57,15 @@ def response_log_probs(
     device = next(model.parameters()).device
     response_token_ids = response_token_ids.to(device)
     response_mask = response_mask.to(device)
-    token_ids, attention_mask, predicts = _right_padded(
+    token_ids, is_token, predicts = _right_padded(
         prompt_token_ids, response_token_ids, response_mask
     )
-    hidden = model.base_model(
-        input_ids=token_ids, attention_mask=attention_mask, use_cache=False
-    ).last_hidden_state[predicts]
+    if packed:
+        hidden = packed_hidden_states(model, token_ids, is_token)[predicts[is_token]]
+    else:
+        hidden = model.base_model(
+            input_ids=token_ids, attention_mask=is_token.long(), use_cache=False
+        ).last_hidden_state[predicts]
     targets = response_token_ids[response_mask]
 
     log_probs, entropy = head_log_probs(
@@ -83,15 +89,16 @@ def _right_padded(
     """Lay prompts and responses side by side, left-aligned, so that positions count from 0.
 
     Returns:
-        Token ids, attention mask, and True where a position predicts a response token, [B, W].
+        Token ids, False on the padding, and True where a position predicts a response token,
+        all [B, W].
     """
     device = responses.device
     prompt_lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     lengths = prompt_lengths + mask.sum(dim=1)
     width = int(lengths.max())
     columns = torch.arange(width, device=device)
-    attention_mask = columns < lengths[:, None]
-    is_response = attention_mask & (columns >= prompt_lengths[:, None])
+    is_token = columns < lengths[:, None]
+    is_response = is_token & (columns >= prompt_lengths[:, None])
     token_ids = torch.zeros((len(prompts), width), dtype=torch.long, device=device)
     token_ids[columns < prompt_lengths[:, None]] = torch.tensor(
         [token for prompt in prompts for token in prompt], device=device
@@ -99,7 +106,7 @@ def _right_padded(
     token_ids[is_response] = responses[mask]
     predicts = torch.zeros_like(is_response)
     predicts[:, :-1] = is_response[:, 1:]
-    return token_ids, attention_mask.long(), predicts
+    return token_ids, is_token, predicts
 
 
 def _check_plain_head(model: PreTrainedModel) -> None:

@@ -22,6 +22,7 @@ from pmd_pipeline.training.optimizer import (
     optimizer_tensors,
     restore_optimizer_state,
 )
+from pmd_pipeline.training.packing import decide_packing
 from pmd_pipeline.training.peers import Peers
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharding import (
@@ -99,11 +100,13 @@ class Shard:
         if plan.compute.num_threads is not None:
             torch.set_num_threads(plan.compute.num_threads)
         self._peers = peers
-        self._setup = plan.setup
+        self._setup = decide_packing(
+            plan.setup, plan.policy.model, device=peers.device, precision=plan.compute.precision
+        )
         self._whole_model = None if whole_policy is None else whole_policy.model
         # FSDP computes in the plan's precision by itself; autocast stays out of it.
         self._policy = replace(plan.policy, precision="float32")
-        self._forward = _LogProbs(self._policy, plan.setup)
+        self._forward = _LogProbs(self._policy, self._setup)
         model = self._policy.model
         self._masters = _raise_to_masters(model)
         shard_module(self._forward, peers, precision=plan.compute.precision)
@@ -194,7 +197,9 @@ class Shard:
     def _micro_batches(self, batch: RolloutBatch) -> list[Tensor]:
         """Return the rows of each micro-batch, as many in every process: the last may be empty."""
         rows = torch.arange(len(batch))
-        parts = micro_batch_rows(batch, rows, self._setup.training.micro_batch_tokens)
+        parts = micro_batch_rows(
+            batch, rows, self._setup.training.micro_batch_tokens, packed=self._setup.is_packed
+        )
         missing = self._peers.largest(len(parts)) - len(parts)
         return [*parts, *[torch.arange(0)] * missing]
 

@@ -16,6 +16,7 @@ from pmd_pipeline.training.optimizer import (
     optimizer_state,
     restore_optimizer_state,
 )
+from pmd_pipeline.training.packing import decide_packing
 from pmd_pipeline.training.processes import training_processes
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded_trainer import ShardedTrainer
@@ -98,7 +99,9 @@ class LocalTrainer:
 
     def __init__(self, policy: Policy, setup: TrainingSetup) -> None:
         self._policy = policy
-        self._setup = setup
+        self._setup = decide_packing(
+            setup, policy.model, device=policy.device, precision=policy.precision
+        )
         self._optimizer = build_optimizer(policy, setup.optimizer)
         if setup.training.gradient_checkpointing:
             policy.model.gradient_checkpointing_enable(

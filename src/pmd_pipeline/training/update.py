@@ -105,7 +105,9 @@ def update_policy(
         policy,
         optimizer,
         batch,
-        micro_batch_rows(batch.rollouts, rows, setup.training.micro_batch_tokens),
+        micro_batch_rows(
+            batch.rollouts, rows, setup.training.micro_batch_tokens, packed=setup.is_packed
+        ),
         mini_batch_counts(batch, rows, setup),
         setup,
         log_probs_of=partial(policy_log_probs, policy, setup=setup),
@@ -191,7 +193,7 @@ def take_step(
 def batch_log_probs(policy: Policy, batch: RolloutBatch, setup: TrainingSetup) -> TokenLogProbs:
     """Return log-probs and entropies of all responses under the policy, without gradients."""
     rows = torch.arange(len(batch))
-    parts = micro_batch_rows(batch, rows, setup.training.micro_batch_tokens)
+    parts = micro_batch_rows(batch, rows, setup.training.micro_batch_tokens, packed=setup.is_packed)
     return collect_log_probs(batch, parts, partial(policy_log_probs, policy, setup=setup))
 
 
@@ -222,6 +224,7 @@ def policy_log_probs(
             batch.response_token_ids[part, :width],
             batch.response_mask[part, :width],
             temperature=setup.training.sampling.temperature,
+            packed=setup.is_packed,
         )
 
 

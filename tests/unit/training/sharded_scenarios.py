@@ -46,15 +46,12 @@ SETUPS = {
     "grpo_in_many_parts": make_setup(
         make_algorithm(kind="grpo"), micro_batch_tokens=60, gradient_checkpointing=True
     ),
-<<<<<<< HEAD
-    "gspo": make_setup(make_algorithm(kind="gspo")),
+    "gspo_packed": make_setup(make_algorithm(kind="gspo"), packing=True, micro_batch_tokens=60),
     "adapter": make_setup(
         make_algorithm(),
         lora=LoraConfig(rank=4),
         optimizer=OptimizerConfig(learning_rate=1e-2),
     ),
-=======
->>>>>>> fsdp
 }
 
 

@@ -16,7 +16,7 @@ from helpers import PROJECT
 from pmd_pipeline.training.metrics import round_metrics
 
 SCENARIOS = Path(__file__).with_name("sharded_scenarios.py")
-SETUPS = ["pmd_mean", "grpo_in_many_parts", "adapter"]
+SETUPS = ["pmd_mean", "grpo_in_many_parts", "gspo_packed", "adapter"]
 
 
 @pytest.fixture(scope="module")
