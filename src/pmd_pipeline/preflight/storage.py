@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.findings import Finding
-from pmd_pipeline.preflight.memory import FLOAT32_BYTES
 from pmd_pipeline.preflight.workload import RoundWork
 
 SECTION = "Disk"
 
-# A state is float32 weights and AdamW's two moments.
-_STATE_BYTES = 3 * FLOAT32_BYTES
+# AdamW's two moments.
+_MOMENTS_BYTES = 2 * FLOAT32_BYTES
 # English text has about four characters a token; parquet compresses them, so this is a bound.
 _ROLLOUT_BYTES_PER_TOKEN = 4
 
@@ -31,15 +31,29 @@ class DiskNeed:
 
 
 def disk_need(
-    experiment: ExperimentConfig, rounds: dict[str, RoundWork], *, num_parameters: int
+    experiment: ExperimentConfig,
+    rounds: dict[str, RoundWork],
+    *,
+    num_parameters: int,
+    num_trained: int,
 ) -> DiskNeed:
-    """Return what a whole run leaves on the disk."""
+    """Return what a whole run leaves on the disk.
+
+    Args:
+        experiment: Phases, algorithms and precision.
+        rounds: One round's work of each algorithm.
+        num_parameters: Of the model.
+        num_trained: Of those that are trained: a state holds them alone.
+    """
     training = experiment.training
-    state = _STATE_BYTES * num_parameters
+    is_bfloat16 = experiment.compute.weights == "bfloat16"
+    weight = BFLOAT16_BYTES if is_bfloat16 else FLOAT32_BYTES
+    masters = FLOAT32_BYTES if is_bfloat16 else 0
+    state = (weight + masters + _MOMENTS_BYTES) * num_trained
     num_states = len(rounds) * training.num_phases + 1
     sampled = training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
     return DiskNeed(
-        checkpoints=FLOAT32_BYTES * num_parameters + num_states * state,
+        checkpoints=weight * num_parameters + num_states * state,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
     )
 
