@@ -1,17 +1,20 @@
 """Memory that a trainer and a sampler take, from the shape of the model.
 
-Weights, gradients and optimizer states are exact. Activations are counted tensor by tensor as
-autograd keeps them for the decoder layers of Llama, Qwen2, Qwen3 and Qwen3-MoE; what an allocator
-adds is not in.
+Weights, gradients and optimizer states are exact; activations are counted in ``activations``; what
+an allocator adds is not in.
 """
 
 from dataclasses import dataclass
 
 from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
+from pmd_pipeline.preflight.activations import (
+    BFLOAT16_BYTES,
+    FLOAT32_BYTES,
+    Arithmetic,
+    layer_activation_bytes,
+)
+from pmd_pipeline.preflight.adapter_shape import AdapterShape
 from pmd_pipeline.preflight.model_shape import ModelShape
-
-FLOAT32_BYTES = 4
-BFLOAT16_BYTES = 2
 
 # AdamW's first and second moments, float32.
 _MOMENTS_BYTES = 2 * FLOAT32_BYTES
@@ -28,8 +31,10 @@ class TrainerMemory:
     """Bytes on one device.
 
     Attributes:
-        weights: Float32 master weights.
-        gradients: Float32.
+        weights: Of the model, a frozen base included.
+        masters: Float32 copies of trained bfloat16 weights; none where the device's share of the
+            weights is float32 itself.
+        gradients: Float32; from an update's first backward pass to its step.
         moments: Of the optimizer, float32.
         step_workspace: Only while the optimizer steps.
         working_weights: Bfloat16 copies that the matrix products use, and layers gathered from
@@ -39,6 +44,7 @@ class TrainerMemory:
     """
 
     weights: int
+    masters: int
     gradients: int
     moments: int
     step_workspace: int
@@ -49,13 +55,13 @@ class TrainerMemory:
     @property
     def resident(self) -> int:
         """What stays while the sampler works."""
-        return self.weights + self.gradients + self.moments
+        return self.weights + self.masters + self.moments
 
     @property
     def peak(self) -> int:
         """The most at any time: in a backward pass, or in the optimizer's step."""
         passes = self.working_weights + self.activations + self.logits
-        return self.resident + max(passes, self.step_workspace)
+        return self.resident + self.gradients + max(passes, self.step_workspace)
 
 
 def trainer_memory(
@@ -65,81 +71,73 @@ def trainer_memory(
     longest_sequence_tokens: int,
     bfloat16: bool,
     gradient_checkpointing: bool,
+    bfloat16_weights: bool = False,
+    packed: bool = False,
+    adapter: AdapterShape | None = None,
     num_devices: int = 1,
 ) -> TrainerMemory:
     """Return what the trainer takes on each of ``num_devices`` devices.
 
     Args:
         shape: The model.
-        micro_batch_tokens: Padded tokens of one backward pass.
+        micro_batch_tokens: Of one backward pass, padding included.
         longest_sequence_tokens: Prompt and response; one that is longer than a micro-batch is
             computed all the same.
         bfloat16: Precision of the matrix products.
         gradient_checkpointing: Keep each layer's input alone and compute the rest again.
+        bfloat16_weights: Precision of the model's weights.
+        packed: No padding is computed.
+        adapter: What alone is trained; None for all weights.
         num_devices: Weights, gradients and moments are divided among them.
     """
-    shard = -(-shape.num_parameters // num_devices)
+    num_trained = shape.num_parameters if adapter is None else adapter.num_parameters
+    num_frozen = 0 if adapter is None else shape.num_parameters
+    trained, frozen = (-(-count // num_devices) for count in (num_trained, num_frozen))
+    own_bytes = BFLOAT16_BYTES if bfloat16_weights else FLOAT32_BYTES
+    # Several devices hold their shares of trained weights in float32: they are the masters.
+    has_masters = bfloat16_weights and num_devices == 1
+    weights = frozen * own_bytes + trained * (own_bytes if num_devices == 1 else FLOAT32_BYTES)
+    arithmetic = Arithmetic(
+        bfloat16=bfloat16,
+        bfloat16_stream=bfloat16 and (bfloat16_weights or num_devices > 1),
+        packed=packed,
+    )
     tokens = max(micro_batch_tokens, longest_sequence_tokens)
-    per_layer = layer_activation_bytes(shape, bfloat16=bfloat16, longest=longest_sequence_tokens)
-    if gradient_checkpointing:
-        # One layer is computed again: its activations, and as much for their gradients.
-        kept = shape.num_layers * FLOAT32_BYTES * shape.hidden_size + 2 * max(per_layer)
-    else:
-        kept = sum(per_layer)
-    # The final norm's input, its normalised form and the head's input.
-    kept += 3 * FLOAT32_BYTES * shape.hidden_size
-    if num_devices > 1:
-        element = BFLOAT16_BYTES if bfloat16 else FLOAT32_BYTES
-        working = _GATHERED_LAYERS * shape.largest_layer_parameters * element
-    else:
-        working = shape.num_parameters * BFLOAT16_BYTES if bfloat16 else 0
     logits = min(tokens * shape.vocabulary_size, LOGITS_PER_CHUNK)
     bytes_per_logit = _LOGITS_COPIES * FLOAT32_BYTES + (BFLOAT16_BYTES if bfloat16 else 0)
+    per_token = _activation_bytes(
+        layer_activation_bytes(shape, arithmetic, longest=longest_sequence_tokens, adapter=adapter),
+        shape,
+        arithmetic,
+        gradient_checkpointing=gradient_checkpointing,
+    )
     return TrainerMemory(
-        weights=shard * FLOAT32_BYTES,
-        gradients=shard * FLOAT32_BYTES,
-        moments=shard * _MOMENTS_BYTES,
-        step_workspace=shard * _STEP_WORKSPACE_BYTES,
-        working_weights=working,
-        activations=tokens * kept,
+        weights=weights,
+        masters=trained * FLOAT32_BYTES if has_masters else 0,
+        gradients=trained * FLOAT32_BYTES,
+        moments=trained * _MOMENTS_BYTES,
+        step_workspace=trained * _STEP_WORKSPACE_BYTES,
+        working_weights=_working_weights(shape, arithmetic, num_devices),
+        activations=tokens * per_token,
         logits=bytes_per_logit * logits,
     )
 
 
-def layer_activation_bytes(shape: ModelShape, *, bfloat16: bool, longest: int) -> list[int]:
-    """Return what autograd keeps of each decoder layer, bytes per token.
+def _activation_bytes(
+    layers: list[int], shape: ModelShape, arithmetic: Arithmetic, *, gradient_checkpointing: bool
+) -> int:
+    """Return what is kept of all layers, the final norm and the head's input, bytes per token."""
+    stream = arithmetic.stream * shape.hidden_size
+    # One layer is computed again: its activations, and as much for their gradients.
+    kept = len(layers) * stream + 2 * max(layers) if gradient_checkpointing else sum(layers)
+    return kept + FLOAT32_BYTES * shape.hidden_size + 2 * stream
 
-    The residual stream and the norms are float32 in both precisions; under autocast every matrix
-    product keeps a bfloat16 copy of its input of its own. The attention mask, [B, 1, T, T], is
-    counted as materialised, which it is as soon as a micro-batch has padding.
-    """
-    element = BFLOAT16_BYTES if bfloat16 else FLOAT32_BYTES
-    hidden = shape.hidden_size
-    queries = shape.num_heads * shape.head_dim
-    keys = shape.num_kv_heads * shape.head_dim
-    norm = FLOAT32_BYTES * (2 * hidden + 1)  # input, normalised input, reciprocal root
-    # Inputs of the query, key and value projections, and of the gate and up projections.
-    attention_input = element * hidden * (3 if bfloat16 else 1)
-    feed_forward_input = element * hidden * (2 if bfloat16 else 1)
-    attention = (
-        norm
-        + attention_input
-        + 4 * element * queries  # queries, keys and values repeated by group, and the output
-        + FLOAT32_BYTES * shape.num_heads  # log-sum-exp
-        + element * longest  # the mask's row
-    )
-    if shape.has_query_key_norm:
-        num_heads = shape.num_heads + shape.num_kv_heads
-        attention += (FLOAT32_BYTES + element) * (queries + keys) + FLOAT32_BYTES * num_heads
-    dense = norm + feed_forward_input + 4 * element * shape.feed_forward_size
-    num_dense = shape.num_layers - shape.num_sparse_layers
-    sparse = 0
-    if shape.num_sparse_layers:
-        # Only the router's input is cast: the experts compute in float32 under autocast too.
-        router = element * hidden + FLOAT32_BYTES * shape.num_experts
-        routed = FLOAT32_BYTES * (2 * hidden + 4 * shape.expert_size) + 36  # 36: indices, weights
-        sparse = norm + router + shape.experts_per_token * routed
-    return [attention + dense] * num_dense + [attention + sparse] * shape.num_sparse_layers
+
+def _working_weights(shape: ModelShape, arithmetic: Arithmetic, num_devices: int) -> int:
+    if num_devices > 1:
+        gathered = _GATHERED_LAYERS * shape.largest_layer_parameters + shape.num_outer_parameters
+        return gathered * arithmetic.element
+    return shape.num_parameters * BFLOAT16_BYTES if arithmetic.casts else 0
 
 
 def kv_cache_bytes_per_token(shape: ModelShape, *, element_bytes: int) -> int:

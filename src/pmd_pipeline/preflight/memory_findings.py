@@ -1,9 +1,12 @@
 """Whether trainer and sampler fit on the devices."""
 
+from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
+from pmd_pipeline.preflight.adapter_shape import AdapterShape
 from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hardware import Hardware
-from pmd_pipeline.preflight.memory import FLOAT32_BYTES, TrainerMemory, trainer_memory
+from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
 from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
@@ -20,13 +23,14 @@ def memory_findings(
     shape: ModelShape,
     engine: SamplerPlan | None,
     hardware: Hardware,
+    adapter: AdapterShape | None = None,
 ) -> list[Finding]:
     """Return what trainer and sampler take, and whether it is there.
 
-    They take turns on the same devices; while the sampler works, the trainer keeps its weights,
-    gradients and moments, and an engine's own weights are put to sleep while the trainer works.
+    They take turns on the same devices; while the sampler works, the trainer keeps its weights
+    and moments, and an engine's own weights are put to sleep while the trainer works.
     """
-    training = experiment.training
+    training, compute = experiment.training, experiment.compute
     longest = experiment.data_preparation.max_prompt_tokens + max(
         training.sampling.max_new_tokens, experiment.evaluation.sampling.max_new_tokens
     )
@@ -36,12 +40,15 @@ def memory_findings(
         micro_batch_tokens=training.micro_batch_tokens,
         longest_sequence_tokens=experiment.data_preparation.max_prompt_tokens
         + training.sampling.max_new_tokens,
-        bfloat16=experiment.compute.precision == "bfloat16",
+        bfloat16=compute.precision == "bfloat16",
+        bfloat16_weights=compute.weights == "bfloat16",
         gradient_checkpointing=training.gradient_checkpointing,
+        packed=_is_packed(experiment, shape, hardware),
+        adapter=adapter,
         num_devices=hardware.num_devices,
     )
-    findings += _trainer_lines(trainer, hardware)
-    whole = _whole_policy_bytes(shape, engine, hardware)
+    findings += _trainer_lines(trainer, compute, hardware, adapter)
+    whole = _whole_policy_bytes(shape, compute, engine, hardware)
     if whole:
         findings.append(
             Finding(
@@ -56,7 +63,9 @@ def memory_findings(
     )
     if engine is None:
         return findings
-    sampler = sampler_memory(shape, engine, longest_sequence_tokens=longest)
+    sampler = sampler_memory(
+        shape, engine, longest_sequence_tokens=longest, trainer_weights=compute.weights
+    )
     findings += _sampler_lines(trainer, sampler, engine, hardware)
     if engine.has_own_weights and hardware.is_gpu and hardware.memory_bytes is not None:
         return findings + reserved_findings(
@@ -74,14 +83,23 @@ def memory_findings(
     return findings
 
 
-def _whole_policy_bytes(shape: ModelShape, engine: SamplerPlan | None, hardware: Hardware) -> int:
+def _is_packed(experiment: ExperimentConfig, shape: ModelShape, hardware: Hardware) -> bool:
+    if experiment.training.packing != "auto":
+        return experiment.training.packing
+    return hardware.is_gpu and experiment.compute.precision == "bfloat16" and shape.can_be_packed
+
+
+def _whole_policy_bytes(
+    shape: ModelShape, compute: ComputeConfig, engine: SamplerPlan | None, hardware: Hardware
+) -> int:
     """Return what the first device holds beside its share, where the engine runs the policy itself.
 
     An engine with a model of its own is given the weights from the machine's memory.
     """
     if hardware.num_devices == 1 or engine is None or engine.has_own_weights:
         return 0
-    return shape.num_parameters * FLOAT32_BYTES
+    element = BFLOAT16_BYTES if compute.weights == "bfloat16" else FLOAT32_BYTES
+    return shape.num_parameters * element
 
 
 def _positions(shape: ModelShape, longest: int) -> list[Finding]:
@@ -99,11 +117,20 @@ def _positions(shape: ModelShape, longest: int) -> list[Finding]:
     ]
 
 
-def _trainer_lines(trainer: TrainerMemory, hardware: Hardware) -> list[Finding]:
-    share = f", one of {hardware.num_devices} shares" if hardware.num_devices > 1 else ""
-    lines = {
-        "trainer: weights": f"{_gib(trainer.weights)} (float32{share})",
-        "trainer: gradients": _gib(trainer.gradients),
+def _trainer_lines(
+    trainer: TrainerMemory,
+    compute: ComputeConfig,
+    hardware: Hardware,
+    adapter: AdapterShape | None,
+) -> list[Finding]:
+    is_shared = hardware.num_devices > 1
+    share = f", one of {hardware.num_devices} shares" if is_shared else ""
+    precision = "float32" if is_shared and adapter is None else compute.weights
+    lines = {"trainer: weights": f"{_gib(trainer.weights)} ({precision}{share})"}
+    if trainer.masters:
+        lines["trainer: masters"] = f"{_gib(trainer.masters)} (float32)"
+    lines |= {
+        "trainer: gradients": f"{_gib(trainer.gradients)} while updating",
         "trainer: AdamW moments": _gib(trainer.moments),
         "trainer: AdamW step": f"{_gib(trainer.step_workspace)} for its duration",
         "trainer: working weights": f"{_gib(trainer.working_weights)} in a pass",
@@ -158,6 +185,8 @@ def _update_remedy(experiment: ExperimentConfig) -> str:
         ways.append("training.gradient_checkpointing: true")
     if experiment.compute.precision != "bfloat16":
         ways.append("compute.precision: bfloat16")
+    if training.lora is None:
+        ways.append("training.lora, which trains an adapter alone")
     if training.micro_batch_tokens > longest:
         ways.append(f"training.micro_batch_tokens down to {longest}, one longest sequence")
     return ", or ".join(ways)

@@ -1,10 +1,13 @@
 """The sizes of a model that memory depends on, from its configuration alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+from pmd_pipeline.policies.packing import packing_obstacle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +19,7 @@ class ModelShape:
         num_active_parameters: Those that one token meets: all of them but the experts that it is
             not routed to.
         largest_layer_parameters: Of the decoder layer that has most.
+        num_outer_parameters: Outside the decoder layers: embedding, head and final norm.
         num_layers: Decoder layers.
         num_sparse_layers: Those whose feed-forward part is a mixture of experts.
         hidden_size: Width of the residual stream.
@@ -29,11 +33,14 @@ class ModelShape:
         has_query_key_norm: True where queries and keys are normalised by head.
         vocabulary_size: Rows of the output head.
         max_positions: Longest sequence that the model was made for.
+        can_be_packed: Whether its sequences can be computed end to end.
+        linear_sizes: Inputs plus outputs of each linear layer but the output head, by name.
     """
 
     num_parameters: int
     num_active_parameters: int
     largest_layer_parameters: int
+    num_outer_parameters: int
     num_layers: int
     num_sparse_layers: int
     hidden_size: int
@@ -47,6 +54,8 @@ class ModelShape:
     has_query_key_norm: bool
     vocabulary_size: int
     max_positions: int
+    can_be_packed: bool
+    linear_sizes: Mapping[str, int]
 
 
 def model_shape(config: PretrainedConfig) -> ModelShape:
@@ -77,6 +86,7 @@ def model_shape(config: PretrainedConfig) -> ModelShape:
         num_parameters=num_parameters,
         num_active_parameters=num_parameters - idle,
         largest_layer_parameters=max(_num_parameters(layer) for layer in layers),
+        num_outer_parameters=num_parameters - sum(_num_parameters(layer) for layer in layers),
         num_layers=len(layers),
         num_sparse_layers=sum(count > 0 for count in expert_counts),
         hidden_size=int(config.hidden_size),
@@ -92,6 +102,12 @@ def model_shape(config: PretrainedConfig) -> ModelShape:
         has_query_key_norm=any(name.endswith("q_norm") for name, _ in model.named_modules()),
         vocabulary_size=int(model.get_output_embeddings().weight.shape[0]),
         max_positions=_optional_size(config, "max_position_embeddings"),
+        can_be_packed=packing_obstacle(model) is None,
+        linear_sizes={
+            name: module.in_features + module.out_features
+            for name, module in model.named_modules()
+            if isinstance(module, nn.Linear) and module is not model.get_output_embeddings()
+        },
     )
 
 

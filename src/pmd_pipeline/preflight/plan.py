@@ -8,10 +8,12 @@ from typing import Any
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import EngineEntryError
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.config.lora import LoraConfig
+from pmd_pipeline.preflight.adapter_shape import AdapterShape, adapter_shape
 from pmd_pipeline.preflight.findings import Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
-from pmd_pipeline.preflight.memory_findings import memory_findings
+from pmd_pipeline.preflight.memory_findings import SECTION, memory_findings
 from pmd_pipeline.preflight.model_config import ModelConfigError, find_model_config
 from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
 from pmd_pipeline.preflight.packages import check_packages
@@ -67,7 +69,9 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     parameters, missing = fill_missing_revisions(request.parameters)
     experiment = parse_parameters(parameters)
     engine, findings = _engine(request.engine, experiment.compute.precision)
-    findings += check_packages(() if engine is None else engine.extras)
+    lora = experiment.training.lora
+    extras = () if engine is None else engine.extras
+    findings += check_packages(extras if lora is None else (*extras, "lora"))
     hardware, looked = look_at_hardware(experiment.compute, request.devices)
     findings += looked
     findings += check_sources(experiment, missing, hub)
@@ -78,11 +82,14 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     rounds = _rounds(experiment, request.known)
     need = None
     if shape is not None:
-        findings += memory_findings(experiment, shape, engine, hardware)
+        adapter, described = _adapter(shape, lora)
+        findings += described
+        findings += memory_findings(experiment, shape, engine, hardware, adapter)
         need = disk_need(
             experiment,
             rounds,
             num_parameters=shape.num_parameters,
+            num_trained=shape.num_parameters if adapter is None else adapter.num_parameters,
             keeps_all_moments=request.keeps_all_moments,
         )
     findings += check_disk(need, request.data_root)
@@ -131,14 +138,13 @@ def _engine(
 def _shape(
     experiment: ExperimentConfig, hub: Hub, given: Path | None, *, is_pinned: bool
 ) -> tuple[ModelShape | None, list[Finding]]:
-    section = "Memory of each device, estimated"
     policy = experiment.policy_initialisation
     try:
         shape = model_shape(find_model_config(policy, hub, given=given, is_pinned=is_pinned))
     except ValueError as error:
         own_fault = given is not None or not isinstance(error, ModelConfigError)
         finding = Finding(
-            section=section,
+            section=SECTION,
             subject="model",
             value=f"unknown: {error}",
             verdict="failure" if own_fault else "warning",
@@ -154,8 +160,29 @@ def _shape(
         else f", {shape.num_active_parameters:,} active for a token"
     )
     return shape, [
-        Finding(section=section, subject="parameters", value=f"{shape.num_parameters:,}{active}")
+        Finding(section=SECTION, subject="parameters", value=f"{shape.num_parameters:,}{active}")
     ]
+
+
+def _adapter(
+    shape: ModelShape, lora: LoraConfig | None
+) -> tuple[AdapterShape | None, list[Finding]]:
+    if lora is None:
+        return None, []
+    subject = "adapter"
+    try:
+        adapter = adapter_shape(shape, lora)
+    except ValueError as error:
+        finding = Finding(
+            section=SECTION,
+            subject=subject,
+            value=str(error),
+            verdict="failure",
+            remedy="set training.lora.target_modules to names of these, or to all-linear",
+        )
+        return None, [finding]
+    value = f"{adapter.num_parameters:,} parameters on {adapter.num_layers} layers, trained alone"
+    return adapter, [Finding(section=SECTION, subject=subject, value=value)]
 
 
 def _rounds(experiment: ExperimentConfig, known: Assumptions) -> dict[str, RoundWork]:

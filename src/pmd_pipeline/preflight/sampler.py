@@ -10,11 +10,8 @@ from pmd_pipeline.config.engines import (
     TransformersEngineConfig,
     parse_engine,
 )
-from pmd_pipeline.preflight.memory import (
-    BFLOAT16_BYTES,
-    FLOAT32_BYTES,
-    kv_cache_bytes_per_token,
-)
+from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
+from pmd_pipeline.preflight.memory import kv_cache_bytes_per_token
 from pmd_pipeline.preflight.model_shape import ModelShape
 
 
@@ -120,11 +117,23 @@ def _element_bytes(precision: Precision) -> int:
 
 
 def sampler_memory(
-    shape: ModelShape, plan: SamplerPlan, *, longest_sequence_tokens: int
+    shape: ModelShape,
+    plan: SamplerPlan,
+    *,
+    longest_sequence_tokens: int,
+    trainer_weights: Precision = "float32",
 ) -> SamplerMemory:
-    """Return what the engine takes on each of its devices."""
+    """Return what the engine takes on each of its devices.
+
+    Args:
+        shape: The model.
+        plan: The engine.
+        longest_sequence_tokens: Prompt and response.
+        trainer_weights: Precision of the policy's weights, which an engine without weights of its
+            own may have to copy.
+    """
     parts = plan.tensor_parallel_size
-    copies = plan.has_own_weights or plan.element_bytes != FLOAT32_BYTES
+    copies = plan.has_own_weights or plan.element_bytes != _element_bytes(trainer_weights)
     per_token = kv_cache_bytes_per_token(shape, element_bytes=plan.element_bytes)
     # Keys and values are divided by head; where there are fewer heads than parts, they repeat.
     per_sequence = longest_sequence_tokens * per_token // min(parts, shape.num_kv_heads)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.findings import Finding
-from pmd_pipeline.preflight.memory import FLOAT32_BYTES
 from pmd_pipeline.preflight.workload import RoundWork
 
 SECTION = "Disk"
 
+# AdamW's two moments.
+_MOMENTS_BYTES = 2 * FLOAT32_BYTES
 # English text has about four characters a token; parquet compresses them, so this is a bound.
 _ROLLOUT_BYTES_PER_TOKEN = 4
 
@@ -33,23 +35,28 @@ def disk_need(
     rounds: dict[str, RoundWork],
     *,
     num_parameters: int,
+    num_trained: int,
     keeps_all_moments: bool,
 ) -> DiskNeed:
     """Return what a whole run leaves on the disk.
 
     Args:
-        experiment: All parameters.
-        rounds: One round of each algorithm.
+        experiment: Phases, algorithms and precision.
+        rounds: One round's work of each algorithm.
         num_parameters: Of the model.
-        keeps_all_moments: Whether each phase keeps AdamW's two moments, or the last one alone.
+        num_trained: Of those that are trained: a state holds them alone.
+        keeps_all_moments: Whether each phase keeps its optimizer's state, or the last one alone.
     """
     training = experiment.training
-    weights = FLOAT32_BYTES * num_parameters
+    is_bfloat16 = experiment.compute.weights == "bfloat16"
+    weight = BFLOAT16_BYTES if is_bfloat16 else FLOAT32_BYTES
+    masters = FLOAT32_BYTES if is_bfloat16 else 0
+    moments = (masters + _MOMENTS_BYTES) * num_trained
     num_states = len(rounds) * training.num_phases + 1
     num_moments = num_states if keeps_all_moments else len(rounds) + 1
     sampled = training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
     return DiskNeed(
-        checkpoints=(1 + num_states) * weights + num_moments * 2 * weights,
+        checkpoints=weight * (num_parameters + num_states * num_trained) + num_moments * moments,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
     )
 

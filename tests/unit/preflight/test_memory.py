@@ -1,6 +1,7 @@
 """Memory of trainer and sampler, against bytes counted by hand and those that autograd keeps."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,16 +10,22 @@ from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
     PretrainedConfig,
+    PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
     Qwen3MoeConfig,
 )
 
+from pmd_pipeline.config.lora import LoraConfig
+from pmd_pipeline.policies.embedded import build_tokenizer
 from pmd_pipeline.policies.log_probs import response_log_probs
+from pmd_pipeline.policies.lora import add_adapter
 from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.preflight.activations import Arithmetic, layer_activation_bytes
+from pmd_pipeline.preflight.adapter_shape import AdapterShape, adapter_shape
 from pmd_pipeline.preflight.memory import (
     kv_cache_bytes_per_token,
-    layer_activation_bytes,
     trainer_memory,
 )
 from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
@@ -30,6 +37,7 @@ SHAPE = ModelShape(
     num_parameters=7_615_616_512,
     num_active_parameters=7_615_616_512,
     largest_layer_parameters=233_057_792,
+    num_outer_parameters=1_089_998_336,
     num_layers=28,
     num_sparse_layers=0,
     hidden_size=3584,
@@ -43,7 +51,10 @@ SHAPE = ModelShape(
     has_query_key_norm=False,
     vocabulary_size=152064,
     max_positions=131072,
+    can_be_packed=True,
+    linear_sizes={},
 )
+ADAPTER = AdapterShape(num_parameters=40_000_000, num_layers=28 * 7, rank=16)
 # 130 tokens: no activation has the shape of a weight.
 NUM_ROWS, NUM_PROMPT_TOKENS, NUM_RESPONSE_TOKENS = 2, 9, 56
 WIDTH = NUM_PROMPT_TOKENS + NUM_RESPONSE_TOKENS
@@ -63,14 +74,39 @@ def test_weights_gradients_and_moments_take_sixteen_bytes_a_parameter() -> None:
     memory = _memory(SHAPE)
     assert memory.weights == memory.gradients == 4 * 7_615_616_512
     assert memory.moments == 8 * 7_615_616_512
-    assert memory.resident == 16 * 7_615_616_512
-    assert memory.peak >= memory.resident + memory.step_workspace
+    assert memory.masters == 0
+    assert memory.resident == 12 * 7_615_616_512  # there are no gradients while sampling
+    assert memory.peak >= memory.resident + memory.gradients + memory.step_workspace
+
+
+def test_bfloat16_weights_have_masters_and_no_copies_for_a_pass() -> None:
+    memory = _memory(SHAPE, bfloat16_weights=True)
+    assert memory.weights == 2 * 7_615_616_512
+    assert memory.masters == memory.gradients == 4 * 7_615_616_512
+    assert memory.resident == (2 + 4 + 8) * 7_615_616_512
+    assert (memory.working_weights, _memory(SHAPE).working_weights) == (0, 2 * 7_615_616_512)
+
+
+def test_of_several_devices_the_shares_are_the_masters() -> None:
+    memory = _memory(SHAPE, bfloat16_weights=True, num_devices=8)
+    assert memory.masters == 0
+    assert memory.resident == 12 * 7_615_616_512 // 8
+    assert memory.working_weights == 2 * (2 * 233_057_792 + 1_089_998_336)
+
+
+def test_an_adapter_alone_has_gradients_moments_and_masters() -> None:
+    memory = _memory(SHAPE, bfloat16_weights=True, adapter=ADAPTER)
+    assert memory.weights == 2 * (7_615_616_512 + 40_000_000)
+    assert memory.masters == memory.gradients == memory.step_workspace == 4 * 40_000_000
+    assert memory.moments == 8 * 40_000_000
+    shared = _memory(SHAPE, bfloat16_weights=True, adapter=ADAPTER, num_devices=8)
+    assert shared.weights == 2 * 7_615_616_512 // 8 + 4 * 5_000_000
 
 
 def test_devices_share_the_state_and_round_up() -> None:
     shape = replace(SHAPE, num_parameters=10)
     assert _memory(shape, num_devices=4).weights == 3 * 4
-    assert _memory(SHAPE, num_devices=8).resident == 16 * 7_615_616_512 // 8
+    assert _memory(SHAPE, num_devices=8).resident == 12 * 7_615_616_512 // 8
 
 
 def test_a_chunk_of_logits_is_bounded_however_long_the_micro_batch() -> None:
@@ -87,29 +123,86 @@ def test_a_sequence_longer_than_a_micro_batch_is_computed_all_the_same() -> None
 
 def test_checkpointing_keeps_each_layers_input_and_twice_one_layer() -> None:
     longest = 10_240
-    layer = layer_activation_bytes(SHAPE, bfloat16=True, longest=longest)[0]
+    layer = layer_activation_bytes(SHAPE, Arithmetic(bfloat16=True), longest=longest)[0]
     kept = 28 * 4 * 3584 + 2 * layer + 3 * 4 * 3584
     memory = _memory(SHAPE, gradient_checkpointing=True, micro_batch_tokens=longest)
     assert memory.activations == longest * kept
 
 
-@pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
+def test_packed_sequences_keep_no_mask_and_repeat_no_keys() -> None:
+    """Of 28 heads 4 have keys of their own, 128 wide; a row of the mask is 10,240 long."""
+    longest = 10_240
+    padded, packed = (
+        layer_activation_bytes(SHAPE, Arithmetic(bfloat16=True, packed=packed), longest=longest)[0]
+        for packed in (False, True)
+    )
+    assert padded - packed == 2 * longest + 2 * 2 * (28 - 4) * 128
+
+
+@pytest.mark.parametrize(
+    "arithmetic",
+    [
+        Arithmetic(bfloat16=False),
+        Arithmetic(bfloat16=True),
+        Arithmetic(bfloat16=True, bfloat16_stream=True),
+    ],
+    ids=["float32", "autocast", "bfloat16 weights"],
+)
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "qwen3_moe"])
-def test_a_layers_activations_are_those_that_autograd_keeps(kind: str, bfloat16: bool) -> None:
+def test_a_layers_activations_are_those_that_autograd_keeps(
+    kind: str, arithmetic: Arithmetic
+) -> None:
     """The difference that one more layer makes, so that embedding and head cancel out."""
-    config = _config(kind, num_layers=2)
-    expected = layer_activation_bytes(model_shape(config), bfloat16=bfloat16, longest=WIDTH)[-1]
-    two, one = (_kept_bytes(_config(kind, num_layers=n), bfloat16) for n in (2, 1))
+    shape = model_shape(_config(kind, num_layers=2))
+    expected = layer_activation_bytes(shape, arithmetic, longest=WIDTH)[-1]
+    two, one = (_kept_bytes(_config(kind, num_layers=n), arithmetic) for n in (2, 1))
     measured = (two - one) / (NUM_ROWS * WIDTH)
     assert expected == pytest.approx(measured, rel=0.02)
 
 
-def test_with_checkpointing_autograd_keeps_a_layers_input_alone() -> None:
+@pytest.mark.parametrize("bfloat16_weights", [False, True], ids=["autocast", "bfloat16 weights"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_a_layers_activations_under_an_adapter_are_those_that_autograd_keeps(
+    kind: str, bfloat16_weights: bool
+) -> None:
+    arithmetic = Arithmetic(bfloat16=True, bfloat16_stream=bfloat16_weights)
+    lora = LoraConfig(rank=8)
+    shape = model_shape(_config(kind, num_layers=2))
+    expected = layer_activation_bytes(
+        shape, arithmetic, longest=WIDTH, adapter=adapter_shape(shape, lora)
+    )[-1]
+    # The first layer's input needs no gradient: two more layers are counted beside it.
+    three, two = (_kept_bytes(_config(kind, num_layers=n), arithmetic, lora=lora) for n in (3, 2))
+    measured = (three - two) / (NUM_ROWS * WIDTH)
+    assert expected == pytest.approx(measured, rel=0.02)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ("q_proj", "mlp.down_proj")])
+def test_an_adapters_size_is_that_of_pefts(targets: str | tuple[str, ...]) -> None:
+    config = _config("qwen3", num_layers=2)
+    lora = LoraConfig(rank=8, target_modules=targets)
+    model = _model(config, lora=lora)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    found = adapter_shape(model_shape(config), lora)
+    assert found.num_parameters == sum(p.numel() for p in trained)
+    assert (found.num_layers, found.rank) == (len(trained) // 2, 8)
+
+
+def test_an_adapter_on_no_layer_is_refused_with_the_names_there_are() -> None:
+    shape = model_shape(_config("qwen2", num_layers=1))
+    with pytest.raises(ValueError, match=r"called \('query',\); it has \['down_proj'"):
+        adapter_shape(shape, LoraConfig(target_modules=("query",)))
+
+
+@pytest.mark.parametrize(("bfloat16_stream", "element"), [(False, 4), (True, 2)])
+def test_with_checkpointing_autograd_keeps_a_layers_input_alone(
+    bfloat16_stream: bool, element: int
+) -> None:
+    arithmetic = Arithmetic(bfloat16=True, bfloat16_stream=bfloat16_stream)
     two, one = (
-        _kept_bytes(_config("qwen3", num_layers=n), bfloat16=True, checkpointing=True)
-        for n in (2, 1)
+        _kept_bytes(_config("qwen3", num_layers=n), arithmetic, checkpointing=True) for n in (2, 1)
     )
-    assert (two - one) / (NUM_ROWS * WIDTH) == 4 * 96
+    assert (two - one) / (NUM_ROWS * WIDTH) == element * 96
 
 
 def test_vllm_has_its_own_weights_and_one_sequence_is_the_least() -> None:
@@ -204,9 +297,26 @@ def _config(kind: str, *, num_layers: int) -> PretrainedConfig:
             return Qwen3MoeConfig(**sizes, **experts, head_dim=40)
 
 
-def _kept_bytes(config: PretrainedConfig, bfloat16: bool, checkpointing: bool = False) -> int:
+def _model(
+    config: PretrainedConfig, *, bfloat16_weights: bool = False, lora: LoraConfig | None = None
+) -> PreTrainedModel:
+    dtype = torch.bfloat16 if bfloat16_weights else torch.float32
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    if lora is not None:
+        policy = Policy(model=model, tokenizer=build_tokenizer())
+        add_adapter(policy, lora, base_folder=Path(), seed=0)
+    return model
+
+
+def _kept_bytes(
+    config: PretrainedConfig,
+    arithmetic: Arithmetic,
+    *,
+    checkpointing: bool = False,
+    lora: LoraConfig | None = None,
+) -> int:
     """Return the bytes of all tensors that autograd keeps of one pass, weights left out."""
-    model = AutoModelForCausalLM.from_config(config)
+    model = _model(config, bfloat16_weights=arithmetic.bfloat16_stream, lora=lora)
     model.train(checkpointing)
     if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -227,7 +337,7 @@ def _kept_bytes(config: PretrainedConfig, bfloat16: bool, checkpointing: bool = 
     mask[1, -3:] = False  # padding, so that the attention mask is materialised
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
+        torch.autocast("cpu", torch.bfloat16, enabled=arithmetic.bfloat16),
     ):
         response_log_probs(
             model,
