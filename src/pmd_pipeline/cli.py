@@ -102,6 +102,26 @@ cli.add_command(
 
 
 @cli.command()
+@click.argument("policy", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("destination", type=click.Path(path_type=Path))
+def export_policy(policy: Path, destination: Path) -> None:
+    """Write POLICY as a model folder to DESTINATION, an adapter merged into the weights.
+
+    POLICY is a folder below data/06_models: the initial policy, a phase, or one of its rounds.
+    """
+    from pmd_pipeline.datasets.policies import stored_policy
+    from pmd_pipeline.policies import export
+
+    with spoken_errors():
+        source = stored_policy(policy)
+        exported = export.export_policy(source, destination)
+        click.echo(
+            f"{source}, {exported.policy_version} updates from the initial policy, is now in "
+            f"{destination}: {exported.num_parameters:,} parameters, {exported.model.dtype}"
+        )
+
+
+@cli.command()
 @click.argument("completions", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--convention",

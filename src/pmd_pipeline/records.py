@@ -125,10 +125,15 @@ class PolicyManifest:
         path: Folder of the model and tokenizer files, relative to the manifest's own folder.
         policy_version: Optimizer updates made since the initial policy (which has 0).
         num_parameters: Parameters of the model.
-        sha256: Checksum of each file, by its path below ``path``.
+        sha256: Checksum of each file, by its path beside the manifest.
+        base_path: Of an adapter: the folder of the frozen policy that it is on, relative to the
+            manifest's own folder; None for a policy with all its weights here.
+        base_sha256: Checksum of that policy's manifest.
     """
 
     path: str
     policy_version: int
     num_parameters: int
     sha256: Mapping[str, str]
+    base_path: str | None = None
+    base_sha256: str | None = None

@@ -1,12 +1,36 @@
 """What Kedro calls before it loads its plugins: a ``kedro.init`` entry point."""
 
+import atexit
 import os
 import sys
 import warnings
 from pathlib import Path
 
+from pmd_pipeline.launch import take_launch
+
 
 def prepare() -> None:
+    """Take this process's place among those that torchrun started; quiet the dependencies.
+
+    Only the driver goes on to Kedro. The others train at its command until it ends.
+    """
+    launch = take_launch()
+    if launch.rank > 0:
+        from pmd_pipeline.training.worker import serve
+
+        raise SystemExit(serve(launch))
+    if launch.world_size > 1:
+        atexit.register(_end_training_processes)
+    _quiet_dependencies()
+
+
+def _end_training_processes() -> None:
+    from pmd_pipeline.training.processes import training_processes
+
+    training_processes().end()
+
+
+def _quiet_dependencies() -> None:
     """Silence what dependencies say on their own account, and find this environment's commands."""
     # Kedro's plugin reports usage unless it is told not to; here it takes no action to be private.
     os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -71,6 +71,13 @@ algorithms:
   pmd_part_small: {kind: pmd_part, tau: 0.05}
 """
 
+# TINY with one algorithm and gradients that are more than rounding: the tiny policy is always
+# wrong, so what tells its responses apart is their length.
+SHAPED = (
+    TINY.replace("[pmd_mean, on_policy_gradient]", "[pmd_mean]")
+    + "rewards: {overlong_buffer_tokens: 20}\n"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -120,14 +127,14 @@ class Project:
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status)
 
-    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a ``kedro`` command in a process of its own, as a user does."""
+    def kedro(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        """Run a ``kedro`` command in a process of its own, as a user does; timeout in seconds."""
         return subprocess.run(
             [sys.executable, "-m", "kedro", *arguments],
             cwd=self.path,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=timeout,
             check=False,
         )
 
@@ -139,6 +146,18 @@ def make_project(path: Path) -> Project:
     (path / "conf" / "tiny").mkdir()
     (path / "conf" / "tiny" / "parameters.yml").write_text(TINY)
     return Project(path)
+
+
+@pytest.fixture(scope="session")
+def make_shaped() -> Callable[[Path], Project]:
+    """Return what makes a project whose environment ``tiny`` has the parameters SHAPED."""
+
+    def make(path: Path) -> Project:
+        project = make_project(path)
+        (path / "conf" / "tiny" / "parameters.yml").write_text(SHAPED)
+        return project
+
+    return make
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Where and in which precision the arithmetic runs."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pmd_pipeline.config.base import StrictModel
 
@@ -18,9 +18,11 @@ class ComputeConfig(StrictModel):
     num_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of torch; null: torch's own choice"
     )
-    precision: Precision = Field(
+    precision: Precision = Field(default="float32", description="of the matrix products")
+    weights: Precision = Field(
         default="float32",
-        description="of the matrix products; weights and optimizer states stay in float32",
+        description="of the model, also on disk and in the sampler; the optimizer keeps float32 "
+        "copies of bfloat16 weights, and its moments in float32 in any case",
     )
     preflight: Literal["require", "warn"] = Field(
         default="require",
@@ -28,3 +30,12 @@ class ComputeConfig(StrictModel):
         description="a run of a pretrained policy whose preflight fails does not start; warn: it "
         "starts all the same, for where the estimates are wrong",
     )
+
+    @model_validator(mode="after")
+    def _products_fit_weights(self) -> Self:
+        if self.weights == "bfloat16" and self.precision != "bfloat16":
+            raise ValueError(
+                f"weights: bfloat16 needs precision: bfloat16 (found {self.precision}): products "
+                "of bfloat16 weights are no more exact than that"
+            )
+        return self

@@ -1,7 +1,7 @@
 """Options of the rollout engines."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -27,8 +27,10 @@ class VllmEngineConfig(StrictModel):
     tensor_parallel_size: int = Field(
         default=1, ge=1, description="devices that share one copy of the weights"
     )
-    data_parallel_size: int = Field(
-        default=1, ge=1, description="copies of the model, each on devices of its own"
+    data_parallel_size: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto",
+        description="copies of the model, each on devices of its own; auto: as many as there are "
+        "GPUs for, one on a CPU",
     )
     gpu_memory_utilization: float = Field(
         default=0.5,

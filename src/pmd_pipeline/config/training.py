@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -56,9 +57,18 @@ class TrainingConfig(StrictModel):
     sampling: SamplingConfig
     optimizer: OptimizerConfig
     micro_batch_tokens: int = Field(
-        default=16_384, ge=1, description="padded tokens of one backward pass; never the gradient's"
+        default=16_384,
+        ge=1,
+        description="tokens of one backward pass, padding included; never the gradient's",
+    )
+    packing: Literal["auto"] | bool = Field(
+        default="auto",
+        description="compute no padding; auto: on a GPU in bfloat16, where the model allows it",
     )
     gradient_checkpointing: bool = False
+    lora: LoraConfig | None = Field(
+        default=None, description="train adapters on the frozen initial policy; null: all weights"
+    )
     behaviour_log_probs: Literal["trainer", "sampler"] = Field(
         default="trainer",
         description="trainer: recomputed before the first mini-batch; sampler: as sampled",

@@ -10,7 +10,14 @@ from pmd_pipeline.records import Completion
 
 
 class RolloutEngine(Protocol):
-    """Samples responses; a catalog entry, closed when its last consumer has run."""
+    """Samples responses; a catalog entry, closed when its last consumer has run.
+
+    Attributes:
+        runs_policy_model: True where it samples with the policy's own model, which must then lie
+            on the device that samples; False where it takes the weights to a model of its own.
+    """
+
+    runs_policy_model: bool
 
     def set_policy(self, policy: Policy) -> None:
         """Make the engine sample from ``policy`` as it is now; call after each update."""

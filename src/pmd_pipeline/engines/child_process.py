@@ -17,27 +17,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pmd_pipeline.engines.errors import EngineFailedError
 
 SECONDS_TO_END = 10.0
 _SECONDS_BETWEEN_LOOKS = 0.5
 _LAST_LINES = 15
-
-# Set by torchrun and its like for the processes that they start; a child of one is no such process.
-_LAUNCHER_VARIABLES = (
-    "RANK",
-    "LOCAL_RANK",
-    "GROUP_RANK",
-    "ROLE_RANK",
-    "WORLD_SIZE",
-    "LOCAL_WORLD_SIZE",
-    "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-)
 
 Report = Callable[[float], object]
 
@@ -60,7 +46,7 @@ class ChildProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, str(there.fileno())],
                 pass_fds=[there.fileno()],
-                env={**_inherited_environment(), **environment},
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=subprocess.STDOUT,
@@ -147,8 +133,8 @@ class ChildProcess:
         return "\n".join([*lines[-_LAST_LINES:], f"(its whole log: {self._log})"])
 
 
-def serve(connection: Connection, target: object) -> None:
-    """Answer calls of ``target``'s methods until the parent closes the connection.
+def serve(connection: Connection, target: object) -> NoReturn:
+    """Answer calls of ``target``'s methods until the parent closes the connection, then exit.
 
     A method that has a parameter ``report`` may call it with a number of finished units.
     """
@@ -157,7 +143,9 @@ def serve(connection: Connection, target: object) -> None:
         try:
             method, arguments = connection.recv()
         except EOFError:
-            return
+            # No clean-up of libraries, which may wait for threads that never end.
+            sys.stdout.flush()
+            os._exit(0)
         try:
             answer = ("done", _call(connection, getattr(target, method), arguments))
         except Exception as error:
@@ -182,11 +170,3 @@ def _end_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _inherited_environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in _LAUNCHER_VARIABLES and not name.startswith("TORCHELASTIC_")
-    }

@@ -25,6 +25,8 @@ from pmd_pipeline.records import Completion
 class TransformersEngine:
     """Samples from the trainer's own model, so that its weights are never stale."""
 
+    runs_policy_model = True
+
     def __init__(self, config: TransformersEngineConfig) -> None:
         self._config = config
         self._policy: Policy | None = None

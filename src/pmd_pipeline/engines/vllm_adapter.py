@@ -38,7 +38,8 @@ class VllmAdapter:
         """Load the model of a folder; takes seconds to minutes."""
         on_cpu = current_platform.is_cpu()
         kv_cache_gib = config.kv_cache_gib or (CPU_KV_CACHE_GIB if on_cpu else None)
-        self._sleeps = config.sleep_between_uses and not on_cpu
+        self._can_sleep = config.sleep_between_uses and not on_cpu
+        self._is_asleep = False
         self._model = vllm.LLM(
             model=str(folder),
             dtype=precision,  # vLLM's own choice for float32 weights would be float16
@@ -48,7 +49,7 @@ class VllmAdapter:
             max_model_len=config.max_model_len or -1,
             enforce_eager=on_cpu if config.enforce_eager == "auto" else config.enforce_eager,
             enable_prefix_caching=config.enable_prefix_caching,
-            enable_sleep_mode=self._sleeps,
+            enable_sleep_mode=self._can_sleep,
             logprobs_mode="processed_logprobs",  # of the distribution that is drawn from
             skip_tokenizer_init=True,  # tokens in, tokens out
             generation_config="vllm",  # no sampling default of the model's folder
@@ -62,18 +63,21 @@ class VllmAdapter:
 
     def load_weights(self, folder: Path) -> None:
         """Take the weights of a folder in place of the present ones; forget what they computed."""
-        if self._sleeps:
+        # The cache takes its memory last: while weights are loaded, the trainer may need the room.
+        if self._is_asleep:
             self._model.wake_up(tags=["weights"])
         self._model.collective_rpc("load_policy_weights", args=(str(folder),))
-        if self._sleeps:
+        if self._is_asleep:
             self._model.wake_up(tags=["kv_cache"])
+            self._is_asleep = False
         if not self._model.reset_prefix_cache():
             raise RuntimeError("the prefix cache could not be reset: requests are still running")
 
     def sleep(self) -> None:
         """Free the GPU's memory; weights must be loaded again before the next use."""
-        if self._sleeps:
-            self._model.sleep(level=2)
+        if self._can_sleep and not self._is_asleep:
+            self._model.sleep(level=2)  # weights are sent again before the next use
+            self._is_asleep = True
 
     def generate(
         self,
@@ -142,16 +146,26 @@ class PolicyWorkerExtension:
         """Load the safetensors files of a folder in place."""
         self.model_runner.reload_weights(weights_iterator=_stored_tensors(Path(folder)))
         if current_platform.is_cpu():
-            self.repack_output_heads()
+            for module in self.model_runner.get_model().modules():
+                self.repack_output_head(module)
+                self.repack_experts(module)
 
-    def repack_output_heads(self) -> None:
+    def repack_output_head(self, module: torch.nn.Module) -> None:
         """Give an output head that is tied to the embedding the new weights too.
 
         On a CPU it computes with a packed copy, which reloading leaves as it was.
         """
-        for module in self.model_runner.get_model().modules():
-            if isinstance(module, VocabParallelEmbedding):
-                module.quant_method.process_weights_after_loading(module)
+        if isinstance(module, VocabParallelEmbedding):
+            module.quant_method.process_weights_after_loading(module)
+
+    def repack_experts(self, module: torch.nn.Module) -> None:
+        """Bring a mixture's experts into the layout that they are computed in.
+
+        On a CPU that is a packed one, which reloading fills with weights that are not packed.
+        """
+        kernel = getattr(getattr(module, "quant_method", None), "moe_kernel", None)
+        if kernel is not None:
+            kernel.fused_experts.process_weights_after_loading(module)
 
 
 def spaced_seed(seed: int) -> int:

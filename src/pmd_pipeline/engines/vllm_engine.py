@@ -25,6 +25,7 @@ from pmd_pipeline.records import Completion
 
 TESTED_VERSIONS = "0.32."
 NUM_PROBE_PROMPTS = 4
+MAX_PROBE_PROMPT_TOKENS = 128  # where the whole policy lies in main memory, a CPU reads them
 _ADAPTER = "pmd_pipeline.engines.vllm_adapter"
 
 
@@ -35,6 +36,8 @@ class VllmEngine:
         EngineUnavailableError: If vLLM is not installed, or in another version than was tested.
     """
 
+    runs_policy_model = False
+
     def __init__(self, config: VllmEngineConfig) -> None:
         check_vllm_installed()
         self._config = config
@@ -43,7 +46,7 @@ class VllmEngine:
         self._loaded_version: int | None = None
         self._precision: Precision = "float32"
         self._max_model_len = 0
-        self._probe_prompts: list[Sequence[int]] = []
+        self._probe_prompts: list[list[int]] = []
         self._is_proven = False
 
     def set_policy(self, policy: Policy) -> None:
@@ -144,13 +147,14 @@ class VllmEngine:
 
     def _start(self, folder: object) -> None:
         config = self._config
+        num_copies = self._num_copies()
         self._replicas = [
             ChildProcess(
                 _ADAPTER,
                 environment=self._environment(i),
-                name="vLLM" if config.data_parallel_size == 1 else f"vLLM copy {i + 1}",
+                name="vLLM" if num_copies == 1 else f"vLLM copy {i + 1}",
             )
-            for i in range(config.data_parallel_size)
+            for i in range(num_copies)
         ]
         try:
             self._call_all("start", folder=folder, config=config, precision=self._precision)
@@ -171,9 +175,11 @@ class VllmEngine:
         """Probe every copy once after each change of weights, always with the same prompts."""
         if self._is_proven:
             return
-        self._probe_prompts = self._probe_prompts or list(prompts[:NUM_PROBE_PROMPTS])
+        self._probe_prompts = self._probe_prompts or [
+            list(prompt[:MAX_PROBE_PROMPT_TOKENS]) for prompt in prompts[:NUM_PROBE_PROMPTS]
+        ]
         for replica in self._replicas:
-            scored = replica.call("score", prompts=[list(prompt) for prompt in self._probe_prompts])
+            scored = replica.call("score", prompts=self._probe_prompts)
             prove_weights(policy, scored, tolerance=self._tolerance(policy), sampler=replica.name)
         self._is_proven = True
 
@@ -195,22 +201,36 @@ class VllmEngine:
             environment["CUDA_VISIBLE_DEVICES"] = self._devices(replica)
         return environment
 
-    def _devices(self, replica: int) -> str:
-        """Return the GPUs of a copy: so many each, one copy after the other."""
-        configured = os.environ.get("CUDA_VISIBLE_DEVICES")
-        visible = (
-            configured.split(",")
-            if configured
-            else [str(i) for i in range(torch.cuda.device_count())]
-        )
-        size = self._config.tensor_parallel_size
-        if len(visible) < size * self._config.data_parallel_size:
+    def _num_copies(self) -> int:
+        """Return how many copies of the model run.
+
+        Raises:
+            ValueError: If there are fewer GPUs than they need.
+        """
+        wanted, size = self._config.data_parallel_size, self._config.tensor_parallel_size
+        if not self._on_gpu:
+            return 1 if wanted == "auto" else wanted
+        num_visible = len(_visible_devices())
+        num_copies = max(1, num_visible // size) if wanted == "auto" else wanted
+        if num_visible < size * num_copies:
             raise ValueError(
                 f"rollout_engine.options: tensor_parallel_size {size} x data_parallel_size "
-                f"{self._config.data_parallel_size} needs as many GPUs, {len(visible)} are "
-                "visible; lower one of them"
+                f"{num_copies} needs {size * num_copies} GPUs, {num_visible} are visible; lower "
+                "one of them"
             )
-        return ",".join(visible[replica * size : (replica + 1) * size])
+        return num_copies
+
+    def _devices(self, replica: int) -> str:
+        """Return the GPUs of a copy: so many each, one copy after the other."""
+        size = self._config.tensor_parallel_size
+        return ",".join(_visible_devices()[replica * size : (replica + 1) * size])
+
+
+def _visible_devices() -> list[str]:
+    configured = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if configured:
+        return configured.split(",")
+    return [str(i) for i in range(torch.cuda.device_count())]
 
 
 def check_vllm_installed() -> None:

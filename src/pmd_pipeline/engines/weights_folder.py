@@ -35,7 +35,10 @@ def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
             key: weight.to(dtype) if weight.is_floating_point() else weight
             for key, weight in named_weights(policy)
         }
-        policy.model.save_pretrained(folder, state_dict=weights)
+        # Only a model without an adapter writes whole weights; this one has no content of its own.
+        with torch.device("meta"):
+            plain = type(policy.model)(policy.model.config)
+        plain.save_pretrained(folder, state_dict=weights)
         del weights
         yield folder
 

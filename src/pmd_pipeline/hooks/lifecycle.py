@@ -43,6 +43,7 @@ class LifecycleHook:
 
         from pmd_pipeline.policies.loading import check_weights_present
         from pmd_pipeline.policies.policy import resolve_device
+        from pmd_pipeline.training.processes import check_processes
 
         assert self._context is not None
         experiment = self._context.experiment
@@ -56,6 +57,7 @@ class LifecycleHook:
             if isinstance(policy, PretrainedPolicyConfig):
                 check_preflight(self._context)
         resolve_device(experiment.compute)
+        check_processes(experiment.compute)
         if experiment.compute.num_threads is not None:
             torch.set_num_threads(experiment.compute.num_threads)
         # Their bars for loading a few small files only hide ours.
@@ -105,6 +107,7 @@ def check_preflight(context: ExperimentContext) -> None:
         parameters=context.config_loader["parameters"],
         engine=context.config_loader["catalog"]["rollout_engine"],
         data_root=context.data_root,
+        keeps_all_moments=context.config_loader["globals"]["keep_optimizer_states"] == "all",
     )
     try:
         findings = require_ready(request)

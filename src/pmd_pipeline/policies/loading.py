@@ -1,7 +1,7 @@
 """Models and tokenizers from local folders or the hub, and the embedded default."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import (
@@ -20,6 +20,9 @@ from pmd_pipeline.policies.embedded import build_policy, build_tokenizer
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
 
+# "auto": as the weights are stored.
+WeightDtype = torch.dtype | Literal["auto"]
+
 
 class PolicyLoadError(ValueError):
     """A model or tokenizer cannot be loaded; the message says from where and what to do."""
@@ -31,6 +34,7 @@ def initialise_policy(
     seed: int,
     held_out: frozenset[str],
     device: torch.device,
+    dtype: torch.dtype = torch.float32,
 ) -> Policy:
     """Return the initial policy: the embedded one, warm-started, or a pretrained one.
 
@@ -39,6 +43,7 @@ def initialise_policy(
         seed: Decides the embedded policy's weights and warm start.
         held_out: Evaluation problems, which the warm start must not show.
         device: Where the policy will live.
+        dtype: Of its weights; the warm start is in float32 and rounded at its end.
 
     Raises:
         PolicyLoadError: If a pretrained model cannot be loaded.
@@ -47,9 +52,10 @@ def initialise_policy(
         policy = build_policy(config.policy, seed=seed)
         policy.model.to(device)  # type: ignore[arg-type]
         warm_start(policy, config.policy.warm_start, seed=seed + 1, held_out=held_out)
+        _cast_parameters(policy.model, dtype)
         return policy
     check_weights_present(config.policy)
-    model = load_model(_location(config.policy), **_hub_arguments(config.policy))
+    model = load_model(_location(config.policy), dtype=dtype, **_hub_arguments(config.policy))
     return Policy(model=_placed(model, device), tokenizer=load_tokenizer(config))
 
 
@@ -64,9 +70,11 @@ def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBas
     return _load_tokenizer_from(_location(config.policy), **_hub_arguments(config.policy))
 
 
-def load_policy_folder(folder: Path, *, policy_version: int, device: torch.device) -> Policy:
+def load_policy_folder(
+    folder: Path, *, policy_version: int, device: torch.device, dtype: WeightDtype
+) -> Policy:
     """Return the policy that :func:`pmd_pipeline.policies.storage.save_policy` left in a folder."""
-    model = load_model(str(folder))
+    model = load_model(str(folder), dtype=dtype)
     tokenizer = _load_tokenizer_from(str(folder))
     return Policy(model=_placed(model, device), tokenizer=tokenizer, policy_version=policy_version)
 
@@ -76,16 +84,22 @@ def load_tokenizer_folder(folder: Path) -> PreTrainedTokenizerBase:
     return _load_tokenizer_from(str(folder))
 
 
-def load_model(location: str, **hub_arguments: Any) -> PreTrainedModel:
-    """Return a causal language model in float32 and evaluation mode, from safetensors alone."""
+def load_model(location: str, *, dtype: WeightDtype, **hub_arguments: Any) -> PreTrainedModel:
+    """Return a causal language model in evaluation mode, from safetensors alone."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            location, dtype=torch.float32, use_safetensors=True, **hub_arguments
+            location, dtype=dtype, use_safetensors=True, **hub_arguments
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise PolicyLoadError(_explain("model", location, error)) from error
     _disable_dropout(model)
     return model.eval()  # type: ignore[no-any-return]
+
+
+def _cast_parameters(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Cast the parameters alone: ``model.to`` would round the positions' frequencies too."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
 
 
 def _disable_dropout(model: PreTrainedModel) -> None:

@@ -1,19 +1,18 @@
 """Log-probs of responses under a policy, without a [tokens, vocabulary] tensor in memory.
 
 The model's trunk gives a hidden state per position; only the positions that predict a response
-token go through the output head, in chunks that are recomputed in the backward pass.
+token go through the output head; see ``output_head``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor
 from transformers import PreTrainedModel
 
-# A chunk of logits takes chunk x vocabulary floats, a few times over: 16M floats are 64 MiB.
-LOGITS_PER_CHUNK = 16 * 1024 * 1024
+from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK, head_log_probs
+from pmd_pipeline.policies.packing import packed_hidden_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,7 @@ def response_log_probs(
     response_mask: Tensor,
     *,
     temperature: float,
+    packed: bool = False,
     logits_per_chunk: int = LOGITS_PER_CHUNK,
 ) -> TokenLogProbs:
     """Return log-probs and entropies of responses given their prompts.
@@ -46,55 +46,41 @@ def response_log_probs(
         response_token_ids: [B, T], right-padded.
         response_mask: True on response tokens, a prefix of each row, [B, T].
         temperature: The sampling temperature.
-        logits_per_chunk: Largest number of logits in memory at once.
+        packed: Compute no padding; see ``packing``.
+        logits_per_chunk: Most logits in memory at once.
 
     Raises:
-        ValueError: If the model transforms its logits after the output head.
+        ValueError: If the model transforms its logits after the output head, or its head is no
+            linear layer.
     """
     _check_plain_head(model)
     device = next(model.parameters()).device
     response_token_ids = response_token_ids.to(device)
     response_mask = response_mask.to(device)
-    token_ids, attention_mask, predicts = _right_padded(
+    token_ids, is_token, predicts = _right_padded(
         prompt_token_ids, response_token_ids, response_mask
     )
-    hidden = model.base_model(
-        input_ids=token_ids, attention_mask=attention_mask, use_cache=False
-    ).last_hidden_state[predicts]
+    if packed:
+        hidden = packed_hidden_states(model, token_ids, is_token)[predicts[is_token]]
+    else:
+        hidden = model.base_model(
+            input_ids=token_ids, attention_mask=is_token.long(), use_cache=False
+        ).last_hidden_state[predicts]
     targets = response_token_ids[response_mask]
 
-    head = model.get_output_embeddings()
-    vocabulary_size = head.weight.shape[0]
-    chunk = max(1, logits_per_chunk // vocabulary_size)
-    log_probs, entropies = [], []
-    needs_gradient = torch.is_grad_enabled() and hidden.requires_grad
-    for hidden_chunk, target_chunk in zip(hidden.split(chunk), targets.split(chunk), strict=True):
-        if needs_gradient and len(hidden) > chunk:
-            pair = checkpoint(
-                _head_log_probs, head, hidden_chunk, target_chunk, temperature, use_reentrant=False
-            )
-        else:
-            pair = _head_log_probs(head, hidden_chunk, target_chunk, temperature)
-        log_probs.append(pair[0])
-        entropies.append(pair[1])
-
+    log_probs, entropy = head_log_probs(
+        model.get_output_embeddings(),
+        hidden,
+        targets,
+        temperature=temperature,
+        logits_per_chunk=logits_per_chunk,
+    )
     shape = response_mask.shape
     empty = torch.zeros(shape, dtype=torch.float32, device=device)
     return TokenLogProbs(
-        log_probs=empty.masked_scatter(response_mask, torch.cat(log_probs)),
-        entropy=empty.masked_scatter(response_mask, torch.cat(entropies)),
+        log_probs=empty.masked_scatter(response_mask, log_probs.float()),
+        entropy=empty.masked_scatter(response_mask, entropy.float()),
     )
-
-
-def _head_log_probs(
-    head: nn.Module, hidden: Tensor, targets: Tensor, temperature: float
-) -> tuple[Tensor, Tensor]:
-    # Log-softmax in float32: in bfloat16 the differences between policies drown.
-    logits = head(hidden).float() / temperature
-    log_softmax = logits.log_softmax(dim=-1)
-    with torch.no_grad():
-        entropy = -(log_softmax.exp() * log_softmax).sum(dim=-1)
-    return log_softmax.gather(-1, targets[:, None]).squeeze(-1), entropy
 
 
 def _right_padded(
@@ -103,15 +89,16 @@ def _right_padded(
     """Lay prompts and responses side by side, left-aligned, so that positions count from 0.
 
     Returns:
-        Token ids, attention mask, and True where a position predicts a response token, [B, W].
+        Token ids, False on the padding, and True where a position predicts a response token,
+        all [B, W].
     """
     device = responses.device
     prompt_lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     lengths = prompt_lengths + mask.sum(dim=1)
     width = int(lengths.max())
     columns = torch.arange(width, device=device)
-    attention_mask = columns < lengths[:, None]
-    is_response = attention_mask & (columns >= prompt_lengths[:, None])
+    is_token = columns < lengths[:, None]
+    is_response = is_token & (columns >= prompt_lengths[:, None])
     token_ids = torch.zeros((len(prompts), width), dtype=torch.long, device=device)
     token_ids[columns < prompt_lengths[:, None]] = torch.tensor(
         [token for prompt in prompts for token in prompt], device=device
@@ -119,7 +106,7 @@ def _right_padded(
     token_ids[is_response] = responses[mask]
     predicts = torch.zeros_like(is_response)
     predicts[:, :-1] = is_response[:, 1:]
-    return token_ids, attention_mask.long(), predicts
+    return token_ids, is_token, predicts
 
 
 def _check_plain_head(model: PreTrainedModel) -> None:

@@ -1,6 +1,7 @@
 """A live policy: a model with its tokenizer."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,16 +15,18 @@ class Policy:
     """A causal language model, its tokenizer, and how many updates it has seen.
 
     Attributes:
-        model: Weights in float32; updated in place by the trainer.
+        model: Updated in place by the trainer.
         tokenizer: Its tokenizer.
         policy_version: Optimizer updates since the initial policy.
         precision: Of the matrix products, in training and in an engine that shares the model.
+        base_folder: Where the frozen policy lies that an adapter is on; None without an adapter.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     policy_version: int = 0
     precision: Precision = "float32"
+    base_folder: Path | None = None
 
     @property
     def device(self) -> torch.device:
@@ -57,6 +60,11 @@ class Policy:
         """The padding token; any token does, as padding is masked everywhere."""
         pad = self.tokenizer.pad_token_id
         return int(pad) if pad is not None else 0
+
+
+def weight_dtype(weights: Precision) -> torch.dtype:
+    """Return torch's name for the precision of weights."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[weights]
 
 
 def resolve_device(compute: ComputeConfig) -> torch.device:

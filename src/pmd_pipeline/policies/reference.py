@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.policies.policy import Policy, resolve_device
+from pmd_pipeline.policies.policy import Policy, resolve_device, weight_dtype
 from pmd_pipeline.policies.storage import load_optimizer_state, load_policy
 
 
@@ -29,7 +29,9 @@ class PolicyReference:
             CheckpointError: If a file is damaged.
             ValueError: If the device is not there.
         """
-        policy = load_policy(self.folder, device=resolve_device(compute))
+        policy = load_policy(
+            self.folder, device=resolve_device(compute), dtype=weight_dtype(compute.weights)
+        )
         policy.precision = compute.precision
         return policy
 

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pmd_pipeline.policies.loading import load_policy_folder
+from pmd_pipeline.policies.loading import WeightDtype, load_policy_folder
+from pmd_pipeline.policies.lora import load_adapter
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import PolicyManifest
 
@@ -38,6 +39,9 @@ def save_policy(
     policy: Policy, folder: Path, *, optimizer_state: Mapping[str, Tensor] | None = None
 ) -> PolicyManifest:
     """Write a policy, and optionally an optimizer's state, as one folder; replaces a former one.
+
+    Of a policy with an adapter, the adapter alone is written: the manifest says where the frozen
+    policy lies, and what its checksums are.
 
     Args:
         policy: The policy.
@@ -63,6 +67,12 @@ def save_policy(
                 for path in sorted(partial.rglob("*"))
                 if path.is_file()
             },
+            base_path=None
+            if policy.base_folder is None
+            else os.path.relpath(policy.base_folder, folder),
+            base_sha256=None
+            if policy.base_folder is None
+            else _sha256(policy.base_folder / MANIFEST_NAME),
         )
         (partial / MANIFEST_NAME).write_text(
             json.dumps(asdict(manifest), indent=2), encoding="utf-8"
@@ -76,16 +86,35 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         tokenizer.save_pretrained(partial)
 
 
-def load_policy(folder: Path, *, device: torch.device) -> Policy:
+def load_policy(
+    folder: Path, *, device: torch.device, dtype: WeightDtype = torch.float32
+) -> Policy:
     """Return the policy of a folder after checking that every file is whole.
 
+    Args:
+        folder: Where :func:`save_policy` left it.
+        device: Where the policy will live.
+        dtype: Of its weights; "auto": as they are stored.
+
     Raises:
-        CheckpointError: If a file is missing, cut short or changed.
+        CheckpointError: If a file is missing, cut short or changed, or an adapter's frozen policy
+            is another one than it was trained on.
+        LoraError: If peft is missing that an adapter needs.
     """
     manifest = verify(folder)
-    return load_policy_folder(
-        folder / manifest.path, policy_version=manifest.policy_version, device=device
-    )
+    if manifest.base_path is None:
+        return load_policy_folder(
+            folder / manifest.path,
+            policy_version=manifest.policy_version,
+            device=device,
+            dtype=dtype,
+        )
+    base_folder = Path(os.path.normpath(folder / manifest.base_path))
+    _check_base(folder, base_folder, manifest)
+    policy = load_policy(base_folder, device=device, dtype=dtype)
+    load_adapter(policy, folder / manifest.path, base_folder=base_folder)
+    policy.policy_version = manifest.policy_version
+    return policy
 
 
 def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
@@ -97,10 +126,24 @@ def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
     path = folder / _OPTIMIZER_FILE
     if not path.is_file():
         raise CheckpointError(
-            f"{path} is missing: the optimizer's state cannot be continued; delete the folder "
-            f"{folder} and run again"
+            f"{path} is missing: the optimizer's state cannot be continued; train the algorithm "
+            "again from its first phase (keep_optimizer_states in the environment's globals.yml "
+            "says whose states are kept)"
         )
     return load_file(path)
+
+
+def drop_optimizer_state(folder: Path) -> None:
+    """Remove the optimizer's state beside a policy, where there is one; the policy stays whole."""
+    manifest = read_manifest(folder)
+    if _OPTIMIZER_FILE not in manifest.sha256:
+        return
+    kept = {name: value for name, value in manifest.sha256.items() if name != _OPTIMIZER_FILE}
+    # First the manifest: killed in between, a file is left over that nobody asks for.
+    partial = folder / f".{MANIFEST_NAME}.partial"
+    partial.write_text(json.dumps(asdict(replace(manifest, sha256=kept)), indent=2), "utf-8")
+    partial.replace(folder / MANIFEST_NAME)
+    (folder / _OPTIMIZER_FILE).unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> PolicyManifest:
@@ -140,6 +183,20 @@ def read_manifest(folder: Path) -> PolicyManifest:
         raise CheckpointError(
             f"{path} is no policy manifest ({error}); {_remedy(folder)}"
         ) from error
+
+
+def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> None:
+    base_manifest = base_folder / MANIFEST_NAME
+    if not base_manifest.is_file():
+        raise CheckpointError(
+            f"{base_manifest} is missing: the adapter in {folder} is of use with that policy "
+            "alone; put it back, or run the whole pipeline again"
+        )
+    if _sha256(base_manifest) != manifest.base_sha256:
+        raise CheckpointError(
+            f"the policy in {base_folder} is another one than the adapter in {folder} was trained "
+            f"on; {_remedy(folder)}"
+        )
 
 
 def _remedy(folder: Path) -> str:

@@ -1,12 +1,12 @@
 """The devices that a run will find, or those that it is planned for."""
 
-import os
 from dataclasses import dataclass
 
 import psutil
 import torch
 
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.launch import current_launch
 from pmd_pipeline.preflight.findings import Finding, Verdict
 
 SECTION = "Hardware"
@@ -58,7 +58,7 @@ def look_at_hardware(
     )
     hardware = Hardware(
         is_gpu=True,
-        num_devices=planned.num_gpus or _num_processes(),
+        num_devices=planned.num_gpus or current_launch().world_size,
         memory_bytes=planned.memory_bytes or present_memory,
     )
     size = "unknown size" if hardware.memory_bytes is None else _gib(hardware.memory_bytes)
@@ -83,11 +83,6 @@ def look_at_hardware(
         "plan for one with --num-gpus and --gpu-memory-gib",
     )
     return hardware, [finding]
-
-
-def _num_processes() -> int:
-    """Return how many processes torchrun has started together; 1 without it."""
-    return int(os.environ["WORLD_SIZE"]) if "WORLD_SIZE" in os.environ else 1
 
 
 def _gib(num_bytes: int) -> str:

@@ -7,7 +7,7 @@ adds is not in.
 
 from dataclasses import dataclass
 
-from pmd_pipeline.policies.log_probs import LOGITS_PER_CHUNK
+from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
 from pmd_pipeline.preflight.model_shape import ModelShape
 
 FLOAT32_BYTES = 4
@@ -17,9 +17,8 @@ BFLOAT16_BYTES = 2
 _MOMENTS_BYTES = 2 * FLOAT32_BYTES
 # AdamW over all parameters at once holds the denominators of every one for the step.
 _STEP_WORKSPACE_BYTES = FLOAT32_BYTES
-# Of a chunk of logits: as the head gives them, over the temperature, log-softmax, its exponential,
-# and the gradient.
-_LOGITS_COPIES = 5
+# Of a chunk of logits, float32: the logits, and what their log-sum-exp needs.
+_LOGITS_COPIES = 2
 # A sharded trainer holds the layer that it computes and the next one, which is on its way.
 _GATHERED_LAYERS = 2
 
@@ -36,7 +35,7 @@ class TrainerMemory:
         working_weights: Bfloat16 copies that the matrix products use, and layers gathered from
             other devices; only during a forward or backward pass.
         activations: Kept for the backward pass of one micro-batch.
-        logits: Of one chunk.
+        logits: Of one chunk, with the copies that it takes.
     """
 
     weights: int
@@ -95,6 +94,7 @@ def trainer_memory(
     else:
         working = shape.num_parameters * BFLOAT16_BYTES if bfloat16 else 0
     logits = min(tokens * shape.vocabulary_size, LOGITS_PER_CHUNK)
+    bytes_per_logit = _LOGITS_COPIES * FLOAT32_BYTES + (BFLOAT16_BYTES if bfloat16 else 0)
     return TrainerMemory(
         weights=shard * FLOAT32_BYTES,
         gradients=shard * FLOAT32_BYTES,
@@ -102,7 +102,7 @@ def trainer_memory(
         step_workspace=shard * _STEP_WORKSPACE_BYTES,
         working_weights=working,
         activations=tokens * kept,
-        logits=_LOGITS_COPIES * FLOAT32_BYTES * logits,
+        logits=bytes_per_logit * logits,
     )
 
 

@@ -3,8 +3,9 @@
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hardware import Hardware
-from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
+from pmd_pipeline.preflight.memory import FLOAT32_BYTES, TrainerMemory, trainer_memory
 from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
 
 SECTION = "Memory of each device, estimated"
@@ -40,24 +41,47 @@ def memory_findings(
         num_devices=hardware.num_devices,
     )
     findings += _trainer_lines(trainer, hardware)
-    findings.append(
-        _peak(
-            "peak while updating", trainer.peak, trainer.peak, hardware, _update_remedy(experiment)
+    whole = _whole_policy_bytes(shape, engine, hardware)
+    if whole:
+        findings.append(
+            Finding(
+                section=SECTION,
+                subject="trainer: whole policy",
+                value=f"{_gib(whole)} on the first device, for the engine to run",
+            )
         )
+    updating = trainer.peak + whole
+    findings.append(
+        _peak("peak while updating", updating, updating, hardware, _update_remedy(experiment))
     )
     if engine is None:
         return findings
     sampler = sampler_memory(shape, engine, longest_sequence_tokens=longest)
     findings += _sampler_lines(trainer, sampler, engine, hardware)
+    if engine.has_own_weights and hardware.is_gpu and hardware.memory_bytes is not None:
+        return findings + reserved_findings(
+            trainer, sampler, engine, device_bytes=hardware.memory_bytes
+        )
     remedy = (
         "more GPUs (each holds less of the trainer), or a larger tensor_parallel_size of the engine"
         if engine.batch_size is None
         else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}) where many "
         "responses reach their limit, or backend: vllm, whose cache grows with the text"
     )
-    least, most = trainer.resident + sampler.least, trainer.resident + sampler.most
+    resident = trainer.resident + whole
+    least, most = resident + sampler.least, resident + sampler.most
     findings.append(_peak("peak while sampling", least, most, hardware, remedy))
     return findings
+
+
+def _whole_policy_bytes(shape: ModelShape, engine: SamplerPlan | None, hardware: Hardware) -> int:
+    """Return what the first device holds beside its share, where the engine runs the policy itself.
+
+    An engine with a model of its own is given the weights from the machine's memory.
+    """
+    if hardware.num_devices == 1 or engine is None or engine.has_own_weights:
+        return 0
+    return shape.num_parameters * FLOAT32_BYTES
 
 
 def _positions(shape: ModelShape, longest: int) -> list[Finding]:

@@ -29,6 +29,10 @@ class SamplerPlan:
         tensor_parallel_size: Devices that share one copy of the weights.
         batch_size: Responses decoded side by side whatever their length; None where the engine
             takes as many as there is room for.
+        memory_fraction: Of each GPU that the engine takes for itself; None where it takes what it
+            needs, or ``cache_bytes``.
+        cache_bytes: Keys and values that the engine sets aside on each device; None where
+            ``memory_fraction`` decides.
     """
 
     backend: str
@@ -36,6 +40,8 @@ class SamplerPlan:
     element_bytes: int
     tensor_parallel_size: int
     batch_size: int | None
+    memory_fraction: float | None = None
+    cache_bytes: int | None = None
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -57,6 +63,12 @@ class SamplerMemory:
     weights: int
     cache_per_sequence: int
     cache: int
+
+    def reserved(self, plan: SamplerPlan, *, device_bytes: int) -> int:
+        """Return what an engine with weights of its own sets aside on a GPU."""
+        if plan.memory_fraction is not None:
+            return int(plan.memory_fraction * device_bytes)
+        return self.weights + (plan.cache_bytes or self.cache)
 
     @property
     def least(self) -> int:
@@ -98,6 +110,8 @@ def plan_sampler(entry: Mapping[str, Any], *, trainer_precision: Precision) -> S
         element_bytes=_element_bytes(config.precision or trainer_precision),
         tensor_parallel_size=config.tensor_parallel_size,
         batch_size=None,
+        memory_fraction=config.gpu_memory_utilization if config.kv_cache_gib is None else None,
+        cache_bytes=None if config.kv_cache_gib is None else int(config.kv_cache_gib * 2**30),
     )
 
 

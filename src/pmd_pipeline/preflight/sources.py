@@ -42,7 +42,13 @@ def check_sources(
             assert source.hub_name is not None
             revision = None if key in unpinned else source.revision
             findings += _check_repository(
-                name, key, source.hub_name, "dataset", revision, hub, "FILE.parquet"
+                name,
+                key,
+                source.hub_name,
+                "dataset",
+                revision,
+                hub,
+                _local_copy(key, "FILE.parquet", has_hub_config=source.hub_config is not None),
             )
     return findings
 
@@ -55,7 +61,13 @@ def _check_policy(
     if policy.hub_name is not None:
         revision = None if _POLICY_KEY in unpinned else policy.revision
         return _check_repository(
-            "model", _POLICY_KEY, policy.hub_name, "model", revision, hub, "FOLDER"
+            "model",
+            _POLICY_KEY,
+            policy.hub_name,
+            "model",
+            revision,
+            hub,
+            _local_copy(_POLICY_KEY, "FOLDER"),
         )
     try:
         check_weights_present(policy)
@@ -83,10 +95,9 @@ def _check_repository(
     kind: RepositoryKind,
     revision: str | None,
     hub: Hub,
-    local: str,
+    local_copy: str,
 ) -> list[Finding]:
     found = hub.look_up(hub_name, kind, revision)
-    elsewhere = f"{key}.hub_name=null,{key}.revision=null,{key}.path={local}"
     findings = [_pinned(subject, key, hub_name, kind, revision, found)]
     if not found.is_reachable:
         findings.append(
@@ -94,13 +105,19 @@ def _check_repository(
                 subject,
                 f"{hub_name}: neither on this machine nor within reach ({found.reason})",
                 "failure",
-                f"open the way to the hub, or give a local copy: --params {elsewhere}",
+                f"open the way to the hub, or give a local copy: --params {local_copy}",
             )
         )
         return findings + _licence(subject, None, hub_name)
     where = "in the hub's cache on this machine" if found.is_cached else "the hub has it"
     findings.append(_finding(subject, f"{hub_name}: {where}", "ok"))
     return findings + _licence(subject, found.licence, hub_name)
+
+
+def _local_copy(key: str, path: str, *, has_hub_config: bool = False) -> str:
+    """Return the parameters that put a local copy in a repository's place."""
+    taken_away = ["hub_name", "revision", *(["hub_config"] if has_hub_config else [])]
+    return ",".join([*(f"{key}.{name}=null" for name in taken_away), f"{key}.path={path}"])
 
 
 def _pinned(

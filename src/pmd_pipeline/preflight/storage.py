@@ -11,8 +11,6 @@ from pmd_pipeline.preflight.workload import RoundWork
 
 SECTION = "Disk"
 
-# A state is float32 weights and AdamW's two moments.
-_STATE_BYTES = 3 * FLOAT32_BYTES
 # English text has about four characters a token; parquet compresses them, so this is a bound.
 _ROLLOUT_BYTES_PER_TOKEN = 4
 
@@ -31,15 +29,27 @@ class DiskNeed:
 
 
 def disk_need(
-    experiment: ExperimentConfig, rounds: dict[str, RoundWork], *, num_parameters: int
+    experiment: ExperimentConfig,
+    rounds: dict[str, RoundWork],
+    *,
+    num_parameters: int,
+    keeps_all_moments: bool,
 ) -> DiskNeed:
-    """Return what a whole run leaves on the disk."""
+    """Return what a whole run leaves on the disk.
+
+    Args:
+        experiment: All parameters.
+        rounds: One round of each algorithm.
+        num_parameters: Of the model.
+        keeps_all_moments: Whether each phase keeps AdamW's two moments, or the last one alone.
+    """
     training = experiment.training
-    state = _STATE_BYTES * num_parameters
+    weights = FLOAT32_BYTES * num_parameters
     num_states = len(rounds) * training.num_phases + 1
+    num_moments = num_states if keeps_all_moments else len(rounds) + 1
     sampled = training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
     return DiskNeed(
-        checkpoints=FLOAT32_BYTES * num_parameters + num_states * state,
+        checkpoints=(1 + num_states) * weights + num_moments * 2 * weights,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
     )
 

@@ -36,6 +36,18 @@ def to_batch(rollouts: Sequence[Rollout]) -> RolloutBatch:
     )
 
 
+def select_rows(batch: RolloutBatch, rows: Tensor) -> RolloutBatch:
+    """Return some of a batch's rollouts, in the order of ``rows``."""
+    return RolloutBatch(
+        prompt_token_ids=[batch.prompt_token_ids[row] for row in rows.tolist()],
+        response_token_ids=batch.response_token_ids[rows],
+        response_mask=batch.response_mask[rows],
+        sampler_log_probs=batch.sampler_log_probs[rows],
+        rewards=batch.rewards[rows],
+        group_ids=batch.group_ids[rows],
+    )
+
+
 def mini_batch_rows(group_ids: Tensor, num_mini_batches: int) -> list[Tensor]:
     """Return the rows of each mini-batch: whole groups, the same number in each.
 
@@ -53,20 +65,27 @@ def mini_batch_rows(group_ids: Tensor, num_mini_batches: int) -> list[Tensor]:
     return [(mini_batch_of == i).nonzero().squeeze(-1) for i in range(num_mini_batches)]
 
 
-def micro_batch_rows(batch: RolloutBatch, rows: Tensor, max_tokens: int) -> list[Tensor]:
+def micro_batch_rows(
+    batch: RolloutBatch, rows: Tensor, max_tokens: int, *, packed: bool = False
+) -> list[Tensor]:
     """Return ``rows`` sorted by length and cut so that a part has at most ``max_tokens`` tokens.
 
-    Padding counts; a row that is longer than ``max_tokens`` is a part of its own.
+    Padding counts, unless the rows are ``packed``; a row that is longer than ``max_tokens`` is a
+    part of its own.
     """
     response_lengths = batch.response_mask.sum(dim=1).tolist()
     length_of = {
         row: len(batch.prompt_token_ids[row]) + response_lengths[row] for row in rows.tolist()
     }
     parts: list[list[int]] = []
+    num_tokens = 0  # of the last part
     # Longest first: a part's first row decides its width.
     for row in sorted(length_of, key=lambda row: (-length_of[row], row)):
-        if parts and length_of[parts[-1][0]] * (len(parts[-1]) + 1) <= max_tokens:
+        width = length_of[row] if packed or not parts else length_of[parts[-1][0]]
+        if parts and num_tokens + width <= max_tokens:
             parts[-1].append(row)
+            num_tokens += width
         else:
             parts.append([row])
+            num_tokens = length_of[row]
     return [torch.tensor(part) for part in parts]

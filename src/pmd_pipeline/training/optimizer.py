@@ -1,17 +1,21 @@
 """AdamW, its learning-rate schedule, and its state as named tensors."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from pmd_pipeline.config.training import OptimizerConfig
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.training.master_weights import MasterWeightAdamW
+
+MASTER = "master"
 
 
-def build_optimizer(policy: Policy, config: OptimizerConfig) -> torch.optim.AdamW:
+def build_optimizer(policy: Policy, config: OptimizerConfig) -> MasterWeightAdamW:
     """Return AdamW over the policy's trainable parameters, without any moments yet."""
-    return torch.optim.AdamW(
+    return MasterWeightAdamW(
         [parameter for parameter in policy.model.parameters() if parameter.requires_grad],
         lr=config.learning_rate,
         betas=config.betas,
@@ -45,22 +49,29 @@ def learning_rate(
     )
 
 
-def optimizer_state(policy: Policy, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the moments as ``<parameter name>.<moment>`` tensors; empty before the first step."""
-    return {
-        f"{name}.{key}": torch.as_tensor(value).detach().cpu()
-        for name, parameter in policy.model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
+def optimizer_state(policy: Policy, optimizer: MasterWeightAdamW) -> dict[str, Tensor]:
+    """Return the tensors of :func:`optimizer_tensors` on the CPU; none before the first step."""
+    return {name: tensor.cpu() for name, tensor in optimizer_tensors(policy, optimizer)}
+
+
+def optimizer_tensors(policy: Policy, optimizer: MasterWeightAdamW) -> Iterator[tuple[str, Tensor]]:
+    """Yield the moments as ``<parameter name>.<moment>`` and tensor, where they are.
+
+    A weight in bfloat16 has its float32 master too, as ``<parameter name>.master``.
+    """
+    for name, parameter in policy.model.named_parameters():
+        for key, value in _named_tensors(optimizer, parameter).items():
+            yield f"{name}.{key}", torch.as_tensor(value).detach()
 
 
 def restore_optimizer_state(
-    policy: Policy, optimizer: torch.optim.Optimizer, state: dict[str, Tensor]
+    policy: Policy, optimizer: MasterWeightAdamW, state: dict[str, Tensor]
 ) -> None:
     """Put the tensors of :func:`optimizer_state` back.
 
     Raises:
-        ValueError: If a tensor belongs to no parameter of the policy.
+        ValueError: If a tensor belongs to no parameter of the policy, or to weights of another
+            precision.
     """
     parameters = dict(policy.model.named_parameters())
     optimizer.state.clear()
@@ -71,6 +82,25 @@ def restore_optimizer_state(
                 f"the optimizer's state names {name!r}, which is no parameter of the policy; "
                 "the checkpoint belongs to another model"
             )
-        # AdamW keeps its step count on the CPU, its moments beside the weights.
-        device = "cpu" if key == "step" else parameters[name].device
-        optimizer.state[parameters[name]][key] = value.to(device, copy=True)
+        parameter = parameters[name]
+        if optimizer.has_master(parameter) != (f"{name}.{MASTER}" in state):
+            raise ValueError(
+                f"the optimizer's state of {name!r} was made with weights of another precision "
+                f"than the policy's {parameter.dtype}; set compute.weights back to what it was"
+            )
+        stepped = optimizer.stepped(parameter)
+        if key == MASTER:
+            stepped.copy_(value)
+        else:
+            # AdamW keeps its step count on the CPU, its moments beside the weights.
+            device = "cpu" if key == "step" else parameter.device
+            optimizer.state[stepped][key] = value.to(device, copy=True)
+
+
+def _named_tensors(
+    optimizer: MasterWeightAdamW, parameter: torch.nn.Parameter
+) -> dict[str, Tensor | float]:
+    stepped = optimizer.stepped(parameter)
+    master = {MASTER: stepped} if optimizer.has_master(parameter) else {}
+    # A parameter that has not been stepped yet, or is not trained, has no state.
+    return {**master, **optimizer.state.get(stepped, {})}

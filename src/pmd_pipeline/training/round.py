@@ -18,7 +18,7 @@ from pmd_pipeline.algorithms import (
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.records import Prompt, Rollout, RolloutBatch
 from pmd_pipeline.rewards import GradingPool
-from pmd_pipeline.training.batch import mini_batch_rows, to_batch
+from pmd_pipeline.training.batch import mini_batch_rows, select_rows, to_batch
 from pmd_pipeline.training.optimizer import learning_rate
 from pmd_pipeline.training.sampling import Collected, collect_rollouts
 from pmd_pipeline.training.seeds import derive_seed
@@ -207,7 +207,7 @@ def _measure(
     mask = batch.rollouts.response_mask
     measures_all = setup.training.measured_rollouts == "round"
     rows = torch.arange(len(rollouts)) if measures_all else last_rows
-    measured = _select(batch.rollouts, rows)
+    measured = select_rows(batch.rollouts, rows)
     after = trainer.log_probs(measured).log_probs
     log_ratios = torch.full((len(rollouts),), torch.nan)
     log_ratios[rows] = (after - batch.behaviour_log_probs[rows]).sum(dim=1)
@@ -219,15 +219,4 @@ def _measure(
         sequence_log_ratios=log_ratios.numpy(),
         mean_entropies=(entropy.sum(dim=1) / lengths).numpy(),
         mismatch=(trainer_log_probs - batch.rollouts.sampler_log_probs)[mask].numpy(),
-    )
-
-
-def _select(batch: RolloutBatch, rows: Tensor) -> RolloutBatch:
-    return RolloutBatch(
-        prompt_token_ids=[batch.prompt_token_ids[row] for row in rows.tolist()],
-        response_token_ids=batch.response_token_ids[rows],
-        response_mask=batch.response_mask[rows],
-        sampler_log_probs=batch.sampler_log_probs[rows],
-        rewards=batch.rewards[rows],
-        group_ids=batch.group_ids[rows],
     )

@@ -46,6 +46,11 @@ class TrainingSetup:
         return shared if own is None else shared.model_copy(update={"learning_rate": own})
 
     @property
+    def is_packed(self) -> bool:
+        """Whether padding is left out; not while ``auto`` is undecided: see `decide_packing`."""
+        return self.training.packing is True
+
+    @property
     def num_cycles(self) -> int:
         """Sample-then-update cycles per round: one, or one per update when on policy.
 

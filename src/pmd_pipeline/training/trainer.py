@@ -5,6 +5,8 @@ from typing import Protocol
 from torch import Tensor
 
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.launch import current_launch
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
@@ -14,7 +16,11 @@ from pmd_pipeline.training.optimizer import (
     optimizer_state,
     restore_optimizer_state,
 )
+from pmd_pipeline.training.packing import decide_packing
+from pmd_pipeline.training.processes import training_processes
 from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
     TrainingBatch,
     UpdateResult,
@@ -58,14 +64,32 @@ class Trainer(Protocol):
         """Free what the trainer holds; it cannot be used afterwards."""
 
 
-def start_trainer(start: PolicyReference, setup: TrainingSetup, compute: ComputeConfig) -> Trainer:
+def start_trainer(
+    start: PolicyReference, setup: TrainingSetup, compute: ComputeConfig, engine: RolloutEngine
+) -> Trainer:
     """Return a trainer that goes on from ``start``: its policy, and its optimizer's state.
+
+    Where torchrun has started several processes together, they share the work.
+
+    Args:
+        start: The policy by reference.
+        setup: Algorithm and training.
+        compute: Where and how it is computed.
+        engine: What will sample from the trainer's policy.
 
     Raises:
         CheckpointError: If a file is damaged.
         ValueError: If the device is not there, or the optimizer's state is another model's.
     """
-    trainer = LocalTrainer(start.load(compute), setup)
+    if current_launch().world_size > 1:
+        return ShardedTrainer(
+            start,
+            setup,
+            compute,
+            training_processes(),
+            whole_on_device=engine.runs_policy_model,
+        )
+    trainer = LocalTrainer(load_start(start, setup, compute), setup)
     trainer.restore_optimizer(start.load_optimizer_state())
     return trainer
 
@@ -75,7 +99,9 @@ class LocalTrainer:
 
     def __init__(self, policy: Policy, setup: TrainingSetup) -> None:
         self._policy = policy
-        self._setup = setup
+        self._setup = decide_packing(
+            setup, policy.model, device=policy.device, precision=policy.precision
+        )
         self._optimizer = build_optimizer(policy, setup.optimizer)
         if setup.training.gradient_checkpointing:
             policy.model.gradient_checkpointing_enable(
@@ -97,7 +123,10 @@ class LocalTrainer:
     ) -> UpdateResult:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        return update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
+        result = update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
+        # Gradients take as much as the weights, and neither measuring nor sampling needs them.
+        self._optimizer.zero_grad(set_to_none=True)
+        return result
 
     def optimizer_state(self) -> dict[str, Tensor]:
         return optimizer_state(self._policy, self._optimizer)

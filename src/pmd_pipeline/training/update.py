@@ -1,9 +1,13 @@
 """One optimizer update on a mini-batch, accumulated over micro-batches."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from pmd_pipeline.algorithms import (
     LossDenominators,
@@ -14,12 +18,19 @@ from pmd_pipeline.algorithms import (
 from pmd_pipeline.policies.log_probs import TokenLogProbs, response_log_probs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import RolloutBatch
-from pmd_pipeline.training.batch import micro_batch_rows
+from pmd_pipeline.training.batch import micro_batch_rows, select_rows
 from pmd_pipeline.training.setup import TrainingSetup
+
+# From rollouts and the rows of a micro-batch to their log-probs.
+LogProbFunction = Callable[[RolloutBatch, Tensor], TokenLogProbs]
 
 
 class NonFiniteUpdateError(ValueError):
     """A loss or gradient is NaN or infinite; the policy on disk is the last good one."""
+
+
+class NonFiniteElsewhereError(NonFiniteUpdateError):
+    """Of the processes that take a step together, another one has the loss that is not finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,18 @@ class TrainingBatch:
     advantages: Tensor
     rollout_weights: Tensor
     token_weights: Tensor | None
+
+    def select(self, rows: Tensor) -> Self:
+        """Return some of the rollouts, in the order of ``rows``."""
+        return replace(
+            self,
+            rollouts=select_rows(self.rollouts, rows),
+            names=[self.names[row] for row in rows.tolist()],
+            behaviour_log_probs=self.behaviour_log_probs[rows],
+            advantages=self.advantages[rows],
+            rollout_weights=self.rollout_weights[rows],
+            token_weights=None if self.token_weights is None else self.token_weights[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,42 +101,90 @@ def update_policy(
     Raises:
         NonFiniteUpdateError: If the loss or the gradient is NaN or infinite; no step is taken.
     """
-    optimizer.zero_grad(set_to_none=True)
-    # Checkpointing works in training mode alone; dropout is off in every policy that is loaded.
-    policy.model.train(setup.training.gradient_checkpointing)
-    denominators = LossDenominators.from_response_mask(
+    result = take_step(
+        policy,
+        optimizer,
+        batch,
+        micro_batch_rows(
+            batch.rollouts, rows, setup.training.micro_batch_tokens, packed=setup.is_packed
+        ),
+        mini_batch_counts(batch, rows, setup),
+        setup,
+        log_probs_of=partial(policy_log_probs, policy, setup=setup),
+        where=where,
+    )
+    policy.policy_version += 1
+    return result
+
+
+def mini_batch_counts(batch: TrainingBatch, rows: Tensor, setup: TrainingSetup) -> LossDenominators:
+    """Return the counts that the losses of the mini-batch ``rows`` are divided by."""
+    return LossDenominators.from_response_mask(
         batch.rollouts.response_mask[rows],
         max_response_tokens=setup.training.sampling.max_new_tokens,
     )
+
+
+def take_step(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    batch: TrainingBatch,
+    parts: Sequence[Tensor],
+    denominators: LossDenominators,
+    setup: TrainingSetup,
+    *,
+    log_probs_of: LogProbFunction,
+    where: str,
+    in_any_process: Callable[[bool], bool] = bool,
+) -> UpdateResult:
+    """Take one optimizer step on the micro-batches ``parts``.
+
+    Args:
+        policy: Updated in place, but for its version.
+        optimizer: Over the policy's parameters.
+        batch: Rollouts.
+        parts: Rows of each micro-batch.
+        denominators: Counts over the whole mini-batch, of which ``parts`` may be one process's
+            share.
+        setup: Algorithm and training.
+        log_probs_of: Computes a micro-batch's log-probs with their gradient.
+        where: Names the round and the mini-batch in messages.
+        in_any_process: Tells whether what is true or false here is true in any of the processes
+            that take this step together.
+
+    Returns:
+        Loss and counts of ``parts``; the norm of the whole gradient.
+
+    Raises:
+        NonFiniteUpdateError: If the loss or the gradient is NaN or infinite; no step is taken.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    # Checkpointing works in training mode alone; dropout is off in every policy that is loaded.
+    policy.model.train(setup.training.gradient_checkpointing)
     loss = num_clipped = num_units = 0.0
-    parts = micro_batch_rows(batch.rollouts, rows, setup.training.micro_batch_tokens)
+    log_ratios = []
     for part in parts:
-        inputs = _loss_inputs(policy, batch, part, setup)
+        inputs = _loss_inputs(log_probs_of(batch.rollouts, part), batch, part)
         output = mini_batch_loss(setup.algorithm, inputs, denominators)
-        if not torch.isfinite(output.loss):
+        log_ratios.append(_log_ratios(inputs))
+        is_finite = bool(torch.isfinite(output.loss))
+        if in_any_process(not is_finite):
+            if is_finite:
+                raise NonFiniteElsewhereError(f"{where}: the loss of another process is not finite")
             at_fault = ~torch.isfinite(output.rollout_losses)
-            raise _non_finite(
-                f"the loss is {output.loss.item()}", inputs, batch, part, at_fault, where
-            )
+            found = f"the loss is {output.loss.item()}"
+            raise _non_finite(found, batch, part, log_ratios[-1], at_fault, where)
         output.loss.backward()
         loss += output.loss.item()
         num_clipped += float(output.num_clipped)
         num_units += float(output.num_clip_units)
-    norm = torch.nn.utils.clip_grad_norm_(
-        policy.model.parameters(), setup.training.optimizer.max_gradient_norm
-    )
+    norm = _clip_gradients(policy, setup.training.optimizer.max_gradient_norm)
     if not torch.isfinite(norm):
-        raise _non_finite(
-            f"the gradient's norm is {norm.item()}",
-            _loss_inputs(policy, batch, rows, setup),
-            batch,
-            rows,
-            torch.ones(len(rows), dtype=torch.bool),
-            where,
-        )
+        rows, ratios = torch.cat(list(parts)), torch.cat(log_ratios)
+        found = f"the gradient's norm is {norm.item()}"
+        raise _non_finite(found, batch, rows, ratios, torch.ones_like(ratios).bool(), where)
     optimizer.step()
     policy.model.eval()
-    policy.policy_version += 1
     return UpdateResult(
         loss=loss, gradient_norm=norm.item(), num_clipped=num_clipped, num_clip_units=num_units
     )
@@ -121,23 +192,30 @@ def update_policy(
 
 def batch_log_probs(policy: Policy, batch: RolloutBatch, setup: TrainingSetup) -> TokenLogProbs:
     """Return log-probs and entropies of all responses under the policy, without gradients."""
+    rows = torch.arange(len(batch))
+    parts = micro_batch_rows(batch, rows, setup.training.micro_batch_tokens, packed=setup.is_packed)
+    return collect_log_probs(batch, parts, partial(policy_log_probs, policy, setup=setup))
+
+
+def collect_log_probs(
+    batch: RolloutBatch, parts: Sequence[Tensor], log_probs_of: LogProbFunction
+) -> TokenLogProbs:
+    """Return the log-probs of all micro-batches ``parts`` on the CPU, without gradients."""
     shape = batch.response_mask.shape
     log_probs, entropy = torch.zeros(shape), torch.zeros(shape)
     with torch.no_grad():
-        for part in micro_batch_rows(
-            batch, torch.arange(len(batch)), setup.training.micro_batch_tokens
-        ):
-            result = _policy_log_probs(policy, batch, part, setup)
+        for part in parts:
+            result = log_probs_of(batch, part)
             width = result.log_probs.shape[1]
             log_probs[part, :width] = result.log_probs.cpu()
             entropy[part, :width] = result.entropy.cpu()
     return TokenLogProbs(log_probs=log_probs, entropy=entropy)
 
 
-def _policy_log_probs(
+def policy_log_probs(
     policy: Policy, batch: RolloutBatch, part: Tensor, setup: TrainingSetup
 ) -> TokenLogProbs:
-    # The part's own longest response, not the batch's, is the width that is computed.
+    """Return log-probs and entropies of the rollouts ``part``, without their common padding."""
     width = max(1, int(batch.response_mask[part].sum(dim=1).max()))
     with policy.autocast():
         return response_log_probs(
@@ -146,13 +224,12 @@ def _policy_log_probs(
             batch.response_token_ids[part, :width],
             batch.response_mask[part, :width],
             temperature=setup.training.sampling.temperature,
+            packed=setup.is_packed,
         )
 
 
-def _loss_inputs(
-    policy: Policy, batch: TrainingBatch, part: Tensor, setup: TrainingSetup
-) -> LossInputs:
-    log_probs = _policy_log_probs(policy, batch.rollouts, part, setup).log_probs
+def _loss_inputs(computed: TokenLogProbs, batch: TrainingBatch, part: Tensor) -> LossInputs:
+    log_probs = computed.log_probs
     width, device = log_probs.shape[1], log_probs.device
     return LossInputs(
         log_probs=log_probs,
@@ -166,17 +243,32 @@ def _loss_inputs(
     )
 
 
+def _log_ratios(inputs: LossInputs) -> Tensor:
+    """Return the sequence log-ratios, for messages, [B]."""
+    return sequence_log_ratio(
+        inputs.log_probs.detach(), inputs.behaviour_log_probs, inputs.response_mask
+    )
+
+
+def _clip_gradients(policy: Policy, max_norm: float) -> Tensor:
+    """Clip the gradients in place and return their norm before."""
+    parameters = list(policy.model.parameters())
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if isinstance(norm, DTensor):
+        norm = norm.full_tensor()
+    torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
+
+
 def _non_finite(
     found: str,
-    inputs: LossInputs,
     batch: TrainingBatch,
     part: Tensor,
+    log_ratios: Tensor,
     at_fault: Tensor,
     where: str,
 ) -> NonFiniteUpdateError:
-    log_ratios = sequence_log_ratio(
-        inputs.log_probs, inputs.behaviour_log_probs, inputs.response_mask
-    ).detach()
     # NaN sorts as the largest, which is what is wanted here.
     order = log_ratios.abs().argsort(descending=True).tolist()
     offenders = ", ".join(

@@ -76,5 +76,11 @@ def test_token_weights_for_a_loss_on_sequences_are_refused() -> None:
     )
 
 
+def test_bfloat16_weights_with_products_in_float32_are_refused() -> None:
+    assert "weights: bfloat16 needs precision: bfloat16 (found float32)" in mistake(
+        {"compute.weights": "bfloat16"}
+    )
+
+
 def test_nan_is_no_number() -> None:
     assert "algorithms.pmd_mean.tau" in mistake({"algorithms.pmd_mean.tau": float("nan")})

@@ -14,13 +14,15 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
-from pmd_pipeline.policies.log_probs import LOGITS_PER_CHUNK, response_log_probs
+from pmd_pipeline.policies.log_probs import response_log_probs
+from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
 from pmd_pipeline.preflight.memory import (
     kv_cache_bytes_per_token,
     layer_activation_bytes,
     trainer_memory,
 )
 from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
+from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import plan_sampler, sampler_memory
 
 # Qwen2.5-7B, as published.
@@ -72,7 +74,8 @@ def test_devices_share_the_state_and_round_up() -> None:
 
 
 def test_a_chunk_of_logits_is_bounded_however_long_the_micro_batch() -> None:
-    assert _memory(SHAPE).logits == 5 * 4 * LOGITS_PER_CHUNK
+    assert _memory(SHAPE, bfloat16=False).logits == 2 * 4 * LOGITS_PER_CHUNK
+    assert _memory(SHAPE, bfloat16=True).logits == (2 * 4 + 2) * LOGITS_PER_CHUNK
 
 
 def test_a_sequence_longer_than_a_micro_batch_is_computed_all_the_same() -> None:
@@ -116,6 +119,27 @@ def test_vllm_has_its_own_weights_and_one_sequence_is_the_least() -> None:
     memory = sampler_memory(SHAPE, plan, longest_sequence_tokens=10_240)
     assert memory.weights == 7_615_616_512
     assert memory.cache == memory.cache_per_sequence == 10_240 * 57_344 // 2
+
+
+@pytest.mark.parametrize(
+    ("options", "set_aside", "verdicts"),
+    [
+        ({}, 40, ["ok", "ok"]),  # half of the GPU beside 28.4 GiB of the trainer
+        ({"gpu_memory_utilization": 0.8}, 64, ["ok", "failure"]),
+        ({"gpu_memory_utilization": 0.1}, 8, ["failure", "ok"]),  # the weights alone take 14.2 GiB
+        ({"kv_cache_gib": 10.0}, 10 + 15_231_233_024 / 2**30, ["ok", "ok"]),
+    ],
+)
+def test_what_vllm_sets_aside_holds_a_sequence_and_leaves_room_for_the_trainer(
+    options: dict[str, object], set_aside: float, verdicts: list[str]
+) -> None:
+    plan = plan_sampler({"backend": "vllm", "options": options}, trainer_precision="bfloat16")
+    sampler = sampler_memory(SHAPE, plan, longest_sequence_tokens=10_240)
+    device_bytes = 80 * 2**30
+    assert sampler.reserved(plan, device_bytes=device_bytes) == pytest.approx(set_aside * 2**30)
+    trainer = _memory(SHAPE, num_devices=4)
+    findings = reserved_findings(trainer, sampler, plan, device_bytes=device_bytes)
+    assert [finding.verdict for finding in findings] == verdicts
 
 
 def test_parts_beyond_the_number_of_heads_share_no_further() -> None:

@@ -12,6 +12,7 @@ import torch
 from helpers import PROJECT
 from kedro.config import OmegaConfigLoader
 
+from pmd_pipeline import launch
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.preflight import (
     Finding,
@@ -112,11 +113,9 @@ def test_a_batch_that_fits_only_while_responses_are_short_is_warned_of(tmp_path:
     assert "max_batch_size" in findings["peak while sampling"].remedy
 
 
-@pytest.mark.parametrize(
-    ("processes", "verdict", "num_devices"), [(None, "warning", 1), ("4", "ok", 4)]
-)
+@pytest.mark.parametrize(("processes", "verdict", "num_devices"), [(1, "warning", 1), (4, "ok", 4)])
 def test_a_run_uses_one_gpu_for_each_process(
-    monkeypatch: pytest.MonkeyPatch, processes: str | None, verdict: str, num_devices: int
+    monkeypatch: pytest.MonkeyPatch, processes: int, verdict: str, num_devices: int
 ) -> None:
     class Properties:
         total_memory = 80 * 2**30
@@ -125,9 +124,7 @@ def test_a_run_uses_one_gpu_for_each_process(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    if processes is not None:
-        monkeypatch.setenv("WORLD_SIZE", processes)
+    monkeypatch.setattr(launch, "_launch", launch.Launch(world_size=processes))
     hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
     assert (hardware.num_devices, hardware.memory_bytes) == (num_devices, 80 * 2**30)
     assert finding.verdict == verdict

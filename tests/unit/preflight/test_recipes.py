@@ -1,4 +1,7 @@
-"""The paper's recipes: each is parsed, has the paper's numbers, and differs only where it says."""
+"""The recipes: each is parsed, has the paper's numbers, and differs only where it says.
+
+``smollm2`` stands beside the paper's: the same rules hold for what it may repeat and make up.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,8 @@ from helpers import PROJECT
 from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline.config.algorithms import PmdConfig
+from pmd_pipeline.config.data_preparation import Gsm8kSource
+from pmd_pipeline.config.engines import VllmEngineConfig, parse_engine
 from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
@@ -24,6 +29,13 @@ REVISIONS = {
     "data_preparation": {
         "train": {"revision": COMMIT},
         "evals": {"aime_2024": {"revision": COMMIT}, "aime_2025": {"revision": COMMIT}},
+    },
+}
+SMOLLM2_REVISIONS = {
+    "policy_initialisation": {"policy": {"revision": COMMIT}},
+    "data_preparation": {
+        "train": {"revision": COMMIT},
+        "evals": {name: {"revision": COMMIT} for name in ("gsm8k", "aime_2024", "aime_2025")},
     },
 }
 recipes = pytest.mark.parametrize("env", sorted(MODELS))
@@ -122,7 +134,7 @@ def test_no_revision_is_made_up_and_each_missing_one_is_named(env: str) -> None:
         assert f"hub_name '{item.hub_name}' needs revision" in str(raised.value)
 
 
-@recipes
+@pytest.mark.parametrize("env", [*sorted(MODELS), "smollm2"])
 def test_the_recipe_repeats_nothing_of_the_base(env: str) -> None:
     base = _flat(_loader("base", {})["parameters"])
     for key, value in _flat(_own(env)).items():
@@ -149,7 +161,47 @@ def test_the_recipes_differ_by_model_thinking_and_tau_alone() -> None:
 def test_the_recipe_keeps_its_data_apart_and_samples_with_vllm(env: str) -> None:
     loader = _loader(env, {})
     assert loader["globals"]["data_root"] == f"data/{env}"
-    assert loader["catalog"]["rollout_engine"]["backend"] == "vllm"
+    entry = loader["catalog"]["rollout_engine"]
+    engine = parse_engine(entry["backend"], entry["options"])
+    assert isinstance(engine, VllmEngineConfig)
+    experiment = _parse(env)
+    longest = experiment.data_preparation.max_prompt_tokens
+    for sampling in (experiment.training.sampling, experiment.evaluation.sampling):
+        assert engine.max_model_len == longest + sampling.max_new_tokens
+
+
+def test_smollm2_learns_gsm8k_and_is_held_against_its_test_set_and_aime() -> None:
+    experiment = _parse("smollm2", SMOLLM2_REVISIONS)
+    data, policy = experiment.data_preparation, experiment.policy_initialisation.policy
+    assert isinstance(policy, PretrainedPolicyConfig)
+    assert policy.hub_name == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    gsm8k = data.evals["gsm8k"]
+    assert isinstance(data.train, Gsm8kSource)
+    assert isinstance(gsm8k, Gsm8kSource)
+    assert (data.train.hub_name, data.train.hub_split) == (gsm8k.hub_name, "train")
+    assert gsm8k.hub_split == "test"
+    assert [source.kind for source in data.evals.values()] == ["gsm8k", "aime", "aime"]
+    assert (data.prompt_template, experiment.rewards.convention) == ("boxed", "boxed")
+
+
+def test_smollm2_runs_on_a_laptop_without_touching_the_embedded_default() -> None:
+    loader = _loader("smollm2", SMOLLM2_REVISIONS)
+    assert loader["globals"]["data_root"] == "data/smollm2"
+    assert loader["catalog"]["rollout_engine"]["backend"] == "transformers"
+    experiment = parse_parameters(loader["parameters"])
+    assert (experiment.compute.device, experiment.compute.precision) == ("cpu", "float32")
+    assert experiment.training.sampling.max_new_tokens <= 256
+
+
+def test_smollm2_names_each_revision_that_is_left_to_fill_in() -> None:
+    _, missing = fill_missing_revisions(_loader("smollm2", {})["parameters"])
+    assert [item.key for item in missing] == [
+        "policy_initialisation.policy",
+        "data_preparation.train",
+        "data_preparation.evals.gsm8k",
+        "data_preparation.evals.aime_2024",
+        "data_preparation.evals.aime_2025",
+    ]
 
 
 def _loader(env: str, runtime_params: dict[str, Any]) -> OmegaConfigLoader:
@@ -163,8 +215,8 @@ def _loader(env: str, runtime_params: dict[str, Any]) -> OmegaConfigLoader:
     )
 
 
-def _parse(env: str) -> ExperimentConfig:
-    return parse_parameters(_loader(env, REVISIONS)["parameters"])
+def _parse(env: str, revisions: dict[str, Any] = REVISIONS) -> ExperimentConfig:
+    return parse_parameters(_loader(env, revisions)["parameters"])
 
 
 def _own(env: str) -> dict[str, Any]:

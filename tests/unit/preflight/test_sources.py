@@ -66,6 +66,17 @@ def test_out_of_reach_says_which_path_to_set_and_that_the_licence_is_unknown() -
     ]
 
 
+def test_a_local_copy_leaves_the_hubs_configuration_behind() -> None:
+    """With it, the parameters that the remedy asks for would be refused."""
+    train = {"kind": "gsm8k", "hub_name": "a/b", "hub_config": "main", "revision": COMMIT}
+    policy = {"hub_name": "a/b", "revision": COMMIT}
+    remedies = [finding.remedy for finding in _check(policy, FakeHub(OFFLINE), train=train)]
+    key = "data_preparation.train"
+    nulls = f"{key}.hub_name=null,{key}.revision=null,{key}.hub_config=null"
+    assert any(f"--params {nulls},{key}.path=FILE.parquet" in remedy for remedy in remedies)
+    assert not any("policy.hub_config" in remedy for remedy in remedies)
+
+
 def test_terms_of_its_own_are_warned_of() -> None:
     hub = FakeHub(Repository(is_reachable=True, licence="other"))
     findings = _check({"hub_name": "a/b", "revision": COMMIT}, hub)

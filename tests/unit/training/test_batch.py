@@ -47,6 +47,23 @@ def test_micro_batches_hold_every_row_once_and_keep_the_limit(max_tokens: int) -
         assert max(lengths) * len(part) <= max_tokens or len(part) == 1
 
 
+@pytest.mark.parametrize("max_tokens", [1, 20, 60, 10_000])
+def test_packed_micro_batches_count_real_tokens_alone_and_are_as_few_as_those_allow(
+    max_tokens: int,
+) -> None:
+    batch = to_batch(make_rollouts())
+    parts = micro_batch_rows(batch, torch.arange(16), max_tokens, packed=True)
+    assert sorted(torch.cat(parts).tolist()) == list(range(16))
+    prompt_lengths = torch.tensor([len(prompt) for prompt in batch.prompt_token_ids])
+    lengths = prompt_lengths + batch.response_mask.sum(dim=1)
+    sums = [int(lengths[part].sum()) for part in parts]
+    assert all(n <= max_tokens or len(part) == 1 for n, part in zip(sums, parts, strict=True))
+    # The first row of each part would not have fitted into the one before.
+    for before, part in zip(sums, parts[1:], strict=False):
+        assert before + int(lengths[part[0]]) > max_tokens
+    assert len(parts) <= len(micro_batch_rows(batch, torch.arange(16), max_tokens))
+
+
 def test_no_rollout_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one rollout"):
         to_batch([])

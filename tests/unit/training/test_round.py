@@ -103,6 +103,19 @@ def test_a_bfloat16_policy_trains_and_samples_in_bfloat16(tiny_policy: Policy) -
     assert next(tiny_policy.model.parameters()).dtype == torch.float32
 
 
+def test_bfloat16_weights_stay_so_and_are_what_the_sampler_has(tiny_policy: Policy) -> None:
+    tiny_policy.precision = "bfloat16"
+    for parameter in tiny_policy.model.parameters():
+        parameter.data = parameter.data.bfloat16()
+    first, second = run(tiny_policy, make_algorithm())
+    assert {parameter.dtype for parameter in tiny_policy.model.parameters()} == {torch.bfloat16}
+    for result in (first, second):
+        metrics = round_metrics(result)
+        assert np.isfinite(metrics.loss)
+        # Sampler and trainer add up in another order and round to 8 bits: never far apart.
+        assert metrics.mismatch_max < 0.5
+
+
 def test_log_ratios_can_be_measured_on_the_last_mini_batch_alone(tiny_policy: Policy) -> None:
     result, _ = run(tiny_policy, make_algorithm(), measured_rollouts="last_mini_batch")
     measured = ~np.isnan(result.cycles[0].sequence_log_ratios)

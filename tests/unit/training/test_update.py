@@ -84,9 +84,27 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_policy: Policy) -> None
     _, expected = gradients_of(tiny_policy, setup)
     checkpointed = make_setup(make_algorithm(), gradient_checkpointing=True)
     tiny_policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+    num_passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal num_passes
+        num_passes += torch.is_grad_enabled()
+
+    tiny_policy.model.base_model.layers[0].register_forward_pre_hook(count)
     _, found = gradients_of(tiny_policy, checkpointed)
+    assert num_passes == 2  # the backward pass ran the layer again
     for a, b in zip(expected, found, strict=True):
-        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(b, a, rtol=1e-6, atol=1e-8)
+
+
+def test_packing_changes_neither_loss_nor_gradient(tiny_policy: Policy) -> None:
+    padded = make_setup(make_algorithm(), micro_batch_tokens=40)
+    loss, expected = gradients_of(tiny_policy, padded)
+    packed = make_setup(make_algorithm(), micro_batch_tokens=40, packing=True)
+    packed_loss, found = gradients_of(tiny_policy, packed)
+    assert packed_loss == pytest.approx(loss, rel=1e-5)
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-5, atol=1e-6)
 
 
 def test_a_nan_names_round_mini_batch_and_rollout_and_leaves_the_policy(

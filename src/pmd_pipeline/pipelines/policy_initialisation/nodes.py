@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.policies import loading
-from pmd_pipeline.policies.policy import Policy, resolve_device
+from pmd_pipeline.policies.policy import Policy, resolve_device, weight_dtype
 from pmd_pipeline.training.seeds import derive_seed
 
 
@@ -27,4 +27,5 @@ def initialise_policy(
         seed=derive_seed(seed, "initial policy"),
         held_out=frozenset(eval_problems["problem"]),
         device=resolve_device(compute),
+        dtype=weight_dtype(compute.weights),
     )

@@ -53,7 +53,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         exact_update = exact_update_of(setup.algorithm, rewards)
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
-        with closing(start_trainer(start, setup, compute)) as trainer:
+        with closing(start_trainer(start, setup, compute, engine)) as trainer:
             tokenizer = trainer.whole_policy().tokenizer
             for result in run_rounds(
                 trainer,

@@ -1,0 +1,34 @@
+"""A trained policy as a folder that any other tool can load."""
+
+from pathlib import Path
+
+import torch
+
+from pmd_pipeline.policies.lora import merge_adapter
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.storage import load_policy
+
+
+class ExportError(ValueError):
+    """A policy cannot be exported; the message says what to do."""
+
+
+def export_policy(folder: Path, destination: Path) -> Policy:
+    """Write the model and tokenizer of a stored policy, an adapter merged, and return it.
+
+    Args:
+        folder: Where :func:`pmd_pipeline.policies.storage.save_policy` left the policy.
+        destination: New, or an empty folder; then holds what ``from_pretrained`` reads: weights as
+            safetensors in the precision they were stored in.
+
+    Raises:
+        ExportError: If something lies at the destination.
+        CheckpointError: If a file of the policy is missing or damaged.
+    """
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise ExportError(f"{destination} is not empty; name a new folder")
+    policy = load_policy(folder, device=torch.device("cpu"), dtype="auto")
+    merge_adapter(policy)
+    policy.model.save_pretrained(destination, safe_serialization=True)
+    policy.tokenizer.save_pretrained(destination)
+    return policy

@@ -1,0 +1,158 @@
+"""Log-probs and entropies through the output head, a chunk of tokens at a time.
+
+An autograd function of its own. Its forward pass keeps one number per token beside its inputs; its
+backward pass computes the logits of each chunk again and adds the chunk's part to the one gradient
+of the head's weights. What else was looked at:
+
+- ``torch.utils.checkpoint`` around each chunk also forgets the logits, but autograd then makes a
+  gradient as large as the head for every chunk and adds it up, and it keeps several copies of a
+  chunk, as nothing is done in place.
+- Liger's fused kernels are Triton's: none of them runs on a CPU. Its fused linear cross-entropy has
+  neither an entropy nor a gradient for a weight per token, which every loss here needs.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+# A chunk of logits in float32 takes 4 bytes times this, 256 MiB; there are two such at a time.
+# At a vocabulary of 151,936 these are 441 tokens, enough for a GPU to be busy with one product.
+LOGITS_PER_CHUNK = 64 * 1024 * 1024
+# Rows of the head's gradient that are added at a time where a product has another precision.
+_ROWS_PER_SUM = 8192
+
+
+def head_log_probs(
+    head: nn.Module,
+    hidden: Tensor,
+    targets: Tensor,
+    *,
+    temperature: float,
+    logits_per_chunk: int = LOGITS_PER_CHUNK,
+) -> tuple[Tensor, Tensor]:
+    """Return the log-prob of each target and the entropy of its distribution.
+
+    Under autocast the head's products have autocast's precision, as any linear layer's. From the
+    logits on, all is float32 (float64 for a float64 head): in bfloat16 the differences between
+    policies drown.
+
+    Args:
+        head: A linear layer, with or without bias.
+        hidden: The head's input, [N, H].
+        targets: Token ids, [N].
+        temperature: Divides the logits.
+        logits_per_chunk: Most logits in memory at once; at least one token's are.
+
+    Returns:
+        Log-probs, nats, [N], and entropies, nats, no gradient, [N].
+
+    Raises:
+        ValueError: If the head is no linear layer.
+    """
+    if not isinstance(head, nn.Linear):
+        raise ValueError(
+            f"the model's output head is a {type(head).__name__}, not a linear layer; it must be "
+            "a plain one: choose another model, or leave the head out of the adapter's "
+            "target_modules"
+        )
+    dtype = head.weight.dtype
+    if torch.is_autocast_enabled(hidden.device.type):
+        dtype = torch.get_autocast_dtype(hidden.device.type)
+    chunk = max(1, logits_per_chunk // head.weight.shape[0])
+    log_probs, entropy = _HeadLogProbs.apply(  # type: ignore[no-untyped-call]
+        hidden, head.weight, head.bias, targets, temperature, dtype, chunk
+    )
+    return log_probs, entropy
+
+
+class _HeadLogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        temperature: float,
+        dtype: torch.dtype,
+        chunk: int,
+    ) -> tuple[Tensor, Tensor]:
+        head = _cast_head(weight, bias, dtype)
+        log_probs, entropies, normalisers = [], [], []
+        for rows, row_targets in zip(hidden.split(chunk), targets.split(chunk), strict=True):
+            logits = _logits(rows, head, temperature)
+            normaliser = logits.logsumexp(dim=-1, keepdim=True)
+            log_softmax = logits.sub_(normaliser)
+            log_probs.append(log_softmax.gather(-1, row_targets[:, None]).squeeze(-1))
+            entropies.append(log_softmax.exp().mul_(log_softmax).sum(dim=-1).neg_())
+            normalisers.append(normaliser)
+        ctx.save_for_backward(hidden, weight, bias, targets, torch.cat(normalisers))
+        ctx.temperature, ctx.dtype, ctx.chunk = temperature, dtype, chunk
+        entropy = torch.cat(entropies)
+        ctx.mark_non_differentiable(entropy)
+        return torch.cat(log_probs), entropy
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, bias, targets, normalisers = ctx.saved_tensors
+        head = _cast_head(weight, bias, ctx.dtype)
+        needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        grad_hidden = torch.empty_like(hidden) if needs_hidden else None
+        grad_weight = _zero_gradient(weight) if needs_weight else None
+        grad_bias = _zero_gradient(bias) if needs_bias else None
+        for start in range(0, len(hidden), ctx.chunk):
+            part = slice(start, start + ctx.chunk)
+            grad_logits = _grad_logits(
+                _logits(hidden[part], head, ctx.temperature),
+                normalisers[part],
+                targets[part],
+                grad[part, None] / ctx.temperature,
+            )
+            if grad_bias is not None:
+                grad_bias += grad_logits.sum(dim=0)
+            grad_logits = grad_logits.to(ctx.dtype)
+            if grad_hidden is not None:
+                grad_hidden[part] = grad_logits @ head[0]
+            if grad_weight is not None:
+                _add_product(grad_weight, grad_logits, hidden[part].to(ctx.dtype))
+        return grad_hidden, grad_weight, grad_bias, None, None, None, None
+
+
+def _cast_head(
+    weight: Tensor, bias: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor, Tensor | None]:
+    return weight.to(dtype), None if bias is None else bias.to(dtype)
+
+
+def _logits(hidden: Tensor, head: tuple[Tensor, Tensor | None], temperature: float) -> Tensor:
+    """Return logits over the temperature, at least float32, in memory of their own, [N, V]."""
+    weight, bias = head
+    # The precision of the product is in the head's; autocast must not cast a second time.
+    with torch.autocast(hidden.device.type, enabled=False):
+        logits = linear(hidden.to(weight.dtype), weight, bias)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).div_(temperature)
+
+
+def _grad_logits(logits: Tensor, normalisers: Tensor, targets: Tensor, grad: Tensor) -> Tensor:
+    """Return ``grad * (one_hot(targets) - softmax(logits))``, in the memory of ``logits``."""
+    result = logits.sub_(normalisers).exp_().mul_(-grad)
+    return result.scatter_add_(-1, targets[:, None], grad)
+
+
+def _zero_gradient(parameter: Tensor) -> Tensor:
+    # Bfloat16 weights whose gradients are summed in float32 say so; only leaves can be asked.
+    dtype = parameter.grad_dtype if parameter.is_leaf else None
+    return torch.zeros_like(parameter, dtype=dtype or parameter.dtype)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add ``left.T @ right`` to ``total`` without another matrix of its size."""
+    if total.dtype == left.dtype:
+        total.addmm_(left.T, right)
+        return
+    for part in range(0, len(total), _ROWS_PER_SUM):
+        total[part : part + _ROWS_PER_SUM] += left[:, part : part + _ROWS_PER_SUM].T @ right

@@ -1,0 +1,78 @@
+"""From the catalog's entry to an engine, or to a message that helps."""
+
+import importlib.machinery
+
+import pytest
+import torch
+
+from pmd_pipeline.config.engines import EngineEntryError, VllmEngineConfig, parse_engine
+from pmd_pipeline.engines import vllm_engine
+from pmd_pipeline.engines.choice import check_available, make_engine
+from pmd_pipeline.engines.errors import EngineUnavailableError
+from pmd_pipeline.engines.transformers_engine import TransformersEngine
+from pmd_pipeline.engines.vllm_engine import VllmEngine
+
+
+def test_the_backend_decides_the_engine() -> None:
+    assert isinstance(make_engine(parse_engine("transformers", None)), TransformersEngine)
+    assert isinstance(parse_engine("vllm", {"tensor_parallel_size": 2}), VllmEngineConfig)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(EngineEntryError, match=r"options\.tensor_paralel_size: .*\(found 2\)"):
+        parse_engine("vllm", {"tensor_paralel_size": 2})
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, number: int, visible: str = "") -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(vllm_engine, "check_vllm_installed", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "copies"),
+    [
+        ({}, ["0", "1", "2", "3"]),
+        ({"tensor_parallel_size": 2}, ["0,1", "2,3"]),
+        ({"tensor_parallel_size": 2, "data_parallel_size": 1}, ["0,1"]),
+    ],
+)
+def test_each_copy_of_the_model_has_gpus_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, int], copies: list[str]
+) -> None:
+    gpus(monkeypatch, 4)
+    engine = VllmEngine(VllmEngineConfig.model_validate(options))
+    found = [engine._environment(i)["CUDA_VISIBLE_DEVICES"] for i in range(engine._num_copies())]
+    assert found == copies
+
+
+def test_gpus_that_are_hidden_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 2, visible="5,7")
+    engine = VllmEngine(VllmEngineConfig())
+    assert [engine._devices(i) for i in range(engine._num_copies())] == ["5", "7"]
+
+
+def test_more_copies_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 2)
+    engine = VllmEngine(VllmEngineConfig(tensor_parallel_size=2, data_parallel_size=2))
+    with pytest.raises(ValueError, match="needs 4 GPUs, 2 are visible"):
+        engine._num_copies()
+
+
+def test_without_vllm_choosing_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm_engine, "find_spec", lambda name: None)
+    with pytest.raises(EngineUnavailableError, match=r"pip install 'pmd_pipeline\[vllm\]'"):
+        check_available(VllmEngineConfig())
+    with pytest.raises(EngineUnavailableError, match="backend: transformers"):
+        make_engine(VllmEngineConfig())
+
+
+def test_another_version_of_vllm_than_was_tested_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = importlib.machinery.ModuleSpec("vllm", None)
+    monkeypatch.setattr(vllm_engine, "find_spec", lambda name: spec)
+    monkeypatch.setattr(vllm_engine, "version", lambda distribution: "0.99.1")
+    with pytest.raises(EngineUnavailableError, match=r"vLLM 0\.99\.1 is installed, tested was"):
+        check_available(VllmEngineConfig())

@@ -1,0 +1,104 @@
+"""Small policies that vLLM runs, and engines without one of their precautions."""
+
+import os
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from helpers import PROJECT
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+from pmd_pipeline.engines import vllm_engine
+from pmd_pipeline.policies.embedded import VOCABULARY, build_tokenizer
+from pmd_pipeline.policies.policy import Policy
+
+
+def make_tied_policy(seed: int = 0, num_key_value_heads: int = 1) -> Policy:
+    """Return a small Llama whose output head is its embedding, of head size 32 as vLLM needs."""
+    config = LlamaConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=num_key_value_heads,
+        head_dim=32,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config).eval()
+    return Policy(model=model, tokenizer=build_tokenizer())
+
+
+def make_mixture_policy() -> Policy:
+    """Return a small mixture of experts."""
+    config = Qwen3MoeConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=64,
+        intermediate_size=128,
+        moe_intermediate_size=64,
+        num_experts=4,
+        num_experts_per_tok=2,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,
+        max_position_embeddings=512,
+        norm_topk_prob=True,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Qwen3MoeForCausalLM(config).eval()
+    return Policy(model=model, tokenizer=build_tokenizer())
+
+
+def update(policy: Policy, seed: int = 1, scale: float = 0.1) -> None:
+    """Move every weight, as an optimizer's step would, and count the update."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=scale)
+    policy.policy_version += 1
+
+
+def break_adapter(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Have engines that start from now on leave out a precaution: see broken_adapter.py."""
+    here = str(PROJECT / "tests" / "vllm")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("BROKEN", what)
+    monkeypatch.setattr(vllm_engine, "_ADAPTER", "broken_adapter")
+
+
+ENGINE = {
+    "rollout_engine": {
+        "type": "pmd_pipeline.datasets.engines.RolloutEngineDataset",
+        "backend": "vllm",
+        "options": {"kv_cache_gib": 0.25},
+    }
+}
+
+
+def use_vllm(project: Any) -> None:
+    """Have a test project's environment ``tiny`` sample with vLLM."""
+    folder = project.path / "conf" / "tiny"
+    (folder / "catalog.yml").write_text(yaml.safe_dump(ENGINE))
+    parameters = yaml.safe_load((folder / "parameters.yml").read_text())
+    # vLLM's CPU build knows no attention heads of 16; a policy that adds a little has a signal.
+    parameters["policy_initialisation"]["policy"] |= {
+        "hidden_size": 64,
+        "head_dim": 32,
+        "warm_start": {"num_steps": 300},
+    }
+    parameters["training"]["group_size"] = 8
+    (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
