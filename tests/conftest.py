@@ -9,6 +9,8 @@ from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.policies.embedded import build_policy
 from pmd_pipeline.policies.policy import Policy
 
+pytest.register_assert_rewrite("engine_contract")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:

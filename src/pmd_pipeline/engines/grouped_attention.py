@@ -30,7 +30,7 @@ def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
         model.set_attn_implementation("sdpa")
 
 
-def _attend(
+def attend(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -47,7 +47,7 @@ def _attend(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
     attended = torch.nn.functional.scaled_dot_product_attention(
-        query.view(batch, num_groups, num_heads // num_groups, dim),
+        query.reshape(batch, num_groups, num_heads // num_groups, dim),
         key,
         value,
         attn_mask=attention_mask,
@@ -56,5 +56,5 @@ def _attend(
     return attended.reshape(batch, 1, num_heads, value.shape[-1]), None
 
 
-AttentionInterface.register(_NAME, _attend)
+AttentionInterface.register(_NAME, attend)
 AttentionMaskInterface.register(_NAME, sdpa_mask)

@@ -1,0 +1,54 @@
+"""The cache with room to grow holds what the library's own would hold."""
+
+import torch
+from torch import Tensor
+from transformers import LlamaConfig
+from transformers.cache_utils import DynamicLayer
+
+from pmd_pipeline.engines.growing_cache import TOKENS_TO_GROW_BY, GrowingLayer, growing_cache
+
+
+def states(batch: int, tokens: int, seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    keys, values = torch.randn(2, batch, 3, tokens, 4, generator=generator)
+    return keys, values
+
+
+def test_appending_repeating_and_selecting_give_what_the_library_gives() -> None:
+    ours, theirs = GrowingLayer(), DynamicLayer()
+    for layer in (ours, theirs):
+        layer.update(*states(2, 5, seed=0))
+        layer.batch_repeat_interleave(3)
+        layer.update(*states(6, 1, seed=1))
+        layer.batch_select_indices(torch.tensor([0, 5, 2, 4]))  # the last takes the second's place
+        layer.update(*states(4, 1, seed=2))
+        layer.batch_select_indices(torch.tensor([3, 1]))
+        layer.update(*states(2, 1, seed=3))
+    assert ours.get_seq_length() == 8
+    torch.testing.assert_close(ours.keys, theirs.keys, rtol=0, atol=0)
+    torch.testing.assert_close(ours.values, theirs.values, rtol=0, atol=0)
+
+
+def test_outgrowing_the_room_keeps_every_token() -> None:
+    layer, expected = GrowingLayer(), []
+    for step in range(2 * TOKENS_TO_GROW_BY + 10):
+        expected.append(states(2, 1, seed=step))
+        keys, values = layer.update(*expected[-1])
+    torch.testing.assert_close(keys, torch.cat([k for k, _ in expected], dim=2), rtol=0, atol=0)
+    torch.testing.assert_close(values, torch.cat([v for _, v in expected], dim=2), rtol=0, atol=0)
+
+
+def test_a_new_token_is_written_into_the_room_that_is_there() -> None:
+    layer = GrowingLayer()
+    first, _ = layer.update(*states(2, 5, seed=0))
+    second, _ = layer.update(*states(2, 1, seed=1))
+    assert second.data_ptr() == first.data_ptr()
+
+
+def test_layers_with_a_sliding_window_stay_the_librarys() -> None:
+    config = LlamaConfig(num_hidden_layers=2)
+    assert [type(layer) for layer in growing_cache(config).layers] == [GrowingLayer] * 2
+    config.sliding_window, config.layer_types = 8, ["full_attention", "sliding_attention"]
+    full, sliding = growing_cache(config).layers
+    assert isinstance(full, GrowingLayer)
+    assert not isinstance(sliding, GrowingLayer)

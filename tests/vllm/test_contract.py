@@ -1,0 +1,9 @@
+"""The vLLM engine keeps every engine's contract."""
+
+import pytest
+from engine_contract import EngineContract
+
+
+@pytest.mark.vllm
+class TestContract(EngineContract):
+    """Every test of the contract, with the fixtures of this folder."""
