@@ -127,6 +127,7 @@ def _convert_gguf(source: Path, folder: Path) -> None:
     model.load_state_dict(quantized.state_dict(), assign=True)
     model.tie_weights()
     model.save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n", encoding="utf-8")
 
 
 def _make_qwen(family: QwenFamily, folder: Path) -> None:

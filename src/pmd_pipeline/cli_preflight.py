@@ -93,6 +93,7 @@ def _preflight(
             parameters=loader["parameters"],
             engine=loader["catalog"]["rollout_engine"],
             data_root=project / loader["globals"]["data_root"],
+            keeps_all_moments=loader["globals"]["keep_optimizer_states"] == "all",
             devices=preflight.PlannedDevices(
                 num_gpus=num_gpus,
                 memory_bytes=None if gpu_memory_gib is None else int(gpu_memory_gib * 2**30),

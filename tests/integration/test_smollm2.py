@@ -29,7 +29,9 @@ ENGLISH = "The sun rises in the east and sets in the west."
 
 @pytest.fixture(scope="module")
 def smollm2() -> Policy:
-    return load_policy_folder(smollm2_folder(), policy_version=0, device=torch.device("cpu"))
+    return load_policy_folder(
+        smollm2_folder(), policy_version=0, device=torch.device("cpu"), dtype=torch.float32
+    )
 
 
 def test_the_model_has_the_published_shape_and_one_matrix_for_both_ends(smollm2: Policy) -> None:

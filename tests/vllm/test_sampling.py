@@ -200,6 +200,18 @@ def test_progress_counts_every_response(engine: VllmEngine, policy: Policy) -> N
     assert counter.total == 12
 
 
+def test_more_prompt_tokens_than_a_step_takes_are_sampled_with_their_seeds(
+    engine: VllmEngine, policy: Policy
+) -> None:
+    """vLLM would read the last prompt of a step in part, which fails on a CPU with a seed."""
+    rng = np.random.default_rng(0)
+    prompts = [[1, *rng.integers(3, 25, size=n).tolist()] for n in rng.integers(100, 400, size=40)]
+    groups = sample(engine, policy, prompts, num_samples=4, max_new_tokens=8)
+    assert tokens_of(groups) == tokens_of(
+        sample(engine, policy, prompts, num_samples=4, max_new_tokens=8)
+    )
+
+
 def test_a_prompt_that_does_not_fit_is_refused_with_the_limit(
     engine: VllmEngine, policy: Policy
 ) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 from kedro.io import AbstractDataset, DatasetError
 from transformers import PreTrainedTokenizerBase
@@ -12,7 +12,14 @@ from transformers import PreTrainedTokenizerBase
 from pmd_pipeline.policies.loading import load_tokenizer_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
-from pmd_pipeline.policies.storage import MANIFEST_NAME, save_policy, save_tokenizer
+from pmd_pipeline.policies.storage import (
+    MANIFEST_NAME,
+    drop_optimizer_state,
+    save_policy,
+    save_tokenizer,
+)
+
+KeptStates = Literal["all", "last"]
 
 _FINAL = "final.json"
 
@@ -70,10 +77,26 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
 
     It exists when the phase is finished. The state of a round replaces the one before only after
     it is whole, so that a killed run continues from the last whole round.
+
+    Args:
+        path: Folder of the phase, beside those of the algorithm's other phases.
+        keep_optimizer_states: ``last``: once a state is saved, the phases before it lose theirs of
+            the optimizer, which nothing continues from any more; ``all``: none does.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        path: str,
+        keep_optimizer_states: KeptStates = "all",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        if keep_optimizer_states not in get_args(KeptStates):
+            raise DatasetError(
+                f"keep_optimizer_states is {keep_optimizer_states!r}; choose all or last"
+            )
         self._path = Path(path)
+        self._keeps_last_alone = keep_optimizer_states == "last"
         self.metadata = metadata
 
     def load(self) -> PolicyReference:
@@ -85,6 +108,9 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         for former in _round_folders(self._path):
             if former != folder:
                 shutil.rmtree(former)
+        if self._keeps_last_alone:
+            for state in self._states_of_former_phases():
+                drop_optimizer_state(state)
         if data.is_last:
             partial = self._path / f".{_FINAL}.partial"
             with partial.open("w", encoding="utf-8") as file:
@@ -96,6 +122,11 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
     def clear(self) -> None:
         """Remove the states of an earlier run."""
         shutil.rmtree(self._path, ignore_errors=True)
+
+    def _states_of_former_phases(self) -> list[Path]:
+        phases = [path for path in self._path.parent.glob("phase_*") if path != self._path]
+        former = [path for path in phases if _phase_number(path) < _phase_number(self._path)]
+        return [state for phase in former for state in _round_folders(phase)]
 
     def _final_folder(self) -> Path:
         final = json.loads((self._path / _FINAL).read_text(encoding="utf-8"))
@@ -152,6 +183,10 @@ def stored_policy(path: Path) -> Path:
             "as pmd_mean/phase_1, or one of its rounds"
         )
     return folders[-1]
+
+
+def _phase_number(path: Path) -> int:
+    return int(path.name.removeprefix("phase_"))
 
 
 def _round_folders(path: Path) -> list[Path]:

@@ -1,19 +1,21 @@
 """Decoding with a transformers model, finished rows dropped from the batch.
 
 A prompt is prefilled once and its cache repeated for its samples. ``generate`` would carry every
-finished row to the end of the longest one; here they leave every few tokens.
+finished row to the end of the longest one; here the last living row takes its place at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines.grouped_attention import grouped_attention
+from pmd_pipeline.engines.growing_cache import growing_cache
+from pmd_pipeline.engines.lengths import check_lengths
 from pmd_pipeline.engines.sampling import draw_tokens, processed_log_probs, uniform_streams
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.progress import Progress
@@ -54,15 +56,19 @@ class TransformersEngine:
                 response exceed the positions that the model knows.
         """
         policy = self._require_policy()
-        _check_lengths(policy, prompts, sampling)
-        if len(seeds) != len(prompts):
-            raise ValueError(f"one seed per prompt: {len(prompts)} prompts, {len(seeds)} seeds")
+        check_lengths(
+            prompts,
+            seeds,
+            sampling,
+            limit=getattr(policy.model.config, "max_position_embeddings", None),
+            what="positions of the model",
+        )
         policy.model.eval()
         # Prompts of like length together: less padding in the prefill.
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         prompts_per_batch = max(1, self._config.max_batch_size // num_samples)
         completions: list[list[Completion]] = [[] for _ in prompts]
-        with policy.autocast():
+        with policy.autocast(), grouped_attention(policy.model):
             for start in range(0, len(order), prompts_per_batch):
                 rows = order[start : start + prompts_per_batch]
                 batch = _decode(
@@ -71,7 +77,6 @@ class TransformersEngine:
                     [seeds[i] for i in rows],
                     num_samples,
                     sampling,
-                    self._config.compact_every,
                     progress,
                 )
                 for position, i in enumerate(rows):
@@ -84,20 +89,34 @@ class TransformersEngine:
         return self._policy
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Responses:
-    """What has been sampled, all rows; written column by column."""
+    """What has been sampled, all rows, on the policy's device; written column by column."""
 
-    token_ids: np.ndarray
-    log_probs: np.ndarray
-    lengths: np.ndarray = field(init=False)
-    stopped: np.ndarray = field(init=False)
+    token_ids: Tensor
+    log_probs: Tensor
+    lengths: Tensor
+    stopped: Tensor
 
-    def __post_init__(self) -> None:
-        self.lengths = np.zeros(len(self.token_ids), dtype=np.int64)
-        self.stopped = np.zeros(len(self.token_ids), dtype=bool)
+    @classmethod
+    def none_yet(cls, num_rows: int, max_new_tokens: int, device: torch.device) -> "_Responses":
+        return cls(
+            token_ids=torch.zeros((num_rows, max_new_tokens), dtype=torch.int64, device=device),
+            log_probs=torch.zeros((num_rows, max_new_tokens), dtype=torch.float32, device=device),
+            lengths=torch.zeros(num_rows, dtype=torch.int64, device=device),
+            stopped=torch.zeros(num_rows, dtype=torch.bool, device=device),
+        )
+
+    def write(
+        self, step: int, rows: Tensor, tokens: Tensor, log_probs: Tensor, stops: Tensor
+    ) -> None:
+        self.token_ids[rows, step] = tokens
+        self.log_probs[rows, step] = log_probs
+        self.lengths[rows] = step + 1
+        self.stopped[rows] = stops
 
     def completions(self) -> list[Completion]:
+        columns = (self.token_ids, self.log_probs, self.lengths, self.stopped)
         return [
             Completion(
                 token_ids=tuple(tokens[:length].tolist()),
@@ -105,9 +124,48 @@ class _Responses:
                 truncated=not stopped,
             )
             for tokens, log_probs, length, stopped in zip(
-                self.token_ids, self.log_probs, self.lengths, self.stopped, strict=True
+                *(column.cpu().numpy() for column in columns), strict=True
             )
         ]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The rows that are still being decoded.
+
+    Attributes:
+        rows: The response that each row belongs to, [B].
+        cache: Keys and values.
+        prompt_mask: 1 on prompts, 0 on the padding to their left, [B, P]; None without padding.
+        prompt_lengths: [B].
+    """
+
+    rows: Tensor
+    cache: DynamicCache
+    prompt_mask: Tensor | None
+    prompt_lengths: Tensor
+
+    def select(self, indices: Tensor) -> None:
+        """Make row i what row ``indices[i]`` was."""
+        self.rows = self.rows[indices]
+        self.cache.batch_select_indices(indices)
+        self.prompt_lengths = self.prompt_lengths[indices]
+        if self.prompt_mask is not None:
+            self.prompt_mask = self.prompt_mask[indices]
+
+    def forward(self, policy: Policy, tokens: Tensor, step: int) -> Tensor:
+        """Return the logits that follow the responses' token of ``step``, [B, V]."""
+        mask = self.prompt_mask
+        if mask is not None:
+            mask = torch.cat([mask, mask.new_ones(len(tokens), step + 1)], dim=1)
+        output = policy.model(
+            input_ids=tokens[:, None],
+            attention_mask=mask,
+            position_ids=(self.prompt_lengths + step)[:, None],
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        return output.logits[:, -1]  # type: ignore[no-any-return]
 
 
 def _decode(
@@ -116,107 +174,70 @@ def _decode(
     seeds: list[int],
     num_samples: int,
     sampling: SamplingConfig,
-    compact_every: int,
     progress: Progress | None,
 ) -> list[Completion]:
-    device = policy.device
-    num_rows, max_new = len(prompts) * num_samples, sampling.max_new_tokens
+    num_rows, max_new, device = len(prompts) * num_samples, sampling.max_new_tokens, policy.device
     uniforms = uniform_streams(seeds, num_samples, max_new, device)
     stop_ids = torch.tensor(sorted(policy.stop_token_ids), device=device)
-    responses = _Responses(
-        token_ids=np.zeros((num_rows, max_new), dtype=np.int64),
-        log_probs=np.zeros((num_rows, max_new), dtype=np.float32),
-    )
-
-    logits, cache, prompt_mask = _prefill(policy, prompts)
-    cache.batch_repeat_interleave(num_samples)
-    logits = logits.repeat_interleave(num_samples, dim=0)
-    prompt_mask = prompt_mask.repeat_interleave(num_samples, dim=0)
-    mask = torch.cat([prompt_mask, prompt_mask.new_ones(num_rows, max_new)], dim=1)
-    prompt_lengths, width = prompt_mask.sum(dim=1), prompt_mask.shape[1]
-    rows = torch.arange(num_rows, device=device)  # the response that each batch row belongs to
-    alive = torch.ones(num_rows, dtype=torch.bool, device=device)
-
+    responses = _Responses.none_yet(num_rows, max_new, device)
+    logits, batch = _prefill(policy, prompts, num_samples)
     for step in range(max_new):
         log_probs = processed_log_probs(logits, sampling)
-        tokens = draw_tokens(log_probs, uniforms[rows, step])
+        tokens = draw_tokens(log_probs, uniforms[batch.rows, step])
         chosen = log_probs.gather(-1, tokens[:, None]).squeeze(-1)
         stops = torch.isin(tokens, stop_ids)
-        _record(responses, step, rows, alive, tokens, chosen, stops, progress)
-        alive = alive & ~stops
-        num_alive = int(alive.sum())
-        if num_alive == 0 or step + 1 == max_new:
+        responses.write(step, batch.rows, tokens, chosen, stops)
+        stops = stops.cpu()
+        num_stopped = int(stops.sum())
+        if progress is not None and num_stopped > 0:
+            progress.update(num_stopped)
+        if num_stopped == len(stops) or step + 1 == max_new:
             break
-        if num_alive < len(alive) and (step + 1) % compact_every == 0:
-            kept = alive.nonzero().squeeze(-1)
-            cache.batch_select_indices(kept)
-            mask, rows, alive, tokens = mask[kept], rows[kept], alive[kept], tokens[kept]
-            prompt_lengths = prompt_lengths[kept]
-        output = policy.model(
-            input_ids=tokens[:, None],
-            attention_mask=mask[:, : width + step + 1],
-            position_ids=(prompt_lengths + step)[:, None],
-            past_key_values=cache,
-            use_cache=True,
-        )
-        logits = output.logits[:, -1]
+        if num_stopped > 0:
+            living = _living_rows(stops).to(device)
+            batch.select(living)
+            tokens = tokens[living]
+        logits = batch.forward(policy, tokens, step)
     if progress is not None:
         progress.update(int((~responses.stopped).sum()))
     return responses.completions()
 
 
-def _prefill(policy: Policy, prompts: list[Sequence[int]]) -> tuple[Tensor, DynamicCache, Tensor]:
-    """Return the last position's logits [P, V], the cache, and the left-padded prompts' mask."""
+def _living_rows(stops: Tensor) -> Tensor:
+    """Return the rows to keep: each in its place, but the last ones in those of stopped rows."""
+    num_kept = int((~stops).sum())
+    living = torch.arange(num_kept)
+    living[stops[:num_kept]] = num_kept + (~stops[num_kept:]).nonzero().squeeze(-1)
+    return living
+
+
+def _prefill(
+    policy: Policy, prompts: list[Sequence[int]], num_samples: int
+) -> tuple[Tensor, _Batch]:
+    """Return the logits after each prompt, for each of its samples, [B, V], and their rows."""
     width = max(map(len, prompts))
     token_ids = torch.full((len(prompts), width), policy.pad_token_id)
     mask = torch.zeros_like(token_ids)
     for row, prompt in enumerate(prompts):
         token_ids[row, width - len(prompt) :] = torch.tensor(prompt)
         mask[row, width - len(prompt) :] = 1
+    has_padding = not bool(mask.all())
     token_ids, mask = token_ids.to(policy.device), mask.to(policy.device)
-    cache = DynamicCache(config=policy.model.config)
+    cache = growing_cache(policy.model.config)
     output = policy.model(
         input_ids=token_ids,
-        attention_mask=mask,
+        attention_mask=mask if has_padding else None,
         position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
     )
-    return output.logits[:, -1], cache, mask
-
-
-def _record(
-    responses: _Responses,
-    step: int,
-    rows: Tensor,
-    alive: Tensor,
-    tokens: Tensor,
-    log_probs: Tensor,
-    stops: Tensor,
-    progress: Progress | None,
-) -> None:
-    keep = alive.cpu().numpy()
-    written = rows.cpu().numpy()[keep]
-    responses.token_ids[written, step] = tokens.cpu().numpy()[keep]
-    responses.log_probs[written, step] = log_probs.cpu().numpy()[keep]
-    responses.lengths[written] = step + 1
-    stopped = stops.cpu().numpy()[keep]
-    responses.stopped[written] = stopped
-    if progress is not None and stopped.any():
-        progress.update(int(stopped.sum()))
-
-
-def _check_lengths(
-    policy: Policy, prompts: Sequence[Sequence[int]], sampling: SamplingConfig
-) -> None:
-    longest, shortest = max(map(len, prompts)), min(map(len, prompts))
-    if shortest == 0:
-        raise ValueError("a prompt has no tokens; drop it, or begin it with a special token")
-    limit = getattr(policy.model.config, "max_position_embeddings", None)
-    if limit is not None and longest + sampling.max_new_tokens > limit:
-        raise ValueError(
-            f"a prompt of {longest} tokens and max_new_tokens {sampling.max_new_tokens} exceed "
-            f"the {limit} positions of the model; lower sampling.max_new_tokens or "
-            "data_preparation.max_prompt_tokens"
-        )
+    cache.batch_repeat_interleave(num_samples)
+    mask = mask.repeat_interleave(num_samples, dim=0)
+    batch = _Batch(
+        rows=torch.arange(len(mask), device=policy.device),
+        cache=cache,
+        prompt_mask=mask if has_padding else None,
+        prompt_lengths=mask.sum(dim=1),
+    )
+    return output.logits[:, -1].repeat_interleave(num_samples, dim=0), batch

@@ -49,6 +49,8 @@ class VllmAdapter:
             max_model_len=config.max_model_len or -1,
             enforce_eager=on_cpu if config.enforce_eager == "auto" else config.enforce_eager,
             enable_prefix_caching=config.enable_prefix_caching,
+            # A prompt that is read in parts fails on a CPU where its request has a seed.
+            enable_chunked_prefill=not on_cpu,
             enable_sleep_mode=self._can_sleep,
             logprobs_mode="processed_logprobs",  # of the distribution that is drawn from
             skip_tokenizer_init=True,  # tokens in, tokens out

@@ -107,6 +107,7 @@ def check_preflight(context: ExperimentContext) -> None:
         parameters=context.config_loader["parameters"],
         engine=context.config_loader["catalog"]["rollout_engine"],
         data_root=context.data_root,
+        keeps_all_moments=context.config_loader["globals"]["keep_optimizer_states"] == "all",
     )
     try:
         findings = require_ready(request)

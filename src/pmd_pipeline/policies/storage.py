@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -126,10 +126,24 @@ def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
     path = folder / _OPTIMIZER_FILE
     if not path.is_file():
         raise CheckpointError(
-            f"{path} is missing: the optimizer's state cannot be continued; delete the folder "
-            f"{folder} and run again"
+            f"{path} is missing: the optimizer's state cannot be continued; train the algorithm "
+            "again from its first phase (keep_optimizer_states in the environment's globals.yml "
+            "says whose states are kept)"
         )
     return load_file(path)
+
+
+def drop_optimizer_state(folder: Path) -> None:
+    """Remove the optimizer's state beside a policy, where there is one; the policy stays whole."""
+    manifest = read_manifest(folder)
+    if _OPTIMIZER_FILE not in manifest.sha256:
+        return
+    kept = {name: value for name, value in manifest.sha256.items() if name != _OPTIMIZER_FILE}
+    # First the manifest: killed in between, a file is left over that nobody asks for.
+    partial = folder / f".{MANIFEST_NAME}.partial"
+    partial.write_text(json.dumps(asdict(replace(manifest, sha256=kept)), indent=2), "utf-8")
+    partial.replace(folder / MANIFEST_NAME)
+    (folder / _OPTIMIZER_FILE).unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> PolicyManifest:

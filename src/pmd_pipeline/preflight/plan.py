@@ -38,6 +38,7 @@ class Request:
         parameters: Of the experiment, complete, not validated.
         engine: The catalog's entry ``rollout_engine``.
         data_root: Where the run's data will lie.
+        keeps_all_moments: Whether every phase keeps the optimizer's state on the disk.
         devices: GPUs to plan for, where not this machine's.
         known: Lengths and throughputs that the user knows.
         model_config: A config.json to plan with, where the model's own is out of reach.
@@ -46,6 +47,7 @@ class Request:
     parameters: Mapping[str, Any]
     engine: Mapping[str, Any]
     data_root: Path
+    keeps_all_moments: bool = True
     devices: PlannedDevices = field(default_factory=PlannedDevices)
     known: Assumptions = field(default_factory=Assumptions)
     model_config: Path | None = None
@@ -88,6 +90,7 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
             rounds,
             num_parameters=shape.num_parameters,
             num_trained=shape.num_parameters if adapter is None else adapter.num_parameters,
+            keeps_all_moments=request.keeps_all_moments,
         )
     findings += check_disk(need, request.data_root)
     work = run_work(experiment, rounds, request.known)

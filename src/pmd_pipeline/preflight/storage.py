@@ -36,6 +36,7 @@ def disk_need(
     *,
     num_parameters: int,
     num_trained: int,
+    keeps_all_moments: bool,
 ) -> DiskNeed:
     """Return what a whole run leaves on the disk.
 
@@ -44,16 +45,18 @@ def disk_need(
         rounds: One round's work of each algorithm.
         num_parameters: Of the model.
         num_trained: Of those that are trained: a state holds them alone.
+        keeps_all_moments: Whether each phase keeps its optimizer's state, or the last one alone.
     """
     training = experiment.training
     is_bfloat16 = experiment.compute.weights == "bfloat16"
     weight = BFLOAT16_BYTES if is_bfloat16 else FLOAT32_BYTES
     masters = FLOAT32_BYTES if is_bfloat16 else 0
-    state = (weight + masters + _MOMENTS_BYTES) * num_trained
+    moments = (masters + _MOMENTS_BYTES) * num_trained
     num_states = len(rounds) * training.num_phases + 1
+    num_moments = num_states if keeps_all_moments else len(rounds) + 1
     sampled = training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
     return DiskNeed(
-        checkpoints=weight * num_parameters + num_states * state,
+        checkpoints=weight * (num_parameters + num_states * num_trained) + num_moments * moments,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
     )
 

@@ -10,7 +10,7 @@ from pmd_pipeline.config.training import OptimizerConfig
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.training.master_weights import MasterWeightAdamW
 
-_MASTER = "master"
+MASTER = "master"
 
 
 def build_optimizer(policy: Policy, config: OptimizerConfig) -> MasterWeightAdamW:
@@ -83,13 +83,13 @@ def restore_optimizer_state(
                 "the checkpoint belongs to another model"
             )
         parameter = parameters[name]
-        if optimizer.has_master(parameter) != (f"{name}.{_MASTER}" in state):
+        if optimizer.has_master(parameter) != (f"{name}.{MASTER}" in state):
             raise ValueError(
                 f"the optimizer's state of {name!r} was made with weights of another precision "
                 f"than the policy's {parameter.dtype}; set compute.weights back to what it was"
             )
         stepped = optimizer.stepped(parameter)
-        if key == _MASTER:
+        if key == MASTER:
             stepped.copy_(value)
         else:
             # AdamW keeps its step count on the CPU, its moments beside the weights.
@@ -101,6 +101,6 @@ def _named_tensors(
     optimizer: MasterWeightAdamW, parameter: torch.nn.Parameter
 ) -> dict[str, Tensor | float]:
     stepped = optimizer.stepped(parameter)
-    master = {_MASTER: stepped} if optimizer.has_master(parameter) else {}
+    master = {MASTER: stepped} if optimizer.has_master(parameter) else {}
     # A parameter that has not been stepped yet, or is not trained, has no state.
     return {**master, **optimizer.state.get(stepped, {})}

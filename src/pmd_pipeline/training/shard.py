@@ -17,6 +17,7 @@ from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import RolloutBatch
 from pmd_pipeline.training.batch import micro_batch_rows
 from pmd_pipeline.training.optimizer import (
+    MASTER,
     build_optimizer,
     optimizer_tensors,
     restore_optimizer_state,
@@ -41,7 +42,6 @@ from pmd_pipeline.training.update import (
 )
 
 # How the optimizer's state names the float32 master of a bfloat16 weight, after the weight's name.
-_MASTER = "master"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,6 @@ class Shard:
     def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
         """Return log-probs and entropies of this process's rollouts, on the CPU."""
         self._policy.model.eval()
-        self._optimizer.zero_grad(set_to_none=True)  # as large as the weights, and used up
         result = collect_log_probs(batch, self._micro_batches(batch), self._log_probs_of)
         # Without a backward pass, the outermost weights would stay whole.
         for module in self._forward.modules():
@@ -158,7 +157,7 @@ class Shard:
         """Return the optimizer's tensors whole, on the CPU; in the driver alone."""
         gathered = {}
         masters = [
-            (f"{name}.{_MASTER}", parameter.detach())
+            (f"{name}.{MASTER}", parameter.detach())
             for name, parameter in self._policy.model.named_parameters()
             if name in self._masters
         ]
@@ -174,7 +173,7 @@ class Shard:
 
     def _restore_optimizer(self, plan: Mapping[str, Tensor], whole: Mapping[str, Tensor]) -> None:
         """Divide the optimizer's tensors; ``whole`` holds them in the driver alone."""
-        suffix = f".{_MASTER}"
+        suffix = f".{MASTER}"
         stored = {name.removesuffix(suffix) for name in plan if name.endswith(suffix)}
         if plan and stored != self._masters:
             raise ValueError(

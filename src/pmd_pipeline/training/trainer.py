@@ -116,8 +116,6 @@ class LocalTrainer:
         return self._policy
 
     def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
-        # Gradients take as much as the weights, and those of the last update are used up.
-        self._optimizer.zero_grad(set_to_none=True)
         return batch_log_probs(self._policy, batch, self._setup)
 
     def update(

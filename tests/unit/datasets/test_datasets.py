@@ -1,6 +1,7 @@
 """Catalog entries: atomic files, round tables, policies by reference, figures."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from pmd_pipeline.datasets.rounds import RoundTablesDataset
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import TrainingState
+from pmd_pipeline.policies.storage import CheckpointError
 
 TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
 
@@ -77,6 +79,36 @@ def test_a_phase_exists_when_its_last_round_is_saved(tiny_policy: Policy, tmp_pa
     assert reference.round_index == 2
     assert reference.load_optimizer_state() == {"x.step": torch.tensor(2.0)}
     assert [p.name for p in (tmp_path / "phase_1").glob("round_*")] == ["round_00002"]
+
+
+@pytest.mark.parametrize("kept", ["all", "last"])
+def test_former_phases_keep_or_lose_their_optimizer_states_and_stay_whole(
+    tiny_policy: Policy, tmp_path: Path, kept: Any
+) -> None:
+    def save(phase: int, round_index: int) -> TrainingStateDataset:
+        dataset = TrainingStateDataset(
+            path=str(tmp_path / f"phase_{phase}"), keep_optimizer_states=kept
+        )
+        dataset.save(
+            TrainingState(
+                policy=tiny_policy,
+                optimizer_state={"x.step": torch.tensor(2.0)},
+                round_index=round_index,
+                is_last=True,
+            )
+        )
+        return dataset
+
+    first, tenth = save(1, 3), save(10, 30)
+    assert first.load().load(ComputeConfig(device="cpu")).num_parameters
+    assert tenth.load().load_optimizer_state() == {"x.step": torch.tensor(2.0)}
+    if kept == "all":
+        assert first.load().load_optimizer_state() == {"x.step": torch.tensor(2.0)}
+    else:
+        with pytest.raises(CheckpointError, match="keep_optimizer_states"):
+            first.load().load_optimizer_state()
+    save(2, 6)  # an earlier phase takes nothing from a later one
+    assert tenth.load().load_optimizer_state() == {"x.step": torch.tensor(2.0)}
 
 
 def test_a_policy_is_saved_live_and_loaded_by_reference(

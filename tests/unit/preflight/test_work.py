@@ -133,13 +133,22 @@ def test_checkpoints_by_hand() -> None:
         experiment.training.algorithms,
         round_work(make_setup(make_algorithm(), **PAPER), max_prompt_tokens=1, known=Assumptions()),
     )
-    need = disk_need(experiment, rounds, num_parameters=1000, num_trained=1000)
+    need = disk_need(
+        experiment, rounds, num_parameters=1000, num_trained=1000, keeps_all_moments=True
+    )
     assert need.checkpoints == 4 * 1000 + 16 * 12 * 1000
     # Of an adapter in bfloat16: its weights (2), their masters (4) and moments (8).
     compute = experiment.compute.model_copy(update={"weights": "bfloat16"})
     in_bfloat16 = experiment.model_copy(update={"compute": compute})
-    adapted = disk_need(in_bfloat16, rounds, num_parameters=1000, num_trained=10)
+    adapted = disk_need(
+        in_bfloat16, rounds, num_parameters=1000, num_trained=10, keeps_all_moments=True
+    )
     assert adapted.checkpoints == 2 * 1000 + 16 * 14 * 10
+    # The moments (8 bytes) of five algorithms, and of the state in the making.
+    last_alone = disk_need(
+        experiment, rounds, num_parameters=1000, num_trained=1000, keeps_all_moments=False
+    )
+    assert last_alone.checkpoints == 17 * 4 * 1000 + 6 * 8 * 1000
     assert need.rollouts == 4 * 5 * 6 * 512 * 16 * 8192
 
 

@@ -1,0 +1,60 @@
+"""Attention of one new token where several query heads share a key head, without copies.
+
+Given a mask, the library repeats all keys and values for each query head at every token. Here the
+query heads that share a key head stand where a sequence's queries would: one product for all.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+_NAME = "sdpa_grouped_decoding"
+
+
+@contextmanager
+def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Let ``model`` attend so inside the block, where it uses torch's scaled dot product."""
+    if model.config._attn_implementation != "sdpa":
+        yield
+        return
+    model.set_attn_implementation(_NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation("sdpa")
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """Attend as :func:`sdpa_attention_forward` does; query is [B, heads, Q, dim]."""
+    batch, num_heads, num_queries, dim = query.shape
+    num_groups = key.shape[1]
+    if num_queries > 1 or num_heads == num_groups or options.get("position_bias") is not None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+    attended = torch.nn.functional.scaled_dot_product_attention(
+        query.view(batch, num_groups, num_heads // num_groups, dim),
+        key,
+        value,
+        attn_mask=attention_mask,
+        scale=scaling,
+    )
+    return attended.reshape(batch, 1, num_heads, value.shape[-1]), None
+
+
+AttentionInterface.register(_NAME, _attend)
+AttentionMaskInterface.register(_NAME, sdpa_mask)
