@@ -14,20 +14,23 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from pmd_pipeline.policies.packing import PACKED_ATTENTION
+
 _NAME = "sdpa_grouped_decoding"
 
 
 @contextmanager
 def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
     """Let ``model`` attend so inside the block, where it uses torch's scaled dot product."""
-    if model.config._attn_implementation != "sdpa":
+    own = model.config._attn_implementation
+    if own not in ("sdpa", PACKED_ATTENTION):  # the latter differs for packed sequences alone
         yield
         return
     model.set_attn_implementation(_NAME)
     try:
         yield
     finally:
-        model.set_attn_implementation("sdpa")
+        model.set_attn_implementation(own)
 
 
 def attend(

@@ -20,7 +20,7 @@ Packing = Literal["auto"] | bool
 
 # Known to pass the boundaries on and to attend to all that came before, by tests.
 PACKED_MODEL_TYPES = ("llama", "qwen2", "qwen3", "qwen3_moe")
-_ATTENTION = "pmd_pipeline_packed"
+PACKED_ATTENTION = "pmd_pipeline_packed"
 
 
 def uses_packing(
@@ -65,7 +65,7 @@ def packing_obstacle(model: PreTrainedModel) -> str | None:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(config, "sliding_window", None) is not None:
         return "the model has layers with a sliding window, which packing does not know"
-    if config._attn_implementation not in ("sdpa", _ATTENTION):
+    if config._attn_implementation not in ("sdpa", PACKED_ATTENTION):
         return f"the model's attention is {config._attn_implementation!r}, not 'sdpa'"
     return None
 
@@ -81,8 +81,8 @@ def packed_hidden_states(model: PreTrainedModel, token_ids: Tensor, is_token: Te
         token_ids: Right-padded, [B, W].
         is_token: False on the padding, [B, W]; S of them are True.
     """
-    if model.config._attn_implementation != _ATTENTION:
-        model.set_attn_implementation(_ATTENTION)
+    if model.config._attn_implementation != PACKED_ATTENTION:
+        model.set_attn_implementation(PACKED_ATTENTION)
     lengths = is_token.sum(dim=1)
     boundaries = pad(lengths.cumsum(dim=0), (1, 0)).to(torch.int32)
     longest = int(lengths.max())
@@ -187,5 +187,5 @@ def _has_unequal_length_attention() -> bool:
     return "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
-AttentionInterface.register(_ATTENTION, packed_attention)
-AttentionMaskInterface.register(_ATTENTION, sdpa_mask)
+AttentionInterface.register(PACKED_ATTENTION, packed_attention)
+AttentionMaskInterface.register(PACKED_ATTENTION, sdpa_mask)

@@ -88,6 +88,37 @@ def test_the_7b_models_update_fits_eight_gpus_and_not_one(
     assert bool(update.remedy) == (verdict in ("failure", "warning"))
 
 
+def test_an_adapter_of_the_7b_model_fits_one_gpu(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(QWEN2_5_7B))
+    request = _request(
+        "paper_qwen2_5_7b",
+        tmp_path,
+        devices=PlannedDevices(num_gpus=1, memory_bytes=80 * 2**30),
+        model_config=tmp_path,
+    )
+    parameters = dict(request.parameters)
+    parameters["training"] = {**parameters["training"], "lora": {"rank": 16}}
+    parameters["compute"] = {**parameters["compute"], "weights": "bfloat16"}
+    findings = {
+        item.subject: item
+        for item in plan_run(replace(request, parameters=parameters), OfflineHub())
+    }
+    # Inputs and outputs of q, k, v, o, gate, up and down, times the rank, in 28 layers.
+    sizes = 2 * (2 * 3584) + 2 * (3584 + 512) + 3 * (3584 + 18944)
+    expected = f"{16 * 28 * sizes:,} parameters on 196 layers, trained alone"
+    assert findings["adapter"].value == expected
+    assert findings["trainer: weights"].value == "14.3 GiB (bfloat16)"
+    assert findings["peak while updating"].verdict == "ok"
+
+    parameters["training"] = {**parameters["training"], "lora": {"target_modules": ["query"]}}
+    findings = {
+        item.subject: item
+        for item in plan_run(replace(request, parameters=parameters), OfflineHub())
+    }
+    assert findings["adapter"].verdict == "failure"
+    assert "'q_proj'" in findings["adapter"].value
+
+
 def test_responses_longer_than_the_model_are_warned_of(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(QWEN2_5_7B | {"max_position_embeddings": 4096}))
