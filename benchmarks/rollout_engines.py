@@ -32,6 +32,7 @@ RATIOS = (  # of seconds per token, and the most that is wanted of each on a wor
 )
 # Threads of the last run may spin a little before they sleep.
 SECONDS_BETWEEN_RUNS = 0.3
+WIDTH = 100
 
 Timings = dict[str, list[Timing]]
 
@@ -39,7 +40,7 @@ Timings = dict[str, list[Timing]]
 def main() -> None:
     """Measure every model and workload, print tables and ratios."""
     arguments = _arguments()
-    console = Console()
+    console = Console(width=max(WIDTH, Console().width))
     records = []
     for model_name in arguments.models:
         processes = _start(arguments.contenders, model_name, arguments.threads, console)

@@ -74,7 +74,7 @@ def update(policy: Policy, seed: int = 1, scale: float = 0.1) -> None:
 
 def break_adapter(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Have engines that start from now on leave out a precaution: see broken_adapter.py."""
-    here = str(PROJECT / "tests" / "vllm")
+    here = str(PROJECT / "tests" / "vllm_engine")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("BROKEN", what)
     monkeypatch.setattr(vllm_engine, "_ADAPTER", "broken_adapter")
