@@ -1,6 +1,6 @@
 # make run   set up and run the embedded default
 # make test  set up and run every check
-# make test-smollm2 the long tests with a real language model, half an hour on two cores
+# make test-smollm2 the long tests with a real language model
 # make test-vllm    set up an environment of its own with vLLM's CPU build and run the tests that need it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
 # ENV        the Kedro environment that `make run` runs (conf/<ENV>)
