@@ -18,9 +18,13 @@ from pmd_pipeline.training.shard import ShardPlan
 from pmd_pipeline.training.worker import END, ENDED_KEY, FAILURE_KEY, command_key
 
 # What gloo says in the driver when another process is lost, and what it means.
+_BROKEN = (
+    "the connection to a training process broke: it was killed, perhaps for want of memory; "
+    "torchrun says which and how"
+)
 _SIGNS_OF_LOSS = {
-    "closed by peer": "the connection to a training process broke: it was killed, perhaps for want "
-    "of memory; torchrun says which and how",
+    "closed by peer": _BROKEN,
+    "reset by peer": _BROKEN,
     "Timed out": f"a training process did not answer for {DEADLINE}; continue with "
     "--only-missing-outputs",
 }
