@@ -56,6 +56,7 @@ class ChildProcess:
             os.close(descriptor)
             there.close()
         self.connection = here
+        self._has_failed = False
         atexit.register(self.close)
 
     @property
@@ -79,18 +80,17 @@ class ChildProcess:
             left = None if ends is None else max(0.0, ends - time.monotonic())
             try:
                 if not self.connection.poll(left):
-                    raise EngineFailedError(
-                        f"{self.name} gave no answer in {timeout_seconds:g} seconds; its last "
-                        f"words:\n{self._last_words()}"
+                    raise self._failure(
+                        f" gave no answer in {timeout_seconds:g} seconds; {self._last_words()}"
                     )
                 kind, value = self.connection.recv()
             except (EOFError, OSError):
-                raise EngineFailedError(self._obituary()) from None
+                raise self._failure(self._obituary()) from None
             if kind == "report":
                 if report is not None:
                     report(value)
             elif kind == "failed":
-                raise EngineFailedError(f"{self.name}: {value}\n(its whole log: {self._log})")
+                raise self._failure(f": {value}\n(its whole log: {self._log})")
             else:
                 return value
 
@@ -111,14 +111,18 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        if ended_well:
+        if ended_well and not self._has_failed:
             self._log.unlink(missing_ok=True)
+
+    def _failure(self, what: str) -> EngineFailedError:
+        self._has_failed = True
+        return EngineFailedError(f"{self.name}{what}")
 
     def _obituary(self) -> str:
         try:
             status = self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
-            return f"{self.name} closed its connection; its last words:\n{self._last_words()}"
+            return f" closed its connection; {self._last_words()}"
         cause = f"signal {-status}" if status < 0 else f"status {status}"
         hint = (
             "; the system may have killed it for memory: lower gpu_memory_utilization or "
@@ -126,11 +130,13 @@ class ChildProcess:
             if status == -signal.SIGKILL
             else ""
         )
-        return f"{self.name} ended with {cause}{hint}; its last words:\n{self._last_words()}"
+        return f" ended with {cause}{hint}; {self._last_words()}"
 
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join([*lines[-_LAST_LINES:], f"(its whole log: {self._log})"])
+        return "\n".join(
+            ["its last words:", *lines[-_LAST_LINES:], f"(its whole log: {self._log})"]
+        )
 
 
 def serve(connection: Connection, target: object) -> NoReturn:

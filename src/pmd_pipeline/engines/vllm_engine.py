@@ -5,7 +5,8 @@ with the trainer's, so that a sampler with old weights stops the run instead of 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -88,23 +89,25 @@ class VllmEngine:
             limit=self._max_model_len,
             what="tokens that vLLM can hold (rollout_engine.options.max_model_len, kv_cache_gib)",
         )
-        self._prove(self._policy, prompts)
-        completions: list[list[Completion]] = [[] for _ in prompts]
-        shares = [range(i, len(prompts), len(self._replicas)) for i in range(len(self._replicas))]
-        busy = [(r, share) for r, share in zip(self._replicas, shares, strict=True) if share]
-        for replica, share in busy:
-            replica.send(
-                "generate",
-                prompts=[list(prompts[i]) for i in share],
-                seeds=[seeds[i] for i in share],
-                num_samples=num_samples,
-                sampling=sampling,
-                stop_token_ids=sorted(self._policy.stop_token_ids),
-            )
-        for replica, share in busy:
-            groups = replica.receive(report=None if progress is None else progress.update)
-            for i, group in zip(share, groups, strict=True):
-                completions[i] = group
+        with self._closed_if_cut_short():
+            self._prove(self._policy, prompts)
+            completions: list[list[Completion]] = [[] for _ in prompts]
+            num_copies = len(self._replicas)
+            shares = [range(i, len(prompts), num_copies) for i in range(num_copies)]
+            busy = [(r, share) for r, share in zip(self._replicas, shares, strict=True) if share]
+            for replica, share in busy:
+                replica.send(
+                    "generate",
+                    prompts=[list(prompts[i]) for i in share],
+                    seeds=[seeds[i] for i in share],
+                    num_samples=num_samples,
+                    sampling=sampling,
+                    stop_token_ids=sorted(self._policy.stop_token_ids),
+                )
+            for replica, share in busy:
+                groups = replica.receive(report=None if progress is None else progress.update)
+                for i, group in zip(share, groups, strict=True):
+                    completions[i] = group
         if self._config.sleep_between_uses:
             self.sleep()
         return completions
@@ -115,7 +118,8 @@ class VllmEngine:
         Does nothing where vLLM runs on a CPU.
         """
         if self._on_gpu and self._loaded_version is not None:
-            self._call_all("sleep")
+            with self._closed_if_cut_short():
+                self._call_all("sleep")
             self._loaded_version = None
 
     def close(self) -> None:
@@ -134,10 +138,22 @@ class VllmEngine:
     def _on_gpu(self) -> bool:
         return torch.cuda.is_available()
 
+    @contextmanager
+    def _closed_if_cut_short(self) -> Iterator[None]:
+        """End the processes at any error or interruption.
+
+        Requests may still run in them, and answers lie unread: the next policy starts them anew.
+        """
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def _load(self, policy: Policy) -> None:
         self._loaded_version = None
         self._precision = self._config.precision or policy.precision
-        with weights_folder(policy, self._precision) as folder:
+        with weights_folder(policy, self._precision) as folder, self._closed_if_cut_short():
             if self._replicas:
                 self._call_all("load_weights", folder=folder)
             else:
@@ -146,7 +162,6 @@ class VllmEngine:
         self._is_proven = False
 
     def _start(self, folder: object) -> None:
-        config = self._config
         num_copies = self._num_copies()
         self._replicas = [
             ChildProcess(
@@ -156,12 +171,8 @@ class VllmEngine:
             )
             for i in range(num_copies)
         ]
-        try:
-            self._call_all("start", folder=folder, config=config, precision=self._precision)
-            self._max_model_len = min(self._call_all("max_model_len"))
-        except BaseException:
-            self.close()
-            raise
+        self._call_all("start", folder=folder, config=self._config, precision=self._precision)
+        self._max_model_len = min(self._call_all("max_model_len"))
 
     def _call_all(self, method: str, **arguments: object) -> list[int]:
         for replica in self._replicas:

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pmd_pipeline.config.compute import ComputeConfig, Precision
+from pmd_pipeline.policies.turns import end_of_turn_token_id
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,12 +47,19 @@ class Policy:
 
     @property
     def stop_token_ids(self) -> frozenset[int]:
-        """Tokens that end a response: the tokenizer's and the generation configuration's."""
+        """Tokens that end a response.
+
+        The tokenizer's end of sequence, the generation configuration's, and the end of a turn.
+        """
         configured: Any = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
         return frozenset(
             int(token_id)
-            for token_id in [*ids, self.tokenizer.eos_token_id]
+            for token_id in [
+                *ids,
+                self.tokenizer.eos_token_id,
+                end_of_turn_token_id(self.tokenizer),
+            ]
             if token_id is not None
         )
 

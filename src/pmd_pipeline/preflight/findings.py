@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["note", "ok", "warning", "failure"]
+MEMORY_SECTION = "Memory of each device, estimated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,8 @@ def failures(findings: Iterable[Finding]) -> list[Finding]:
 def warnings_of(findings: Iterable[Finding]) -> list[Finding]:
     """Return what may hurt."""
     return [finding for finding in findings if finding.verdict == "warning"]
+
+
+def gib(num_bytes: int) -> str:
+    """Return a number of bytes as it is shown in the plan."""
+    return f"{num_bytes / 2**30:,.1f} GiB"

@@ -7,7 +7,7 @@ import torch
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.launch import current_launch
-from pmd_pipeline.preflight.findings import Finding, Verdict
+from pmd_pipeline.preflight.findings import Finding, Verdict, gib
 
 SECTION = "Hardware"
 
@@ -61,7 +61,7 @@ def look_at_hardware(
         num_devices=planned.num_gpus or current_launch().world_size,
         memory_bytes=planned.memory_bytes or present_memory,
     )
-    size = "unknown size" if hardware.memory_bytes is None else _gib(hardware.memory_bytes)
+    size = "unknown size" if hardware.memory_bytes is None else gib(hardware.memory_bytes)
     shown = f"{hardware.num_devices} x {size}"
     if is_planned:
         return hardware, [_finding("GPUs", f"{shown}, planned: not looked for here", "note")]
@@ -83,10 +83,6 @@ def look_at_hardware(
         "plan for one with --num-gpus and --gpu-memory-gib",
     )
     return hardware, [finding]
-
-
-def _gib(num_bytes: int) -> str:
-    return f"{num_bytes / 2**30:.1f} GiB"
 
 
 def _finding(subject: str, value: str, verdict: Verdict, remedy: str = "") -> Finding:

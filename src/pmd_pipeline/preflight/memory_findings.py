@@ -4,14 +4,12 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.adapter_shape import AdapterShape
-from pmd_pipeline.preflight.findings import Finding, Verdict
+from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, Verdict, gib
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
 from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
-
-SECTION = "Memory of each device, estimated"
 
 # An allocator's fragments and an architecture's own ways: an estimate that is over by less is
 # reported and does not stop a run.
@@ -52,9 +50,9 @@ def memory_findings(
     if whole:
         findings.append(
             Finding(
-                section=SECTION,
+                section=MEMORY_SECTION,
                 subject="trainer: whole policy",
-                value=f"{_gib(whole)} on the first device, for the engine to run",
+                value=f"{gib(whole)} on the first device, for the engine to run",
             )
         )
     updating = trainer.peak + whole
@@ -107,7 +105,7 @@ def _positions(shape: ModelShape, longest: int) -> list[Finding]:
         return []
     return [
         Finding(
-            section=SECTION,
+            section=MEMORY_SECTION,
             subject="positions",
             value=f"{longest:,} tokens asked for, the model has {shape.max_positions:,}",
             verdict="warning",
@@ -126,18 +124,20 @@ def _trainer_lines(
     is_shared = hardware.num_devices > 1
     share = f", one of {hardware.num_devices} shares" if is_shared else ""
     precision = "float32" if is_shared and adapter is None else compute.weights
-    lines = {"trainer: weights": f"{_gib(trainer.weights)} ({precision}{share})"}
+    lines = {"trainer: weights": f"{gib(trainer.weights)} ({precision}{share})"}
     if trainer.masters:
-        lines["trainer: masters"] = f"{_gib(trainer.masters)} (float32)"
+        lines["trainer: masters"] = f"{gib(trainer.masters)} (float32)"
     lines |= {
-        "trainer: gradients": f"{_gib(trainer.gradients)} while updating",
-        "trainer: AdamW moments": _gib(trainer.moments),
-        "trainer: AdamW step": f"{_gib(trainer.step_workspace)} for its duration",
-        "trainer: working weights": f"{_gib(trainer.working_weights)} in a pass",
-        "trainer: activations": f"{_gib(trainer.activations)} in a pass",
-        "trainer: logits": f"{_gib(trainer.logits)} in a pass",
+        "trainer: gradients": f"{gib(trainer.gradients)} while updating",
+        "trainer: AdamW moments": gib(trainer.moments),
+        "trainer: AdamW step": f"{gib(trainer.step_workspace)} for its duration",
+        "trainer: working weights": f"{gib(trainer.working_weights)} in a pass",
+        "trainer: activations": f"{gib(trainer.activations)} in a pass",
+        "trainer: logits": f"{gib(trainer.logits)} in a pass",
     }
-    return [Finding(section=SECTION, subject=name, value=value) for name, value in lines.items()]
+    return [
+        Finding(section=MEMORY_SECTION, subject=name, value=value) for name, value in lines.items()
+    ]
 
 
 def _sampler_lines(
@@ -145,33 +145,33 @@ def _sampler_lines(
 ) -> list[Finding]:
     cache = f"{sampler.cache_per_sequence / 2**20:,.0f} MiB for a sequence of full length"
     if engine.batch_size is not None:
-        cache += f", {_gib(sampler.cache)} for {engine.batch_size}"
+        cache += f", {gib(sampler.cache)} for {engine.batch_size}"
     elif hardware.memory_bytes is not None:
         left = hardware.memory_bytes - trainer.resident - sampler.weights
         num_sequences = max(0, left) // sampler.cache_per_sequence
         cache += f"; room for at most {num_sequences:,} beside the trainer"
     return [
-        Finding(section=SECTION, subject="sampler: weights", value=_gib(sampler.weights)),
-        Finding(section=SECTION, subject="sampler: KV cache", value=cache),
+        Finding(section=MEMORY_SECTION, subject="sampler: weights", value=gib(sampler.weights)),
+        Finding(section=MEMORY_SECTION, subject="sampler: KV cache", value=cache),
     ]
 
 
 def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) -> Finding:
     """Return a failure when ``least`` is clearly too much, a warning when ``most`` is."""
     available = hardware.memory_bytes
-    needed = _gib(most) if least == most else f"{_gib(least)} to {_gib(most)}"
+    needed = gib(most) if least == most else f"{gib(least)} to {gib(most)}"
     if available is None:
         value = f"{needed}; device memory unknown"
-        return Finding(section=SECTION, subject=subject, value=value)
+        return Finding(section=MEMORY_SECTION, subject=subject, value=value)
     verdict: Verdict = "ok"
     if least > (1 + _TOLERATED_EXCESS) * available:
         verdict = "failure"
     elif most > available:
         verdict = "warning"
     return Finding(
-        section=SECTION,
+        section=MEMORY_SECTION,
         subject=subject,
-        value=f"{needed} of {_gib(available)}",
+        value=f"{needed} of {gib(available)}",
         verdict=verdict,
         remedy="" if verdict == "ok" else remedy,
     )
@@ -190,7 +190,3 @@ def _update_remedy(experiment: ExperimentConfig) -> str:
     if training.micro_batch_tokens > longest:
         ways.append(f"training.micro_batch_tokens down to {longest}, one longest sequence")
     return ", or ".join(ways)
-
-
-def _gib(num_bytes: int) -> str:
-    return f"{num_bytes / 2**30:,.1f} GiB"

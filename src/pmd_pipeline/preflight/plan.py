@@ -10,10 +10,10 @@ from pmd_pipeline.config.engines import EngineEntryError
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.preflight.adapter_shape import AdapterShape, adapter_shape
-from pmd_pipeline.preflight.findings import Finding, failures
+from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
-from pmd_pipeline.preflight.memory_findings import SECTION, memory_findings
+from pmd_pipeline.preflight.memory_findings import memory_findings
 from pmd_pipeline.preflight.model_config import ModelConfigError, find_model_config
 from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
 from pmd_pipeline.preflight.packages import check_packages
@@ -144,7 +144,7 @@ def _shape(
     except ValueError as error:
         own_fault = given is not None or not isinstance(error, ModelConfigError)
         finding = Finding(
-            section=SECTION,
+            section=MEMORY_SECTION,
             subject="model",
             value=f"unknown: {error}",
             verdict="failure" if own_fault else "warning",
@@ -160,7 +160,9 @@ def _shape(
         else f", {shape.num_active_parameters:,} active for a token"
     )
     return shape, [
-        Finding(section=SECTION, subject="parameters", value=f"{shape.num_parameters:,}{active}")
+        Finding(
+            section=MEMORY_SECTION, subject="parameters", value=f"{shape.num_parameters:,}{active}"
+        )
     ]
 
 
@@ -174,7 +176,7 @@ def _adapter(
         adapter = adapter_shape(shape, lora)
     except ValueError as error:
         finding = Finding(
-            section=SECTION,
+            section=MEMORY_SECTION,
             subject=subject,
             value=str(error),
             verdict="failure",
@@ -182,7 +184,7 @@ def _adapter(
         )
         return None, [finding]
     value = f"{adapter.num_parameters:,} parameters on {adapter.num_layers} layers, trained alone"
-    return adapter, [Finding(section=SECTION, subject=subject, value=value)]
+    return adapter, [Finding(section=MEMORY_SECTION, subject=subject, value=value)]
 
 
 def _rounds(experiment: ExperimentConfig, known: Assumptions) -> dict[str, RoundWork]:

@@ -1,10 +1,8 @@
 """What an engine sets aside on each GPU: enough for itself, and not what the trainer needs."""
 
-from pmd_pipeline.preflight.findings import Finding
+from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, gib
 from pmd_pipeline.preflight.memory import TrainerMemory
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan
-
-_SECTION = "Memory of each device, estimated"
 
 
 def reserved_findings(
@@ -19,10 +17,10 @@ def reserved_findings(
     room = max(0, device_bytes - trainer.resident) / device_bytes
     return [
         Finding(
-            section=_SECTION,
+            section=MEMORY_SECTION,
             subject="sampler: set aside",
-            value=f"{_gib(reserved)}; weights and one sequence of full length take "
-            f"{_gib(sampler.least)}",
+            value=f"{gib(reserved)}; weights and one sequence of full length take "
+            f"{gib(sampler.least)}",
             verdict="ok" if suffices else "failure",
             remedy=""
             if suffices
@@ -30,9 +28,9 @@ def reserved_findings(
             "tensor_parallel_size",
         ),
         Finding(
-            section=_SECTION,
+            section=MEMORY_SECTION,
             subject="peak while sampling",
-            value=f"{_gib(trainer.resident + reserved)} of {_gib(device_bytes)}",
+            value=f"{gib(trainer.resident + reserved)} of {gib(device_bytes)}",
             verdict="ok" if fits else "failure",
             remedy=""
             if fits
@@ -40,7 +38,3 @@ def reserved_findings(
             f"{room:.2f}; or more GPUs, each of which holds less of the trainer",
         ),
     ]
-
-
-def _gib(num_bytes: int) -> str:
-    return f"{num_bytes / 2**30:,.1f} GiB"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
-from pmd_pipeline.preflight.findings import Finding
+from pmd_pipeline.preflight.findings import Finding, gib
 from pmd_pipeline.preflight.workload import RoundWork
 
 SECTION = "Disk"
@@ -65,7 +65,7 @@ def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
     """Hold the need against what is free, and what an earlier run has already taken."""
     free = shutil.disk_usage(_existing(data_root)).free
     if need is None:
-        value = f"{_gib(free)} free; need unknown"
+        value = f"{gib(free)} free; need unknown"
         return [Finding(section=SECTION, subject="checkpoints", value=value)]
     taken = _size(data_root / "06_models")
     remaining = max(0, need.checkpoints - taken)
@@ -77,19 +77,19 @@ def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
         f"free space below {data_root}, point data_root in the environment's globals.yml at a "
         "larger disk, or train fewer phases (training.num_phases) or algorithms at a time"
     )
-    already = f", {_gib(taken)} of it there already" if taken else ""
+    already = f", {gib(taken)} of it there already" if taken else ""
     return [
         Finding(
             section=SECTION,
             subject="checkpoints",
-            value=f"{_gib(need.checkpoints)}{already}; {_gib(free)} free",
+            value=f"{gib(need.checkpoints)}{already}; {gib(free)} free",
             verdict="ok" if fits else "failure",
             remedy="" if fits else remedy,
         ),
         Finding(
             section=SECTION,
             subject="rollouts",
-            value=f"at most {_gib(need.rollouts)} before compression",
+            value=f"at most {gib(need.rollouts)} before compression",
             verdict="ok" if all_fit or not fits else "warning",
             remedy="" if all_fit or not fits else f"they may fill the disk: {remedy}",
         ),
@@ -105,7 +105,3 @@ def _existing(folder: Path) -> Path:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _gib(num_bytes: int) -> str:
-    return f"{num_bytes / 2**30:,.1f} GiB"

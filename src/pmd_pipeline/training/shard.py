@@ -41,8 +41,6 @@ from pmd_pipeline.training.update import (
     take_step,
 )
 
-# How the optimizer's state names the float32 master of a bfloat16 weight, after the weight's name.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardPlan:

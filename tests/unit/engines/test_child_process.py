@@ -109,6 +109,16 @@ def test_closing_ends_the_process_and_removes_its_log() -> None:
     assert not log.exists()
 
 
+def test_the_log_of_a_process_that_failed_stays() -> None:
+    child = start()
+    with pytest.raises(EngineFailedError, match="its whole log: ") as caught:
+        child.call("fail")
+    child.close()
+    assert str(child._log) in str(caught.value)
+    assert "ValueError: no such luck" in child._log.read_text()
+    child._log.unlink()
+
+
 def test_a_process_does_not_outlive_a_parent_that_is_killed_while_it_computes() -> None:
     code = (
         "from pmd_pipeline.engines.child_process import ChildProcess\n"

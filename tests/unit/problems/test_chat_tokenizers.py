@@ -14,6 +14,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase
 from pmd_pipeline.config.data_preparation import DataPreparationConfig, PromptTemplate
 from pmd_pipeline.policies.loading import load_tokenizer_folder
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.turns import end_of_turn_token_id
 from pmd_pipeline.problems.prompts import render_prompts, table_to_prompts
 from pmd_pipeline.problems.tables import problems_to_table
 from pmd_pipeline.problems.templates import BOXED_INSTRUCTION, DAPO_PREFIX, DAPO_SUFFIX
@@ -121,12 +122,30 @@ def test_a_prompt_has_the_tokens_that_the_models_own_file_gives_it(family: QwenF
 def test_the_end_of_a_turn_ends_a_response_and_is_no_part_of_its_text(model: str) -> None:
     tokenizer = load(model)
     _, end, end_of_text = SMOLLM2_IDS if model == "smollm2" else QWEN_IDS
+    assert end_of_turn_token_id(tokenizer) == end
     assert stop_token_ids(tokenizer, None) == {end}
     # Qwen's generation configuration names both, SmolLM2's the end of a turn.
     assert stop_token_ids(tokenizer, [end, end_of_text]) == {end, end_of_text}
     response = tokenizer("So $\\boxed{3}$.<|im_end|>")["input_ids"]
     assert response[-1] == end
     assert tokenizer.decode(response, skip_special_tokens=True) == "So $\\boxed{3}$."
+
+
+@families
+def test_a_base_models_response_ends_with_its_turn_too(family: QwenFamily) -> None:
+    """Base models of this family have the chat template, and another end of sequence."""
+    tokenizer = load_tokenizer_folder(qwen_tokenizer_folder(family))
+    tokenizer.eos_token = "<|endoftext|>"
+    _, end, end_of_text = QWEN_IDS
+    assert stop_token_ids(tokenizer, [end_of_text]) == {end, end_of_text}
+
+
+def test_without_a_chat_template_or_a_special_token_there_is_no_end_of_a_turn() -> None:
+    tokenizer = load_tokenizer_folder(qwen_tokenizer_folder("qwen2_5"))
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    assert end_of_turn_token_id(tokenizer) is None
+    tokenizer.chat_template = None
+    assert end_of_turn_token_id(tokenizer) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""How a conversation's turns end."""
+
+from transformers import PreTrainedTokenizerBase
+
+_WORDS = "7"  # any that no template writes by itself after a turn
+
+
+def end_of_turn_token_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the special token that the chat template puts after an assistant's words.
+
+    A base model's tokenizer may have a chat template and yet name another token as its end of
+    sequence (Qwen2.5: ``<|im_end|>`` and ``<|endoftext|>``): a response would go on after its turn.
+
+    Returns:
+        None without a chat template, or where its turns end with no special token.
+    """
+    if not tokenizer.chat_template:
+        return None
+    conversation = [{"role": "user", "content": _WORDS}, {"role": "assistant", "content": _WORDS}]
+    try:
+        text = str(tokenizer.apply_chat_template(conversation, tokenize=False))
+    except Exception:  # templates are programs of their own and raise what they like
+        return None
+    ending = tokenizer(text.rpartition(_WORDS)[2].lstrip(), add_special_tokens=False)["input_ids"]
+    return int(ending[0]) if ending and ending[0] in tokenizer.all_special_ids else None
