@@ -107,7 +107,10 @@ class OurVllmEngine(OurEngine):
 
 
 class RawVllm:
-    """``LLM.generate`` and nothing around it, with the settings of our engine."""
+    """``LLM.generate`` and nothing around it, with the settings and seeds of our engine.
+
+    So both draw the same responses, and their times can be told apart.
+    """
 
     name = "vLLM"
 
@@ -130,7 +133,9 @@ class RawVllm:
             )
 
     def _seed(self, seed: int) -> int | None:
-        return seed
+        from pmd_pipeline.engines.vllm_adapter import spaced_seed
+
+        return spaced_seed(seed)
 
     def run(self, work: Workload, seed: int) -> list[int]:
         import vllm
@@ -142,7 +147,7 @@ class RawVllm:
                     n=work.num_samples,
                     temperature=1.0,
                     max_tokens=work.max_new_tokens,
-                    seed=self._seed(seed + i * work.num_samples),
+                    seed=self._seed(seed + i),
                     stop_token_ids=list(work.stop_token_ids),
                     logprobs=0,
                     flat_logprobs=True,

@@ -135,9 +135,10 @@ def test_all_of_aime_2024_and_2025_is_graded(
 def test_two_rounds_of_pmd_mean_on_gsm8k_change_the_weights_and_log_everything(
     project: Any, tmp_path: Path
 ) -> None:
+    """The model solves next to nothing in 192 tokens: what tells its responses apart is length."""
     lines = (shared_folder("data") / "gsm8k_test.jsonl").read_text().splitlines()
     train, held_out = tmp_path / "train.jsonl", tmp_path / "held_out.jsonl"
-    train.write_text("\n".join(lines[:48]))
+    train.write_text("\n".join(lines[:16]))
     held_out.write_text("\n".join(lines[-8:]))
     result = project.kedro(
         "run", "--env", "smollm2", "--params",
@@ -146,6 +147,7 @@ def test_two_rounds_of_pmd_mean_on_gsm8k_change_the_weights_and_log_everything(
         + ",training.algorithms=pmd_mean,training.num_phases=1,training.rounds_per_phase=2"
         + ",training.prompts_per_round=8,training.group_size=4,training.num_mini_batches=2"
         + ",training.sampling.max_new_tokens=192"
+        + ",rewards.overlong_buffer_tokens=96"
         + ",evaluation.num_samples=1,evaluation.sampling.max_new_tokens=192",
         timeout=1700,
     )  # fmt: skip
@@ -221,7 +223,8 @@ def assert_rounds_are_sound(rounds: pd.DataFrame) -> None:
     assert rounds["round"].tolist() == [1, 2]
     assert rounds["num_rollouts"].tolist() == [32, 32]
     assert rounds["policy_version"].tolist() == [2, 4]
-    # Nothing is clipped by PMD-mean, and theory's columns need groups with a signal.
+    assert (rounds["no_signal_fraction"] < 0.5).all()
+    # Nothing is clipped by PMD-mean, and theory's columns hold for rewards of two values.
     numbers = rounds.drop(columns=["algorithm", "clip_fraction"])
     finite = np.isfinite(numbers.loc[:, ~numbers.columns.str.startswith("theory_")])
     assert finite.all(axis=None), finite.columns[~finite.all()].tolist()
@@ -236,7 +239,10 @@ def assert_rollouts_are_whole(folder: Path, rounds: pd.DataFrame) -> None:
     for index, mean_reward in zip(rounds["round"], rounds["mean_reward"], strict=True):
         table = pd.read_parquet(folder / f"round_{index:05d}.parquet")
         assert table.groupby("problem_id").size().tolist() == [4] * 8
-        assert table["reward"].map({1.0: True, -1.0: False}).equals(table["correct"])
+        # The longest responses lose up to 1 of their reward of 1 or -1.
+        penalty = table["correct"].map({True: 1.0, False: -1.0}) - table["reward"]
+        assert penalty.between(0, 1).all()
+        assert ((penalty > 0) == (table["num_tokens"] > 96)).all()
         assert table["reward"].mean() == pytest.approx(mean_reward)
         assert table["response"].str.len().gt(0).all()
 

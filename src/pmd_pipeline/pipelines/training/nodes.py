@@ -18,6 +18,7 @@ from pmd_pipeline.training.metrics import round_metrics
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.sampling import grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.signal import warn_without_signal
 from pmd_pipeline.training.tables import round_to_table
 from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
 from pmd_pipeline.training.trainer import start_trainer
@@ -66,9 +67,11 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             ):
                 name = f"round_{result.round_index:05d}"
                 rollouts = round_to_table(result)
+                metrics = round_metrics(result)
+                warn_without_signal(label, metrics)
                 row = {
                     "algorithm": label,
-                    **asdict(round_metrics(result)),
+                    **asdict(metrics),
                     **theory_metrics(rollouts, exact_update),
                 }
                 # The state is saved last: with it, the round counts as done.
