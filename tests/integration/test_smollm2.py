@@ -231,7 +231,8 @@ def assert_rounds_are_sound(rounds: pd.DataFrame) -> None:
     assert (rounds["mismatch_max"] < 1e-3).all()
     assert (rounds["mismatch_mean"] < 1e-5).all()
     assert (rounds["gradient_norm"] > 0).all()
-    assert (rounds["kl"] > 0).all()
+    # Steps of the regulariser's own size: 1e-5 as learning rate gave 1e6 nats in the first round.
+    assert rounds["kl"].between(0, 2, inclusive="neither").all()
 
 
 def assert_rollouts_are_whole(folder: Path, rounds: pd.DataFrame) -> None:
