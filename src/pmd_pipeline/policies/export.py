@@ -29,6 +29,9 @@ def export_policy(folder: Path, destination: Path) -> Policy:
         raise ExportError(f"{destination} is not empty; name a new folder")
     policy = load_policy(folder, device=torch.device("cpu"), dtype="auto")
     merge_adapter(policy)
+    # Whoever samples from it next ends responses where they ended in training.
+    stops = sorted(policy.stop_token_ids)
+    policy.model.generation_config.eos_token_id = stops[0] if len(stops) == 1 else stops or None
     policy.model.save_pretrained(destination, safe_serialization=True)
     policy.tokenizer.save_pretrained(destination)
     return policy

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from pmd_pipeline.cli import cli
 from pmd_pipeline.config.lora import LoraConfig
@@ -49,6 +49,23 @@ def test_a_policy_without_an_adapter_is_exported_as_it_is(
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "exported")
     expected = tiny_policy.model.state_dict()
     assert all(torch.equal(w, expected[name]) for name, w in model.state_dict().items())
+
+
+def test_an_exported_policy_ends_its_responses_as_in_training(
+    tiny_policy: Policy, tmp_path: Path
+) -> None:
+    """A base model's own generation configuration does not name the end of a turn."""
+    save_policy(tiny_policy, tmp_path / "plain")
+    export_policy(tmp_path / "plain", tmp_path / "exported_plain")
+    assert eos_token_id(tmp_path / "exported_plain") == 2
+    tiny_policy.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<pad>{% endfor %}"
+    save_policy(tiny_policy, tmp_path / "chat")
+    export_policy(tmp_path / "chat", tmp_path / "exported_chat")
+    assert eos_token_id(tmp_path / "exported_chat") == [0, 2]
+
+
+def eos_token_id(folder: Path) -> object:
+    return GenerationConfig.from_pretrained(folder).eos_token_id
 
 
 def test_what_lies_at_the_destination_is_left_alone(tiny_policy: Policy, tmp_path: Path) -> None:
