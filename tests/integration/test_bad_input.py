@@ -62,7 +62,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a negative temperature": (
         {"evaluation": {"sampling": {"temperature": -1.0}}},
-        "evaluation.sampling.temperature: Input should be greater than 0 (found -1.0)",
+        "sampling.temperature: Input should be greater than or equal to 0.01 (found -1.0)",
     ),
     "a convention that the prompt does not ask for": (
         {"rewards": {"convention": "answer_line"}},
