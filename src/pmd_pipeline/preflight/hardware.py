@@ -50,7 +50,7 @@ def look_at_hardware(
     if not wants_gpu and not (is_planned and compute.device == "auto"):
         memory = psutil.virtual_memory().available
         hardware = Hardware(is_gpu=False, num_devices=1, memory_bytes=memory)
-        return hardware, [_finding("CPU", f"{memory / 2**30:.1f} GiB free", "ok")]
+        return hardware, [_finding("CPU", f"{gib(memory)} free", "ok")]
     present_memory = (
         min(torch.cuda.get_device_properties(i).total_memory for i in range(num_present))
         if num_present

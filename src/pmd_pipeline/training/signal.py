@@ -10,8 +10,9 @@ _logger = logging.getLogger(__name__)
 def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
     """Warn where every group's rewards are all equal.
 
-    Such a round's exact update is none. What rounding leaves of the gradient is not zero, and AdamW
-    divides it by its own size: the policy moves in a direction that no reward has asked for.
+    Such a round's exact update is none, and yet the policy moves as no reward has asked for: by
+    AdamW's momentum, and under PMD by what rounding leaves of the gradient, which AdamW divides by
+    its own size.
 
     Args:
         label: The algorithm's.
@@ -21,8 +22,8 @@ def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
         return
     _logger.warning(
         "%s, round %d: in each group all rollouts have the same reward, so the round says nothing "
-        "about what is better, and the step that AdamW makes of rounding moves the policy all the "
-        "same. Train on problems that the policy sometimes solves "
+        "about what is better; AdamW's momentum and rounding move the policy all the same. "
+        "Train on problems that the policy sometimes solves "
         "(rollout_generation.min_mean_reward and max_mean_reward choose them), or let responses "
         "be longer if they are cut off (truncated: %.0f %%)",
         label,
