@@ -1,7 +1,6 @@
 """The stage theory as a user runs it, alone."""
 
 import json
-import resource
 from typing import Any
 
 import pandas as pd
@@ -14,11 +13,9 @@ TABLES = ["estimation_error", "laboratory", "log_partition", "log_ratio", "simpl
 pytestmark = pytest.mark.slow
 
 
-def test_the_stage_alone_leaves_every_table_and_figure_within_half_a_minute(project: Any) -> None:
-    """Start-up included, with the parameters of the paper's figures, in a fresh project."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def test_the_stage_alone_leaves_every_table_and_figure(project: Any) -> None:
+    """With the parameters of the paper's figures, in a fresh project."""
     result = project.kedro("run", "--pipelines", "theory")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0, result.stderr[-3000:]
     reporting = project.data / "08_reporting"
     left = sorted(path.relative_to(reporting) for path in reporting.rglob("*") if path.is_file())
@@ -38,8 +35,6 @@ def test_the_stage_alone_leaves_every_table_and_figure_within_half_a_minute(proj
     error = pd.read_csv(reporting / "theory" / "estimation_error.csv")
     assert error["p"].min() == pytest.approx(0.01)
     assert error["p"].max() == pytest.approx(0.2)
-    # Processor time: what else the machine does should not decide.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
 
 
 def test_another_seed_changes_the_stages_draws_and_is_recorded(project: Any) -> None:
