@@ -16,7 +16,7 @@ def prepare() -> None:
     """
     launch = take_launch()
     if launch.rank > 0:
-        from pmd_pipeline.training.worker import serve
+        from pmd_pipeline.training.sharded.worker import serve
 
         raise SystemExit(serve(launch))
     if launch.world_size > 1:
@@ -25,7 +25,7 @@ def prepare() -> None:
 
 
 def _end_training_processes() -> None:
-    from pmd_pipeline.training.processes import training_processes
+    from pmd_pipeline.training.sharded.driver import training_processes
 
     training_processes().end()
 

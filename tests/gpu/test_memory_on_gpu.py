@@ -6,12 +6,12 @@ from helpers import make_algorithm, make_rollouts, make_setup
 from torch import Tensor, nn
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from pmd_pipeline.algorithms import advantages, rollout_weights
+from pmd_pipeline.algorithms import advantages_of, rollout_weights
 from pmd_pipeline.policies import packing
 from pmd_pipeline.policies.log_probs import response_log_probs
 from pmd_pipeline.policies.output_head import head_log_probs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.training.batch import to_batch
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.trainer import LocalTrainer
 from pmd_pipeline.training.update import TrainingBatch
 
@@ -82,7 +82,7 @@ def test_bfloat16_weights_take_steps_of_their_masters(tiny_policy: Policy) -> No
         rollouts=batch,
         names=[str(row) for row in range(16)],
         behaviour_log_probs=trainer.log_probs(batch).log_probs,
-        advantages=advantages(setup.algorithm, batch.rewards, batch.group_ids),
+        advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
         token_weights=None,
     )

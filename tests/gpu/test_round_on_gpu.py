@@ -12,9 +12,9 @@ from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.training.metrics import round_metrics
+from pmd_pipeline.rollouts.collect import grading_pool_for
+from pmd_pipeline.training.round_metrics import round_metrics
 from pmd_pipeline.training.rounds import run_rounds
-from pmd_pipeline.training.sampling import grading_pool_for
 from pmd_pipeline.training.trainer import LocalTrainer
 
 pytestmark = pytest.mark.gpu

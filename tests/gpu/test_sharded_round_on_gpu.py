@@ -7,16 +7,16 @@ import pytest
 import torch
 from helpers import make_algorithm, make_rollouts, make_setup
 
-from pmd_pipeline.algorithms import advantages, rollout_weights
+from pmd_pipeline.algorithms import advantages_of, rollout_weights
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.launch import Launch
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.policies.storage import save_policy
-from pmd_pipeline.training.batch import to_batch
-from pmd_pipeline.training.processes import TrainingProcesses
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.sharded.driver import TrainingProcesses
+from pmd_pipeline.training.sharded.trainer import ShardedTrainer
 from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 from pmd_pipeline.training.update import TrainingBatch, UpdateResult
 
@@ -69,7 +69,7 @@ def update(trainer: Trainer, setup: TrainingSetup) -> UpdateResult:
         rollouts=batch,
         names=[rollout.problem_id for rollout in rollouts],
         behaviour_log_probs=trainer.log_probs(batch).log_probs,
-        advantages=advantages(setup.algorithm, batch.rewards, batch.group_ids),
+        advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
         token_weights=None,
     )

@@ -19,7 +19,7 @@ OUTPUTS = ["--env", "tiny", "--to-outputs", "comparison"]
 KILLED = """
 import os, signal
 from pmd_pipeline.__main__ import main
-from pmd_pipeline.training.shard import Shard
+from pmd_pipeline.training.sharded.shard import Shard
 
 update, count, rank = Shard.update, 0, int(os.environ["RANK"])
 

@@ -1,8 +1,8 @@
 """Advantages and losses: what tells one algorithm from another, as pure functions of tensors."""
 
 from pmd_pipeline.algorithms.advantages import compute_advantages
-from pmd_pipeline.algorithms.algorithm import advantages, mini_batch_loss, rollout_weights
 from pmd_pipeline.algorithms.clipped_surrogate import clipped_surrogate_loss, is_clipped
+from pmd_pipeline.algorithms.dispatch import advantages_of, mini_batch_loss, rollout_weights
 from pmd_pipeline.algorithms.importance_weights import (
     sequence_importance_weights,
     token_importance_weights,
@@ -18,7 +18,7 @@ __all__ = [
     "LossDenominators",
     "LossInputs",
     "LossOutput",
-    "advantages",
+    "advantages_of",
     "clipped_surrogate_loss",
     "compute_advantages",
     "groups_within_bounds",

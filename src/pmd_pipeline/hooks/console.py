@@ -23,7 +23,7 @@ class ConsoleHook:
         assert self._context is not None
         if "comparison" not in pipeline.datasets():
             return
-        from pmd_pipeline.reporting.final_table import format_console_table
+        from pmd_pipeline.reporting.run_page.final_table import format_console_table
 
         report = self._context.data_root / "08_reporting" / "report.html"
         env = self._context.env

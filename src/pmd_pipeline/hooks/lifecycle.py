@@ -43,7 +43,7 @@ class LifecycleHook:
 
         from pmd_pipeline.policies.loading import check_weights_present
         from pmd_pipeline.policies.policy import resolve_device
-        from pmd_pipeline.training.processes import check_processes
+        from pmd_pipeline.training.sharded.driver import check_processes
 
         assert self._context is not None
         experiment = self._context.experiment
@@ -72,7 +72,7 @@ class LifecycleHook:
         self._close(pipeline, catalog)
 
     def _close(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        from pmd_pipeline.training.sampling import close_grading_pools
+        from pmd_pipeline.rollouts.collect import close_grading_pools
 
         # Kedro releases no dataset that is an input of the whole pipeline.
         for engine in _engines(pipeline, catalog):

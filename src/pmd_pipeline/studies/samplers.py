@@ -19,7 +19,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from pmd_pipeline.config.study import PrunerConfig, SamplerConfig
-from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.seeds import derive_seed
 
 Grid = dict[str, list[Any]]
 

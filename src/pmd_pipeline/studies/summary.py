@@ -7,7 +7,7 @@ from typing import Any
 from optuna import Study
 
 from pmd_pipeline.config.study import ALGORITHM, Choices, StudyConfig
-from pmd_pipeline.reporting.study_results import StudySummary
+from pmd_pipeline.reporting.study.results import StudySummary
 from pmd_pipeline.studies.findings import STATES, find_optimum, importances, pareto_trials
 from pmd_pipeline.studies.retries import count_trials
 

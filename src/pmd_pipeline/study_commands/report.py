@@ -8,7 +8,7 @@ from kedro.runner import SequentialRunner
 from optuna import Study
 
 from pmd_pipeline.pipelines import study_report
-from pmd_pipeline.reporting.study_words import study_paragraphs
+from pmd_pipeline.reporting.study.words import study_paragraphs
 from pmd_pipeline.studies.findings import curves_table, trials_table
 from pmd_pipeline.studies.storage import shown_place
 from pmd_pipeline.studies.summary import summarise_study

@@ -10,6 +10,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from pmd_pipeline.progress import hidden_bars
+from pmd_pipeline.rollouts.collect import close_grading_pools
 from pmd_pipeline.studies.definition import create_or_load, load
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import best_trial, pareto_trials
@@ -30,7 +31,6 @@ from pmd_pipeline.study_commands.console import StudyProgress
 from pmd_pipeline.study_commands.project import StudyProject
 from pmd_pipeline.study_commands.tracking_store import tracking_store
 from pmd_pipeline.study_commands.trial import TrialRunner
-from pmd_pipeline.training.sampling import close_grading_pools
 
 # A failed trial's error is recorded with the trial.
 _LOUD = ("kedro", "kedro.runner", "kedro.pipeline", "kedro_mlflow", "mlflow", "optuna", "alembic")

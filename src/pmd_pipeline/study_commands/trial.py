@@ -16,6 +16,7 @@ from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.stages import flatten
 from pmd_pipeline.pipelines.training.nodes import phase_name
 from pmd_pipeline.policies.policy import resolve_device
+from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.studies.findings import INTERVAL, REPEAT_VALUES, SECONDS, STEP_VALUES
 from pmd_pipeline.studies.parameters import trial_parameters
 from pmd_pipeline.studies.retries import INTERRUPTED
@@ -24,7 +25,6 @@ from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.project import StudyProject
 from pmd_pipeline.study_commands.session import PhaseRunner, StudySession
 from pmd_pipeline.study_commands.trial_hook import Evaluation, TrialHook
-from pmd_pipeline.training.seeds import derive_seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pmd_pipeline.algorithms import (
-    advantages,
+    advantages_of,
     groups_within_bounds,
     rollout_weights,
     sequence_importance_weights,
@@ -18,10 +18,10 @@ from pmd_pipeline.algorithms import (
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.records import Prompt, Rollout, RolloutBatch
 from pmd_pipeline.rewards import GradingPool
-from pmd_pipeline.training.batch import mini_batch_rows, select_rows, to_batch
+from pmd_pipeline.rollouts.batch import mini_batch_rows, select_rows, to_batch
+from pmd_pipeline.rollouts.collect import Collected, collect_rollouts
+from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.optimizer import learning_rate
-from pmd_pipeline.training.sampling import Collected, collect_rollouts
-from pmd_pipeline.training.seeds import derive_seed
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.trainer import Trainer
 from pmd_pipeline.training.update import TrainingBatch, UpdateResult
@@ -181,7 +181,7 @@ def _training_batch(
         behaviour_log_probs=trainer_log_probs
         if training.behaviour_log_probs == "trainer"
         else batch.sampler_log_probs,
-        advantages=advantages(algorithm, batch.rewards, batch.group_ids),
+        advantages=advantages_of(algorithm, batch.rewards, batch.group_ids),
         rollout_weights=per_rollout,
         token_weights=per_token,
     )

@@ -6,8 +6,8 @@ from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.training.prompt_order import prompts_of_round
 from pmd_pipeline.training.round import RoundResult, run_round
-from pmd_pipeline.training.seeds import prompts_of_round
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.trainer import Trainer
 

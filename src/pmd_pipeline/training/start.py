@@ -4,7 +4,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.lora import add_adapter
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
-from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.setup import TrainingSetup
 
 

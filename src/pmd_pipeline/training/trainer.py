@@ -17,9 +17,9 @@ from pmd_pipeline.training.optimizer import (
     restore_optimizer_state,
 )
 from pmd_pipeline.training.packing import decide_packing
-from pmd_pipeline.training.processes import training_processes
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.sharded.driver import training_processes
+from pmd_pipeline.training.sharded.trainer import ShardedTrainer
 from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
     TrainingBatch,

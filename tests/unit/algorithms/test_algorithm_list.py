@@ -6,7 +6,7 @@ import torch
 from pmd_pipeline.algorithms import (
     LossDenominators,
     LossInputs,
-    advantages,
+    advantages_of,
     compute_advantages,
     mini_batch_loss,
     partition_weights,
@@ -38,7 +38,7 @@ GROUP_IDS = torch.tensor([0, 0, 0, 1, 1])
 )
 def test_advantages_use_the_configured_baseline_and_tau(config, baseline):
     expected = compute_advantages(REWARDS, GROUP_IDS, baseline=baseline, tau=0.2)
-    assert torch.equal(advantages(config, REWARDS, GROUP_IDS), expected)
+    assert torch.equal(advantages_of(config, REWARDS, GROUP_IDS), expected)
 
 
 def test_rollout_weights_are_ones_unless_partition_weights_are_on():

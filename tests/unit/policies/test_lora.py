@@ -16,7 +16,7 @@ from pmd_pipeline.policies.lora import LoraError, add_adapter, load_adapter, mer
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.storage import CheckpointError, load_policy, save_policy
 from pmd_pipeline.policies.weights import named_weights
-from pmd_pipeline.training.batch import to_batch
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.update import batch_log_probs
 
 CPU = torch.device("cpu")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pmd_pipeline.reporting import build_comparison, training_times
+from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.reporting.run_page.stage_times import training_times
 
 ALGORITHMS = ("pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient")
 FINAL_SHARES = (0.88, 0.47, 0.89, 0.74, 0.90)

@@ -1,6 +1,6 @@
 """The look of the algorithms."""
 
-from pmd_pipeline.reporting.styles import algorithm_styles
+from pmd_pipeline.reporting.drawing.styles import algorithm_styles
 
 
 def test_forty_algorithms_all_look_different() -> None:

@@ -4,7 +4,8 @@ import math
 
 import pandas as pd
 
-from pmd_pipeline.reporting import build_comparison, final_table, format_console_table
+from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.reporting.run_page.final_table import final_table, format_console_table
 
 
 def metrics(share: float, *, k: int = 4, eval_set: str = "add3") -> pd.DataFrame:

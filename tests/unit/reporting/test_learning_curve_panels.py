@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pmd_pipeline.reporting import Panel, build_comparison, learning_curve_panels
+from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
 
 ALGORITHMS = ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
 

@@ -9,13 +9,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pmd_pipeline.reporting import (
-    Panel,
-    learning_curve_panels,
+from pmd_pipeline.reporting.curves.matplotlib_figures import (
     matplotlib_panel,
     matplotlib_panel_grid,
     matplotlib_stage_times,
 )
+from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
 
 
 @pytest.fixture

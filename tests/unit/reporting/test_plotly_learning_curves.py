@@ -8,9 +8,8 @@ import plotly.graph_objects as go
 import plotly.io
 import pytest
 
-from pmd_pipeline.reporting import (
-    Panel,
-    learning_curve_panels,
+from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.curves.plotly_figures import (
     plotly_panel,
     plotly_panel_grid,
     plotly_stage_times,

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 import pytest
 
 from pmd_pipeline.config.reporting import ReportingConfig
-from pmd_pipeline.reporting import INITIAL_POLICY, ReportInputs, render_report
+from pmd_pipeline.metrics.gains import INITIAL_POLICY
+from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
 
 HOSTILE = '</pre></script><script>alert("boo")</script><img src=x onerror=alert(1)>'
 

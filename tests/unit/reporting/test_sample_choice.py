@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pmd_pipeline.reporting.samples import choose_samples
+from pmd_pipeline.reporting.run_page.samples import choose_samples
 
 
 def completions(*correct: tuple[int, int]) -> pd.DataFrame:

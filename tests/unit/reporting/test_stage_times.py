@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from pmd_pipeline.reporting import training_times
-from pmd_pipeline.reporting.stage_times import stacked_times
+from pmd_pipeline.reporting.run_page.stage_times import stacked_times, training_times
 
 
 def test_training_times_add_up_the_rounds_by_kind(round_metrics: pd.DataFrame) -> None:

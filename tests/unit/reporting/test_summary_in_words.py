@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pmd_pipeline.reporting.comparison import build_comparison
-from pmd_pipeline.reporting.summary import summary_paragraphs
+from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.reporting.run_page.summary import summary_paragraphs
 
 
 def metrics(share: float) -> pd.DataFrame:

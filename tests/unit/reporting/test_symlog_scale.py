@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pmd_pipeline.reporting.scales import SymlogScale, is_widely_spread
+from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread
 
 
 def test_values_have_the_positions_of_the_formula() -> None:

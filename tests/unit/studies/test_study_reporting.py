@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.pipelines.study_report.nodes import draw_study, write_study_page
-from pmd_pipeline.reporting.study_figures import log_ticks, plotly_study_curves
-from pmd_pipeline.reporting.study_maps import plotly_study_contour, plotly_study_pareto
-from pmd_pipeline.reporting.study_results import StudySummary, axis_of
-from pmd_pipeline.reporting.study_words import study_paragraphs
+from pmd_pipeline.reporting.study.figures import log_ticks, plotly_study_curves
+from pmd_pipeline.reporting.study.maps import plotly_study_contour, plotly_study_pareto
+from pmd_pipeline.reporting.study.results import StudySummary, axis_of
+from pmd_pipeline.reporting.study.words import study_paragraphs
 
 
 def _trials(**columns: Any) -> pd.DataFrame:

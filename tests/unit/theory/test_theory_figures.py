@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from pmd_pipeline.config.theory import LaboratoryConfig, TheoryConfig
-from pmd_pipeline.reporting.theory_figures import draw_theory_figures
-from pmd_pipeline.reporting.theory_loop_figures import (
+from pmd_pipeline.reporting.theory.figures import draw_theory_figures
+from pmd_pipeline.reporting.theory.loop_figures import (
     draw_predicted_against_measured,
     draw_progress,
 )

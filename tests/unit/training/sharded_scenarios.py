@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from helpers import make_algorithm, make_rollouts, make_setup
 
-from pmd_pipeline.algorithms import advantages, rollout_weights
+from pmd_pipeline.algorithms import advantages_of, rollout_weights
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.lora import LoraConfig
@@ -26,16 +26,16 @@ from pmd_pipeline.policies.embedded import build_policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.policies.storage import save_policy
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.training.batch import to_batch
-from pmd_pipeline.training.processes import TrainingProcessError, TrainingProcesses
+from pmd_pipeline.rollouts.batch import to_batch
+from pmd_pipeline.rollouts.collect import close_grading_pools, grading_pool_for
 from pmd_pipeline.training.rounds import run_rounds
-from pmd_pipeline.training.sampling import close_grading_pools, grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.sharded_trainer import ShardedTrainer
+from pmd_pipeline.training.sharded.driver import TrainingProcessError, TrainingProcesses
+from pmd_pipeline.training.sharded.trainer import ShardedTrainer
+from pmd_pipeline.training.sharded.worker import serve
 from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 from pmd_pipeline.training.update import NonFiniteUpdateError, TrainingBatch
-from pmd_pipeline.training.worker import serve
 
 TEXTS = ["1+2", "12+30", "274+089", "3+4", "5+5", "10+20"]
 # The tiny policy is always wrong: what tells its responses apart is their length.
@@ -141,7 +141,7 @@ def batch_of(trainer: Trainer, setup: TrainingSetup) -> TrainingBatch:
         rollouts=batch,
         names=[f"{rollout.problem_id}#{rollout.sample_index}" for rollout in rollouts],
         behaviour_log_probs=trainer.log_probs(batch).log_probs,
-        advantages=advantages(setup.algorithm, batch.rewards, batch.group_ids),
+        advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
         token_weights=None,
     )

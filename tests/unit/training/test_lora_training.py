@@ -7,14 +7,14 @@ import torch
 from helpers import make_algorithm, make_rollouts, make_setup
 from torch import Tensor
 
-from pmd_pipeline.algorithms import advantages, rollout_weights
+from pmd_pipeline.algorithms import advantages_of, rollout_weights
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.policies.lora import add_adapter
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.policies.storage import save_policy
-from pmd_pipeline.training.batch import to_batch
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.master_weights import MasterWeightAdamW
 from pmd_pipeline.training.optimizer import (
     build_optimizer,
@@ -83,7 +83,7 @@ def _update(policy: Policy, optimizer: MasterWeightAdamW, **training: object) ->
         rollouts=batch,
         names=[str(row) for row in range(len(batch))],
         behaviour_log_probs=batch_log_probs(policy, batch, setup).log_probs,
-        advantages=advantages(setup.algorithm, batch.rewards, batch.group_ids),
+        advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
         token_weights=None,
     )

@@ -14,11 +14,11 @@ from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.training.metrics import round_metrics
+from pmd_pipeline.rollouts.collect import grading_pool_for
 from pmd_pipeline.training.round import RoundResult
+from pmd_pipeline.training.round_metrics import round_metrics
+from pmd_pipeline.training.round_table import round_to_table
 from pmd_pipeline.training.rounds import run_rounds
-from pmd_pipeline.training.sampling import grading_pool_for
-from pmd_pipeline.training.tables import round_to_table
 from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 
 TEXTS = ["1+2", "12+30", "274+089", "3+4", "5+5", "10+20"]

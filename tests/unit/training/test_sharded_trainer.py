@@ -13,7 +13,7 @@ import pytest
 import torch
 from helpers import PROJECT
 
-from pmd_pipeline.training.metrics import round_metrics
+from pmd_pipeline.training.round_metrics import round_metrics
 
 SCENARIOS = Path(__file__).with_name("sharded_scenarios.py")
 SETUPS = ["pmd_mean", "grpo_in_many_parts", "gspo_packed", "adapter"]

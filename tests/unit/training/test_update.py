@@ -7,10 +7,10 @@ import pytest
 import torch
 from helpers import make_algorithm, make_rollouts, make_setup
 
-from pmd_pipeline.algorithms import advantages, rollout_weights
+from pmd_pipeline.algorithms import advantages_of, rollout_weights
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.training.batch import to_batch
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.optimizer import build_optimizer
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.update import (
@@ -43,7 +43,7 @@ def training_batch(policy: Policy, setup: TrainingSetup, shift: float = 0.05) ->
         rollouts=batch,
         names=[f"{rollout.problem_id}#{rollout.sample_index}" for rollout in rollouts],
         behaviour_log_probs=(log_probs + shift * noise) * batch.response_mask,
-        advantages=advantages(setup.algorithm, batch.rewards, batch.group_ids),
+        advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
         token_weights=None,
     )

@@ -10,14 +10,14 @@ from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.metrics import evaluate_completions
+from pmd_pipeline.metrics.comparison import build_comparison
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
-from pmd_pipeline.reporting.comparison import build_comparison
 from pmd_pipeline.rewards import vote_label
-from pmd_pipeline.training.sampling import collect_rollouts, grading_pool_for
-from pmd_pipeline.training.seeds import derive_seed
-from pmd_pipeline.training.tables import rollouts_to_table
+from pmd_pipeline.rollouts.collect import collect_rollouts, grading_pool_for
+from pmd_pipeline.rollouts.tables import rollouts_to_table
+from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
 
 _COMPLETION_COLUMNS = [

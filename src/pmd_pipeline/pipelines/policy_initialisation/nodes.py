@@ -7,7 +7,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.policies import loading
 from pmd_pipeline.policies.policy import Policy, resolve_device, weight_dtype
-from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.seeds import derive_seed
 
 
 def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:

@@ -10,32 +10,32 @@ from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.gains import INITIAL_POLICY, paired_gains
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
     THEORY_FIGURES,
     nothing_to_compare,
     theory_sections,
 )
-from pmd_pipeline.reporting.curves import CURVES
-from pmd_pipeline.reporting.gains import INITIAL_POLICY, paired_gains
-from pmd_pipeline.reporting.matplotlib_figures import (
+from pmd_pipeline.reporting.curves.columns import CURVES
+from pmd_pipeline.reporting.curves.matplotlib_figures import (
     matplotlib_panel,
     matplotlib_panel_grid,
     matplotlib_stage_times,
 )
-from pmd_pipeline.reporting.panels import Panel, learning_curve_panels
-from pmd_pipeline.reporting.plotly_figures import (
+from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.curves.plotly_figures import (
     plotly_panel,
     plotly_panel_grid,
     plotly_stage_times,
 )
-from pmd_pipeline.reporting.report import ReportInputs, render_report
-from pmd_pipeline.reporting.stage_times import STAGE_TIME_COLUMNS, training_times
-from pmd_pipeline.reporting.theory_loop_figures import (
+from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
+from pmd_pipeline.reporting.run_page.stage_times import STAGE_TIME_COLUMNS, training_times
+from pmd_pipeline.reporting.theory.loop_figures import (
     draw_predicted_against_measured,
     draw_progress,
 )
-from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
 
 _TITLE = "Learning curves"

@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from pmd_pipeline.pipelines.reporting import nodes
 from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
-from pmd_pipeline.reporting.curves import CURVES
+from pmd_pipeline.reporting.curves.columns import CURVES
 
 
 def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:

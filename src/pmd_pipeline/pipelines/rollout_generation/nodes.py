@@ -10,9 +10,9 @@ from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
-from pmd_pipeline.training.sampling import collect_rollouts, grading_pool_for
-from pmd_pipeline.training.seeds import derive_seed
-from pmd_pipeline.training.tables import rollouts_to_table
+from pmd_pipeline.rollouts.collect import collect_rollouts, grading_pool_for
+from pmd_pipeline.rollouts.tables import rollouts_to_table
+from pmd_pipeline.seeds import derive_seed
 
 
 def generate_rollouts(

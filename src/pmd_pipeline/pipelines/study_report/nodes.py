@@ -5,19 +5,19 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from pmd_pipeline.reporting.study_figures import (
+from pmd_pipeline.reporting.study.figures import (
     plotly_study_curves,
     plotly_study_history,
     plotly_study_importances,
     plotly_study_slices,
 )
-from pmd_pipeline.reporting.study_maps import (
+from pmd_pipeline.reporting.study.maps import (
     plotly_study_contour,
     plotly_study_parallel,
     plotly_study_pareto,
 )
-from pmd_pipeline.reporting.study_page import render_study_page
-from pmd_pipeline.reporting.study_results import StudySummary
+from pmd_pipeline.reporting.study.page import render_study_page
+from pmd_pipeline.reporting.study.results import StudySummary
 
 
 def draw_study(

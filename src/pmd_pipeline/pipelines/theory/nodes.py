@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from pmd_pipeline import theory
 from pmd_pipeline.config.theory import TheoryConfig
-from pmd_pipeline.reporting import theory_figures
-from pmd_pipeline.training.seeds import derive_seed
+from pmd_pipeline.reporting.theory import figures as theory_figures
+from pmd_pipeline.seeds import derive_seed
 
 
 def build_theory_tables(config: TheoryConfig, seed: int) -> dict[str, pd.DataFrame]:

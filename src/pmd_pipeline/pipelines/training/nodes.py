@@ -14,12 +14,11 @@ from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
-from pmd_pipeline.training.metrics import round_metrics
+from pmd_pipeline.rollouts.collect import grading_pool_for
+from pmd_pipeline.training.round_metrics import round_metrics, warn_without_signal
+from pmd_pipeline.training.round_table import round_to_table
 from pmd_pipeline.training.rounds import run_rounds
-from pmd_pipeline.training.sampling import grading_pool_for
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.signal import warn_without_signal
-from pmd_pipeline.training.tables import round_to_table
 from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
 from pmd_pipeline.training.trainer import start_trainer
 

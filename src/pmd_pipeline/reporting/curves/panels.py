@@ -1,0 +1,246 @@
+"""Learning curves as data: what either drawing library needs to draw them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.curves.columns import POLICY_CURVES, REWARD_CURVE, Curve
+from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread
+from pmd_pipeline.reporting.drawing.styles import AlgorithmStyle, algorithm_styles
+
+X_LABEL = "round"
+_PADDING = 0.06  # share of the data's range left free on either side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One algorithm's line: N points.
+
+    Attributes:
+        algorithm: Its label.
+        style: Its look.
+        rounds: Ascending, [N].
+        y: NaN where not measured, [N].
+        low, high: Ends of the interval, [N]; None where there is none.
+    """
+
+    algorithm: str
+    style: AlgorithmStyle
+    rounds: np.ndarray
+    y: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One set of axes with a line per algorithm.
+
+    Attributes:
+        name: For file names and catalog entries.
+        title, y_label, meaning: For the reader.
+        scale: None for a linear axis.
+        y_range: Lowest and highest value shown.
+        series: One per algorithm.
+    """
+
+    name: str
+    title: str
+    y_label: str
+    meaning: str
+    scale: SymlogScale | None
+    y_range: tuple[float, float]
+    series: tuple[Series, ...]
+
+    def alt_text(self) -> str:
+        """Return the figure in words: each algorithm's first and last value."""
+        lines = [text for text in map(_in_words, self.series) if text]
+        return f"{self.title} by round. {'; '.join(lines)}."
+
+
+def learning_curve_panels(
+    round_metrics: pd.DataFrame,
+    comparison: pd.DataFrame,
+    *,
+    interval_level: float = 0.95,
+    smoothing_rounds: int = 1,
+) -> tuple[Panel, ...]:
+    """Return the panels in reading order: reward, evaluations, then how the policy moves.
+
+    Args:
+        round_metrics: One row per algorithm and round.
+        comparison: The comparison table; it gives avg@k with its intervals, from round 0 on.
+        interval_level: Of those intervals.
+        smoothing_rounds: Curves of means show the mean of so many rounds up to each.
+
+    Raises:
+        ValueError: If ``round_metrics`` lacks a column.
+    """
+    styles = algorithm_styles([*comparison["algorithm"], *round_metrics["algorithm"]])
+
+    def of_rounds(curve: Curve) -> Panel:
+        return _round_panel(curve, round_metrics, styles, smoothing_rounds)
+
+    return (
+        of_rounds(REWARD_CURVE),
+        *_evaluation_panels(comparison, styles, interval_level),
+        *(of_rounds(curve) for curve in POLICY_CURVES),
+    )
+
+
+def _round_panel(
+    curve: Curve,
+    round_metrics: pd.DataFrame,
+    styles: dict[str, AlgorithmStyle],
+    smoothing_rounds: int,
+) -> Panel:
+    missing = {"algorithm", "round", curve.column} - set(round_metrics.columns)
+    if missing:
+        raise ValueError(
+            f"round_metrics lacks columns {sorted(missing)}, found {list(round_metrics.columns)}"
+        )
+    smooths = curve.smooths and smoothing_rounds > 1
+    series = []
+    for algorithm, style in styles.items():
+        rows = round_metrics[round_metrics["algorithm"] == algorithm].sort_values("round")
+        raw = rows[curve.column].astype(float)
+        values = raw.where(np.isfinite(raw))
+        if smooths:
+            means = values.rolling(smoothing_rounds, min_periods=1).mean()
+            values = means.where(values.notna())
+        series.append(
+            Series(
+                algorithm=algorithm,
+                style=style,
+                rounds=rows["round"].to_numpy(dtype=np.int64),
+                y=values.to_numpy(),
+            )
+        )
+    scale = None
+    if curve.linear_width is not None and is_widely_spread(_all_values(series)):
+        scale = SymlogScale(linear_width=curve.linear_width)
+    note = f" Mean of the {smoothing_rounds} rounds up to each." if smooths else ""
+    return Panel(
+        name=curve.column,
+        title=curve.title,
+        y_label=curve.y_label + (", log scale" if scale else ""),
+        meaning=curve.meaning + note,
+        scale=scale,
+        y_range=_padded_range(_all_values(series), scale, includes_zero=curve.includes_zero),
+        series=tuple(series),
+    )
+
+
+def _evaluation_panels(
+    comparison: pd.DataFrame, styles: dict[str, AlgorithmStyle], interval_level: float
+) -> list[Panel]:
+    averages = comparison[comparison["metric"] == "avg_at_k"]
+    panels = [
+        _evaluation_panel(str(eval_set), rows, styles, interval_level)
+        for eval_set, rows in averages.groupby("eval_set", sort=False)
+    ]
+    ks = averages["k"].unique()
+    if len(panels) > 1 and len(ks) == 1:
+        panels.append(_mean_panel(averages, int(ks[0]), len(panels), styles))
+    return panels
+
+
+def _evaluation_panel(
+    eval_set: str,
+    rows: pd.DataFrame,
+    styles: dict[str, AlgorithmStyle],
+    interval_level: float,
+) -> Panel:
+    name = formatting.metric_name("avg_at_k", int(rows["k"].max()))
+    series = []
+    for algorithm, style in styles.items():
+        mine = rows[rows["algorithm"] == algorithm].sort_values("round")
+        series.append(
+            Series(
+                algorithm=algorithm,
+                style=style,
+                rounds=mine["round"].to_numpy(dtype=np.int64),
+                y=mine["value"].to_numpy(dtype=np.float64),
+                low=mine["ci_low"].to_numpy(dtype=np.float64),
+                high=mine["ci_high"].to_numpy(dtype=np.float64),
+            )
+        )
+    return Panel(
+        name=f"avg_at_k_{eval_set}",
+        title=f"{name} on {eval_set}",
+        y_label="share of right responses",
+        meaning="Mean correctness of the sampled responses on held-out problems; the band is the "
+        f"{formatting.percent(interval_level)} bootstrap interval over problems, and round 0 the "
+        "initial policy.",
+        scale=None,
+        y_range=_padded_range(_all_values(series), None, includes_zero=False),
+        series=tuple(series),
+    )
+
+
+def _mean_panel(
+    averages: pd.DataFrame, k: int, num_sets: int, styles: dict[str, AlgorithmStyle]
+) -> Panel:
+    means = averages.groupby(["algorithm", "round"])["value"].mean().reset_index()
+    series = []
+    for algorithm, style in styles.items():
+        mine = means[means["algorithm"] == algorithm].sort_values("round")
+        series.append(
+            Series(
+                algorithm=algorithm,
+                style=style,
+                rounds=mine["round"].to_numpy(dtype=np.int64),
+                y=mine["value"].to_numpy(dtype=np.float64),
+            )
+        )
+    return Panel(
+        name="mean_avg_at_k",
+        title=f"{formatting.metric_name('avg_at_k', k)}, mean of {num_sets} sets",
+        y_label="share of right responses",
+        meaning="Mean over the evaluation sets, each counted once whatever its size.",
+        scale=None,
+        y_range=_padded_range(_all_values(series), None, includes_zero=False),
+        series=tuple(series),
+    )
+
+
+def _all_values(series: Iterable[Series]) -> np.ndarray:
+    parts = [
+        part
+        for line in series
+        for part in (line.y, line.low, line.high)
+        if part is not None and len(part) > 0
+    ]
+    values = np.concatenate(parts) if parts else np.empty(0)
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
+
+
+def _padded_range(
+    values: np.ndarray, scale: SymlogScale | None, *, includes_zero: bool
+) -> tuple[float, float]:
+    if includes_zero:
+        values = np.append(values, 0.0)
+    if len(values) == 0:
+        return 0.0, 1.0
+    positions = values if scale is None else scale.forward(values)
+    low, high = float(positions.min()), float(positions.max())
+    # A constant is shown in the middle of the axis.
+    padding = _PADDING * (high - low) if high > low else max(0.1 * abs(high), 0.1)
+    ends = np.array([low - padding, high + padding])
+    low, high = ends if scale is None else scale.inverse(ends)
+    return float(low), float(high)
+
+
+def _in_words(series: Series) -> str:
+    measured = np.flatnonzero(np.isfinite(series.y))
+    if len(measured) == 0:
+        return ""
+    first, last = measured[0], measured[-1]
+    return (
+        f"{series.algorithm}: {series.y[first]:.3g} at round {series.rounds[first]}, "
+        f"{series.y[last]:.3g} at round {series.rounds[last]}"
+    )

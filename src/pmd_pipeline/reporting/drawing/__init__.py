@@ -1,0 +1,1 @@
+"""Figure specs, and their renderers."""

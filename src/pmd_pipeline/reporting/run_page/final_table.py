@@ -1,0 +1,158 @@
+"""The table that a run ends with: where each algorithm started and where it got to."""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pmd_pipeline.metrics.comparison import final_rounds
+from pmd_pipeline.metrics.gains import INITIAL_POLICY
+from pmd_pipeline.reporting import formatting
+
+FINAL_COLUMNS = (
+    "algorithm",
+    "eval_set",
+    "round",
+    "k",
+    "initial",
+    "initial_ci_low",
+    "initial_ci_high",
+    "final",
+    "ci_low",
+    "ci_high",
+    "gain",
+    "gain_ci_low",
+    "gain_ci_high",
+    "pass_at_k",
+    "maj_at_k",
+)
+CONSOLE_WIDTH = 100
+_GAP = "  "
+_SHORTEST_NAME = 8
+
+
+def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row per algorithm and evaluation set, in the order of the comparison table.
+
+    ``initial`` and ``final`` are avg@k of the initial policy and of the policy after the last
+    evaluated round, ``pass_at_k`` and ``maj_at_k`` those of the latter; each at its largest k.
+
+    Args:
+        comparison: The comparison table.
+        gains: The table of paired gains, which gives ``gain`` its interval; without it the
+            interval is NaN.
+    """
+    rows = []
+    for algorithm, last in final_rounds(comparison).items():
+        mine = comparison[comparison["algorithm"] == algorithm]
+        for eval_set in mine["eval_set"].unique():
+            here = mine[mine["eval_set"] == eval_set]
+            before = _largest_k(here, "avg_at_k", 0)
+            after = _largest_k(here, "avg_at_k", last)
+            low, high = _gain_interval(gains, algorithm, eval_set)
+            rows.append(
+                (
+                    algorithm,
+                    eval_set,
+                    last,
+                    int(after["k"]),
+                    *(float(before[name]) for name in ("value", "ci_low", "ci_high")),
+                    *(float(after[name]) for name in ("value", "ci_low", "ci_high")),
+                    float(after["value"] - before["value"]),
+                    low,
+                    high,
+                    float(_largest_k(here, "pass_at_k", last)["value"]),
+                    float(_largest_k(here, "maj_at_k", last)["value"]),
+                )
+            )
+    return pd.DataFrame(rows, columns=list(FINAL_COLUMNS))
+
+
+def format_console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> str:
+    """Return the final table as aligned plain text, at most ``CONSOLE_WIDTH`` columns wide.
+
+    Long names are cut, and end in ``..`` then.
+    """
+    table = final_table(comparison)
+    one_k = len(table["k"].unique()) == 1
+    k = int(table["k"].iloc[0]) if one_k else "k"
+    header = [
+        "algorithm",
+        "eval set",
+        *([] if one_k else ["k"]),
+        f"{formatting.metric_name('avg_at_k', k)}: initial -> final",
+        "gain",
+        formatting.metric_name("pass_at_k", k),
+        formatting.metric_name("maj_at_k", k),
+    ]
+    rows = [
+        [
+            str(row["algorithm"]),
+            str(row["eval_set"]),
+            *([] if one_k else [str(row["k"])]),
+            _start_to_end(row),
+            formatting.signed_share(row["gain"]),
+            formatting.share(row["pass_at_k"]),
+            formatting.share(row["maj_at_k"]),
+        ]
+        for row in table.to_dict(orient="records")
+    ]
+    rounds = sorted(set(table["round"]))
+    after = formatting.counted(rounds[-1], "round")
+    if len(rounds) > 1:
+        after = f"{rounds[0]} to {after}"
+    title = (
+        f"Held-out problems, initial policy -> after {after} "
+        f"[{formatting.percent(interval_level)} interval over problems]"
+    )
+    return formatting.plain_ascii("\n".join([title, "", *_aligned(header, rows)]))
+
+
+def _largest_k(rows: pd.DataFrame, metric: str, round_index: int) -> pd.Series:
+    chosen = rows[(rows["metric"] == metric) & (rows["round"] == round_index)]
+    if len(chosen) == 0:
+        return pd.Series({"k": 0, "value": math.nan, "ci_low": math.nan, "ci_high": math.nan})
+    return chosen.sort_values("k").iloc[-1]
+
+
+def _gain_interval(
+    gains: pd.DataFrame | None, algorithm: str, eval_set: str
+) -> tuple[float, float]:
+    if gains is None:
+        return math.nan, math.nan
+    row = gains[
+        (gains["algorithm"] == algorithm)
+        & (gains["eval_set"] == eval_set)
+        & (gains["against"] == INITIAL_POLICY)
+    ]
+    if len(row) == 0:
+        return math.nan, math.nan
+    return float(row["ci_low"].iloc[0]), float(row["ci_high"].iloc[0])
+
+
+def _start_to_end(row: Mapping[Hashable, Any]) -> str:
+    ends = f"{formatting.share(row['initial'])} -> {formatting.share(row['final'])}"
+    return f"{ends} {formatting.interval(row['ci_low'], row['ci_high'])}".strip()
+
+
+def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Return the lines: names to the left and cut to fit, numbers to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - CONSOLE_WIDTH
+    while excess > 0 and max(widths[:2]) > _SHORTEST_NAME:
+        longer = 0 if widths[0] >= widths[1] else 1
+        widths[longer] -= 1
+        excess -= 1
+    lines = []
+    for row in [header, ["-" * width for width in widths], *rows]:
+        cells = [
+            _cut(cell, width).ljust(width) for cell, width in zip(row[:2], widths, strict=False)
+        ]
+        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append(_GAP.join(cells).rstrip())
+    return lines
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 2] + ".."

@@ -1,0 +1,151 @@
+"""The report: one HTML file that opens without a network."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.curves.plotly_figures import plotly_panel, plotly_stage_times
+from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
+from pmd_pipeline.reporting.html_tables import HtmlTable
+from pmd_pipeline.reporting.nested import name_value_table, nested_tables
+from pmd_pipeline.reporting.run_page import tables as report_tables
+from pmd_pipeline.reporting.run_page.samples import choose_samples
+from pmd_pipeline.reporting.run_page.summary import summary_paragraphs
+
+_PANEL_HEIGHT = 280
+_PANEL_TITLE_HEIGHT = 50
+_LONG_TEXT_CHARACTERS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportInputs:
+    """What a report is made of.
+
+    Attributes:
+        comparison: The comparison table.
+        round_metrics: One row per algorithm and round.
+        gains: Paired differences; None where completions are not at hand.
+        completions: Evaluated completions of the policies worth reading, by the name to show, such
+            as ``"initial policy"`` and each algorithm's label.
+        stage_times: Columns ``stage, kind, seconds``.
+        data_report: Counts of data preparation, as JSON holds them.
+        decontaminated_problems: Train problems dropped as copies of evaluation problems.
+        parameters: Of the run, nested.
+        provenance: Seed, commit, versions and the like, nested; what is unknown is left out.
+        extra_figures: Title, figure and caption of further sections.
+        interval_level: Of every interval.
+    """
+
+    comparison: pd.DataFrame
+    round_metrics: pd.DataFrame
+    gains: pd.DataFrame | None = None
+    completions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    stage_times: pd.DataFrame
+    data_report: Mapping[str, Any] = field(default_factory=dict)
+    decontaminated_problems: pd.DataFrame | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    extra_figures: Sequence[tuple[str, go.Figure, str]] = ()
+    interval_level: float = 0.95
+
+
+def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
+    """Return the page; the same inputs give the same text.
+
+    Raises:
+        ValueError: If a table lacks a column.
+    """
+    panels = learning_curve_panels(
+        inputs.round_metrics,
+        inputs.comparison,
+        interval_level=inputs.interval_level,
+        smoothing_rounds=config.smoothing_rounds,
+    )
+    return template("report.html.j2").render(
+        title=config.title,
+        created=inputs.provenance.get("created"),
+        interval=formatting.percent(inputs.interval_level),
+        summary=summary_paragraphs(
+            inputs.comparison, inputs.gains, interval_level=inputs.interval_level
+        ),
+        comparison_table=report_tables.comparison_table(inputs.comparison, inputs.gains),
+        gains_table=None if inputs.gains is None else report_tables.gains_table(inputs.gains),
+        legend={series.algorithm: series.style for series in panels[0].series},
+        curves=[_curve(panel) for panel in panels],
+        evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
+        last_round_table=report_tables.last_round_table(inputs.round_metrics),
+        samples=_samples(inputs.completions, config.num_sample_completions),
+        long_text_characters=_LONG_TEXT_CHARACTERS,
+        stage_times=_stage_times(inputs.stage_times),
+        stage_time_table=report_tables.stage_time_table(inputs.stage_times),
+        extra_figures=[
+            _extra_figure(f"extra-{i}", title, figure, caption)
+            for i, (title, figure, caption) in enumerate(inputs.extra_figures)
+        ],
+        data_tables=_data_tables(inputs, config.num_listed_overlaps),
+        parameters=name_value_table(inputs.parameters, caption="Parameters", collapsed=True),
+        provenance=name_value_table(inputs.provenance, caption="Where this run comes from"),
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def _curve(panel: Panel) -> HtmlFigure:
+    figure = plotly_panel(panel)
+    # The page has the title as a heading, and one legend for all panels.
+    figure.update_layout(
+        title=None,
+        showlegend=False,
+        height=_PANEL_HEIGHT,
+        margin={"l": 62, "r": 8, "t": 8, "b": 44},
+    )
+    return html_figure(panel.name, panel.title, panel.meaning, panel.alt_text(), figure)
+
+
+def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
+    figure = plotly_stage_times(stage_times)
+    figure.update_layout(title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44})
+    caption = "Seconds of wall time, stacked by kind of work where it is known."
+    return html_figure(
+        "stage-times", "Time per stage", caption, "The table below has the figures.", figure
+    )
+
+
+def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> HtmlFigure:
+    copy = go.Figure(figure)
+    # The page has the title as a heading; what stays above the axes are titles of panels.
+    top = copy.layout.margin.t
+    copy.update_layout(
+        title=None,
+        margin={"t": _PANEL_TITLE_HEIGHT if top is None else min(top, _PANEL_TITLE_HEIGHT)},
+    )
+    return html_figure(name, title, caption, caption, copy)
+
+
+def _samples(
+    completions: Mapping[str, pd.DataFrame], num_samples: int
+) -> dict[str, list[dict[Hashable, Any]]]:
+    return {
+        name: [
+            {**row, "answer": formatting.number(row["answer"])}
+            for row in choose_samples(table, num_samples=num_samples).to_dict(orient="records")
+        ]
+        for name, table in completions.items()
+        if num_samples > 0
+    }
+
+
+def _data_tables(inputs: ReportInputs, num_listed: int) -> list[HtmlTable]:
+    counts = {key: value for key, value in inputs.data_report.items() if key != "decontaminated"}
+    tables = nested_tables(counts, caption="Data preparation")
+    overlaps = inputs.decontaminated_problems
+    if overlaps is not None and len(overlaps) > 0:
+        tables.append(report_tables.overlap_table(overlaps, num_listed=num_listed))
+    return tables

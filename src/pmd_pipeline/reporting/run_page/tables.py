@@ -1,0 +1,177 @@
+"""The report's tables."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pmd_pipeline.metrics.comparison import final_rounds
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.html_tables import HtmlTable
+from pmd_pipeline.reporting.run_page.final_table import final_table
+from pmd_pipeline.reporting.run_page.stage_times import stacked_times
+
+_SHARES = ("avg_at_k", "pass_at_k", "maj_at_k", "truncated_fraction")
+
+
+def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> HtmlTable:
+    """Return where each algorithm started and where it got to."""
+    table = final_table(comparison, gains)
+    rows = tuple(
+        (
+            str(row["algorithm"]),
+            str(row["eval_set"]),
+            _with_interval(row["initial"], row["initial_ci_low"], row["initial_ci_high"]),
+            _with_interval(row["final"], row["ci_low"], row["ci_high"]),
+            _lines(
+                formatting.signed_share(row["gain"]),
+                formatting.interval(row["gain_ci_low"], row["gain_ci_high"], signed=True),
+            ),
+            formatting.share(row["pass_at_k"]),
+            formatting.share(row["maj_at_k"]),
+            str(row["k"]),
+            str(row["round"]),
+        )
+        for row in table.to_dict(orient="records")
+    )
+    return HtmlTable(
+        caption="From the initial policy to the last evaluated one",
+        header=(
+            "algorithm",
+            "eval set",
+            "initial avg@k",
+            "final avg@k",
+            "gain",
+            "final pass@k",
+            "final maj@k",
+            "k",
+            "rounds",
+        ),
+        rows=rows,
+        num_text_columns=2,
+    )
+
+
+def gains_table(gains: pd.DataFrame) -> HtmlTable:
+    """Return the paired differences with their intervals."""
+    rows = tuple(
+        (
+            str(row["algorithm"]),
+            str(row["against"]),
+            str(row["eval_set"]),
+            formatting.signed_share(row["gain"]),
+            formatting.interval(row["ci_low"], row["ci_high"], signed=True),
+        )
+        for row in gains.to_dict(orient="records")
+    )
+    return HtmlTable(
+        caption="Paired differences of avg@k over the same problems",
+        header=("algorithm", "against", "eval set", "difference", "interval"),
+        rows=rows,
+        num_text_columns=3,
+        collapsed=True,
+    )
+
+
+def evaluation_tables(comparison: pd.DataFrame) -> list[HtmlTable]:
+    """Return a table per evaluation set: a row per metric and k, a column per policy."""
+    last = final_rounds(comparison)
+    first = next(iter(last))
+    policies = {"initial policy": (first, 0), **{name: (name, r) for name, r in last.items()}}
+    tables = []
+    for eval_set, here in comparison.groupby("eval_set", sort=False):
+        cells = {
+            (row["algorithm"], row["round"], row["metric"], row["k"]): _metric_cell(row)
+            for row in here.to_dict(orient="records")
+        }
+        measured = here[["metric", "k"]].drop_duplicates().itertuples(index=False, name=None)
+        tables.append(
+            HtmlTable(
+                caption=f"{eval_set}: every metric after the last evaluated round",
+                header=("metric", *policies),
+                rows=tuple(
+                    (
+                        formatting.metric_name(metric, k),
+                        *(
+                            cells.get((*policy, metric, k), formatting.MISSING)
+                            for policy in policies.values()
+                        ),
+                    )
+                    for metric, k in measured
+                ),
+                num_text_columns=1,
+            )
+        )
+    return tables
+
+
+def last_round_table(round_metrics: pd.DataFrame) -> HtmlTable:
+    """Return every quantity of each algorithm's last round, a column per algorithm."""
+    ordered = round_metrics.sort_values("round", kind="stable")
+    last = ordered.groupby("algorithm", sort=False).tail(1).set_index("algorithm")
+    last = last.loc[round_metrics["algorithm"].unique()]
+    return HtmlTable(
+        caption="Last round: every training metric",
+        header=("metric", *(str(name) for name in last.index)),
+        rows=tuple(
+            (str(column), *(formatting.number(value) for value in last[column]))
+            for column in last.columns
+        ),
+        num_text_columns=1,
+        collapsed=True,
+    )
+
+
+def stage_time_table(stage_times: pd.DataFrame) -> HtmlTable:
+    """Return the seconds per stage and kind of work."""
+    stacks = stacked_times(stage_times)
+    kinds = [str(kind) for kind in stacks.columns if kind]
+    rows = [
+        (
+            str(stage),
+            formatting.seconds(float(row.sum())),
+            *(formatting.seconds(float(row[kind])) if row[kind] else "" for kind in kinds),
+        )
+        for stage, row in stacks.iterrows()
+    ]
+    total = formatting.seconds(float(stacks.to_numpy().sum()))
+    return HtmlTable(
+        caption="Time per stage",
+        header=("stage", "total", *kinds),
+        rows=(*rows, ("all stages", total, *("" for _ in kinds))),
+        num_text_columns=1,
+        collapsed=True,
+    )
+
+
+def overlap_table(overlaps: pd.DataFrame, *, num_listed: int) -> HtmlTable:
+    """Return the first train problems that were dropped as copies of evaluation problems."""
+    shown = overlaps.head(num_listed)
+    count = formatting.counted(len(overlaps), "train problem")
+    note = f", the first {len(shown)} of them" if len(shown) < len(overlaps) else ""
+    return HtmlTable(
+        caption=f"{count} dropped as copies of evaluation problems{note}",
+        header=tuple(str(column) for column in shown.columns),
+        rows=tuple(
+            tuple(formatting.number(cell) for cell in row)
+            for row in shown.itertuples(index=False, name=None)
+        ),
+        num_text_columns=len(shown.columns),
+        collapsed=True,
+    )
+
+
+def _metric_cell(row: Mapping[Hashable, Any]) -> str:
+    if row["metric"] in _SHARES:
+        return _with_interval(row["value"], row["ci_low"], row["ci_high"])
+    bounds = (row["ci_low"], row["ci_high"])
+    interval = "" if any(pd.isna(end) for end in bounds) else f"[{bounds[0]:.1f}, {bounds[1]:.1f}]"
+    return _lines(f"{row['value']:.1f}", interval)
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return _lines(formatting.share(value), formatting.interval(low, high))
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)

@@ -1,0 +1,1 @@
+"""A hyperparameter study as a page."""

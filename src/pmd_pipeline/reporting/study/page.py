@@ -1,0 +1,119 @@
+"""The page of a study: one HTML file that opens without a network."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
+from pmd_pipeline.reporting.html_tables import HtmlTable
+from pmd_pipeline.reporting.nested import name_value_table
+from pmd_pipeline.reporting.study.results import StudySummary, axis_title
+from pmd_pipeline.reporting.study.words import study_paragraphs
+
+CAPTIONS = {
+    "history": "A point per trial; the line is the best value so far. Open circles were pruned and "
+    "show their last evaluation.",
+    "learning_curves": "A line per trial, through its evaluation after each phase; phase 0 is the "
+    "initial policy. Dotted, faint lines were pruned.",
+    "contour": "A point per finished trial. The colours between them are means weighted by inverse "
+    "distance: a reading aid, no measurement.",
+    "slices": "The same trials against each parameter; open circles were pruned. Later trials are "
+    "lighter.",
+    "parallel": "A line per trial through its parameters, coloured by its value at the right; "
+    "dotted, faint lines were pruned.",
+    "importances": "Share of the finished trials' variance that a parameter explains by itself or "
+    "with others (functional ANOVA on a random forest). Few trials make it a guess.",
+    "pareto": "Trials on the line are beaten by no other in both.",
+}
+
+
+def render_study_page(
+    trials: pd.DataFrame, summary: StudySummary, figures: Mapping[str, go.Figure]
+) -> str:
+    """Return the page.
+
+    Args:
+        trials: One row per trial.
+        summary: What else is known.
+        figures: By the names of ``CAPTIONS``, in the order to show.
+    """
+    return template("study.html.j2").render(
+        title=f"Study {summary.name}",
+        paragraphs=study_paragraphs(trials, summary),
+        best_table=_best_table(summary),
+        figures=[_figure(name, figure) for name, figure in figures.items()],
+        trials_table=_trials_table(trials, summary),
+        settings=name_value_table(summary.settings, caption="What the study was told"),
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def _figure(name: str, figure: go.Figure) -> HtmlFigure:
+    copy = go.Figure(figure)
+    title = str(copy.layout.title.text)
+    # The page has the title as a heading.
+    copy.update_layout(title=None, margin={"t": 45 if name == "parallel" else 20})
+    return html_figure(
+        f"study-{name}", title, CAPTIONS[name], "The table of trials has the figures.", copy
+    )
+
+
+def _best_table(summary: StudySummary) -> HtmlTable | None:
+    if summary.optimum is None:
+        return None
+    optimum = summary.optimum
+    rows = []
+    for name, value in optimum["values"].items():
+        if name in optimum["close_ranges"]:
+            low, high = optimum["close_ranges"][name]
+            close = f"{formatting.number(low)} to {formatting.number(high)}"
+        else:
+            close = ", ".join(optimum["close_choices"].get(name, []))
+        share = summary.importances.get(name)
+        importance = formatting.MISSING if share is None else formatting.percent(round(share, 3))
+        rows.append((name, formatting.number(value), close, importance))
+    return HtmlTable(
+        caption=f"Best parameters, and those of the {optimum['num_close']} trials within "
+        f"{formatting.share(optimum['tolerance'])} of it",
+        header=("parameter", "best", "as good", "importance"),
+        rows=tuple(rows),
+        num_text_columns=1,
+    )
+
+
+def _trials_table(trials: pd.DataFrame, summary: StudySummary) -> HtmlTable:
+    names = [name for name in summary.dimensions if name in trials]
+    order = trials.sort_values("value", ascending=False, na_position="last")
+    rows = tuple(
+        (
+            str(row["trial"]),
+            str(row["state"]),
+            "" if pd.isna(row["error"]) else str(row["error"]),
+            formatting.share(row["value"]),
+            formatting.interval(row["ci_low"], row["ci_high"]),
+            *(
+                formatting.MISSING if pd.isna(row[name]) else formatting.number(row[name])
+                for name in names
+            ),
+            formatting.number(round(row["training_seconds"], 1)),
+        )
+        for _, row in order.iterrows()
+    )
+    return HtmlTable(
+        caption="All trials, best first",
+        header=(
+            "trial",
+            "state",
+            "error",
+            summary.metric,
+            "interval",
+            *(axis_title(name) for name in names),
+            "seconds",
+        ),
+        rows=rows,
+        num_text_columns=3,
+    )

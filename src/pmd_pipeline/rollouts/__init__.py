@@ -1,0 +1,1 @@
+"""Rollouts: collected from an engine and graded, as tensors, as tables."""

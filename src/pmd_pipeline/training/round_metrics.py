@@ -1,0 +1,159 @@
+"""What is recorded of a round: one row of numbers, and one row per rollout."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from pmd_pipeline.metrics import diagnostics
+from pmd_pipeline.training.round import RoundResult
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundMetrics:
+    """One row of the table ``round_metrics``; NaN where a figure has no meaning.
+
+    How far a round of PMD went towards its fixed point stands in further columns of that table:
+    see ``training.theory_in_the_loop``.
+
+    Attributes:
+        round: Whole rounds that the policy has seen, from 1.
+        policy_version: Updates that it has seen.
+        num_rollouts: Of this round.
+        learning_rate: Of the last update.
+        mean_reward: Reward units.
+        group_pass_rate: Mean over groups of the share of right rollouts.
+        no_signal_fraction: Groups whose rewards are all equal.
+        entropy: Of the behaviour policy, mean over response tokens, nats.
+        mean_response_tokens: Length.
+        truncated_fraction: Responses cut at the token limit.
+        log_ratio_min, log_ratio_mean, log_ratio_max: Of whole responses, after the last
+            mini-batch, nats.
+        kl: Estimate of KL(new || behaviour), nats.
+        reverse_kl: Estimate of KL(behaviour || new), nats.
+        chi2: Estimate of chi-squared(new || behaviour).
+        clip_fraction: Tokens (sequences for GSPO) that the clip touched.
+        gradient_norm: Before clipping, mean over updates.
+        loss: Mean over updates.
+        mismatch_mean, mismatch_max, mismatch_kl: Trainer against sampler log-probs, per token.
+        grading_timeouts: Responses that the grader gave up on.
+        sampling_seconds, grading_seconds, updating_seconds: Wall times.
+        sampling_tokens_per_second, updating_tokens_per_second: Response tokens per second.
+    """
+
+    round: int
+    policy_version: int
+    num_rollouts: int
+    learning_rate: float
+    mean_reward: float
+    group_pass_rate: float
+    no_signal_fraction: float
+    entropy: float
+    mean_response_tokens: float
+    truncated_fraction: float
+    log_ratio_min: float
+    log_ratio_mean: float
+    log_ratio_max: float
+    kl: float
+    reverse_kl: float
+    chi2: float
+    clip_fraction: float
+    gradient_norm: float
+    loss: float
+    mismatch_mean: float
+    mismatch_max: float
+    mismatch_kl: float
+    grading_timeouts: int
+    sampling_seconds: float
+    grading_seconds: float
+    updating_seconds: float
+    sampling_tokens_per_second: float
+    updating_tokens_per_second: float
+
+
+def round_metrics(result: RoundResult) -> RoundMetrics:
+    """Return the figures of a finished round."""
+    rollouts = [rollout for cycle in result.cycles for rollout in cycle.rollouts]
+    group_ids = [rollout.problem_id for rollout in rollouts]
+    rewards = [rollout.reward for rollout in rollouts]
+    lengths = np.array([len(rollout.completion.token_ids) for rollout in rollouts])
+    entropies = _all(result, "mean_entropies")
+    measured = _all(result, "sequence_log_ratios")
+    log_ratios = measured[~np.isnan(measured)]
+    mismatch = _all(result, "mismatch")
+    num_tokens = int(lengths.sum())
+    return RoundMetrics(
+        round=result.round_index,
+        policy_version=result.policy_version,
+        num_rollouts=len(rollouts),
+        learning_rate=result.learning_rate,
+        mean_reward=float(np.mean(rewards)),
+        group_pass_rate=diagnostics.group_pass_rate(
+            [rollout.correct for rollout in rollouts], group_ids
+        ),
+        no_signal_fraction=diagnostics.no_signal_fraction(rewards, group_ids),
+        entropy=float(np.average(entropies, weights=lengths)) if num_tokens else np.nan,
+        mean_response_tokens=float(lengths.mean()),
+        truncated_fraction=float(np.mean([r.completion.truncated for r in rollouts])),
+        log_ratio_min=float(log_ratios.min()),
+        log_ratio_mean=float(log_ratios.mean()),
+        log_ratio_max=float(log_ratios.max()),
+        kl=diagnostics.kl_estimate(log_ratios),
+        reverse_kl=diagnostics.reverse_kl_estimate(log_ratios),
+        chi2=diagnostics.chi_squared_estimate(log_ratios),
+        clip_fraction=_ratio(
+            sum(update.num_clipped for update in result.updates),
+            sum(update.num_clip_units for update in result.updates),
+        ),
+        gradient_norm=_mean([update.gradient_norm for update in result.updates]),
+        loss=_mean([update.loss for update in result.updates]),
+        mismatch_mean=float(np.abs(mismatch).mean()),
+        mismatch_max=float(np.abs(mismatch).max()),
+        mismatch_kl=diagnostics.mismatch_kl_estimate(mismatch),
+        grading_timeouts=sum(rollout.grade_reason == "timeout" for rollout in rollouts),
+        sampling_seconds=result.sampling_seconds,
+        grading_seconds=result.grading_seconds,
+        updating_seconds=result.updating_seconds,
+        sampling_tokens_per_second=_ratio(num_tokens, result.sampling_seconds),
+        updating_tokens_per_second=_ratio(num_tokens, result.updating_seconds),
+    )
+
+
+def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
+    """Warn where every group's rewards are all equal.
+
+    Such a round's exact update is none, and yet the policy moves as no reward has asked for: by
+    AdamW's momentum, and under PMD by what rounding leaves of the gradient, which AdamW divides by
+    its own size.
+
+    Args:
+        label: The algorithm's.
+        metrics: Of the round.
+    """
+    if metrics.no_signal_fraction < 1:
+        return
+    _logger.warning(
+        "%s, round %d: in each group all rollouts have the same reward, so the round says nothing "
+        "about what is better; AdamW's momentum and rounding move the policy all the same. "
+        "Train on problems that the policy sometimes solves "
+        "(rollout_generation.min_mean_reward and max_mean_reward choose them), or let responses "
+        "be longer if they are cut off (truncated: %.0f %%)",
+        label,
+        metrics.round,
+        100 * metrics.truncated_fraction,
+    )
+
+
+def _all(result: RoundResult, name: str) -> np.ndarray:
+    return np.concatenate([getattr(cycle, name) for cycle in result.cycles])
+
+
+def _mean(values: list[float]) -> float:
+    """NaN where the prompt filter has left no update."""
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator else float("nan")

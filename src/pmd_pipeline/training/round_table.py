@@ -1,0 +1,25 @@
+"""A round as a table: one row per rollout."""
+
+import pandas as pd
+
+from pmd_pipeline.rollouts.tables import rollouts_to_table
+from pmd_pipeline.training.round import RoundResult
+
+
+def round_to_table(result: RoundResult) -> pd.DataFrame:
+    """Return one row per rollout of a round, with what its updates made of it.
+
+    ``sequence_log_ratio`` is that of the policy after the last mini-batch of the rollout's cycle to
+    the policy that sampled it, nats.
+    """
+    tables = []
+    for cycle, measured in enumerate(result.cycles):
+        table = rollouts_to_table(measured.rollouts)
+        table.insert(0, "round", result.round_index)
+        table.insert(1, "cycle", cycle)
+        table["advantage"] = measured.advantages.astype(float)
+        table["behaviour_log_prob"] = measured.behaviour_log_probs.astype(float)
+        table["sequence_log_ratio"] = measured.sequence_log_ratios.astype(float)
+        table["entropy"] = measured.mean_entropies.astype(float)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,141 @@
+"""The trainer of several processes, as the driver sees it."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.policies.log_probs import TokenLogProbs
+from pmd_pipeline.policies.policy import Policy, resolve_device
+from pmd_pipeline.policies.reference import PolicyReference
+from pmd_pipeline.records import RolloutBatch
+from pmd_pipeline.rollouts.batch import select_rows
+from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.sharded.balance import balanced_shares, rollout_tokens
+from pmd_pipeline.training.sharded.driver import TrainingProcesses
+from pmd_pipeline.training.sharded.fsdp import without_weights
+from pmd_pipeline.training.sharded.shard import ShardPlan, UpdateShare
+from pmd_pipeline.training.start import load_start
+from pmd_pipeline.training.update import (
+    NonFiniteElsewhereError,
+    NonFiniteUpdateError,
+    TrainingBatch,
+    UpdateResult,
+    mini_batch_counts,
+)
+
+
+class ShardedTrainer:
+    """Policy and optimizer in shares, one per process; rollouts divided among them.
+
+    The driver keeps a whole copy of the policy, to sample from and to store, which follows the
+    shares when it is asked for.
+    """
+
+    def __init__(
+        self,
+        start: PolicyReference,
+        setup: TrainingSetup,
+        compute: ComputeConfig,
+        processes: TrainingProcesses,
+        *,
+        whole_on_device: bool,
+    ) -> None:
+        """Divide a policy and its optimizer's state among the processes.
+
+        Args:
+            start: The policy, and its optimizer's state.
+            setup: Algorithm and training.
+            compute: Where and how the processes compute.
+            processes: The processes.
+            whole_on_device: Whether the whole policy lies where the driver computes, or in the
+                machine's memory.
+
+        Raises:
+            CheckpointError: If a file is damaged.
+            ValueError: If the optimizer's state is another model's.
+        """
+        place = compute if whole_on_device else compute.model_copy(update={"device": "cpu"})
+        self._whole = load_start(start, setup, place)
+        self._processes = processes
+        self._setup = setup
+        self.policy_version = self._whole.policy_version
+        optimizer_state = start.load_optimizer_state()
+        plan = ShardPlan(
+            policy=replace(self._whole, model=without_weights(self._whole.model)),
+            compute=compute,
+            setup=setup,
+            optimizer_state={
+                name: tensor.to("meta") if tensor.dim() else tensor
+                for name, tensor in optimizer_state.items()
+            },
+        )
+        device_type = resolve_device(compute).type
+        self._number = processes.start(plan, device_type, self._whole, optimizer_state)
+
+    def whole_policy(self) -> Policy:
+        if self._whole.policy_version != self.policy_version:
+            self._processes.call("gather_policy")
+            self._whole.policy_version = self.policy_version
+        return self._whole
+
+    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
+        shares = balanced_shares(rollout_tokens(batch), self._processes.size)
+        results: list[TokenLogProbs] = self._processes.call(
+            "log_probs", [select_rows(batch, rows) for rows in shares]
+        )
+        shape = batch.response_mask.shape
+        log_probs, entropy = torch.zeros(shape), torch.zeros(shape)
+        for rows, result in zip(shares, results, strict=True):
+            log_probs[rows] = result.log_probs
+            entropy[rows] = result.entropy
+        return TokenLogProbs(log_probs=log_probs, entropy=entropy)
+
+    def update(
+        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+    ) -> UpdateResult:
+        mini_batch = batch.select(rows)
+        counts = mini_batch_counts(batch, rows, self._setup)
+        results: list[UpdateResult | NonFiniteUpdateError] = self._processes.call(
+            "update",
+            [
+                UpdateShare(
+                    batch=mini_batch.select(share),
+                    denominators=counts,
+                    learning_rate=learning_rate,
+                    where=where,
+                )
+                for share in balanced_shares(
+                    rollout_tokens(mini_batch.rollouts), self._processes.size
+                )
+            ],
+        )
+        result = _added_up(results)
+        self.policy_version += 1
+        return result
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self._processes.call("optimizer_state")[0]
+        return state
+
+    def reset_optimizer(self) -> None:
+        self._processes.call("reset_optimizer")
+
+    def close(self) -> None:
+        self._processes.close(self._number)
+
+
+def _added_up(results: list[UpdateResult | NonFiniteUpdateError]) -> UpdateResult:
+    """Return the whole mini-batch's result, or raise what the process at fault has refused with."""
+    refusals = [result for result in results if isinstance(result, NonFiniteUpdateError)]
+    if refusals:
+        at_fault = [e for e in refusals if not isinstance(e, NonFiniteElsewhereError)]
+        raise at_fault[0]
+    done = [result for result in results if isinstance(result, UpdateResult)]
+    return UpdateResult(
+        loss=sum(result.loss for result in done),
+        gradient_norm=done[0].gradient_norm,
+        num_clipped=sum(result.num_clipped for result in done),
+        num_clip_units=sum(result.num_clip_units for result in done),
+    )
