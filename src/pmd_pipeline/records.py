@@ -4,10 +4,14 @@ Shapes: B rollouts, T tokens (the longest response of the batch).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from torch import Tensor
+
+Metadata = Mapping[str, Any]
+"""What else the data says of a problem: a JSON object, for rewards that need it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +21,19 @@ class Problem:
     Attributes:
         problem_id: Unique within an experiment.
         problem: The text that a person would read, without any prompt template.
-        answer: The reference answer, as text.
+        answer: The reference answer, as text; None where the data has none, which only some
+            rewards allow.
         source: Where it comes from; for evaluation problems the name of the evaluation set.
         split: ``"train"`` or ``"eval"``.
+        metadata: What else the data says of the problem, JSON values.
     """
 
     problem_id: str
     problem: str
-    answer: str
+    answer: str | None
     source: str
     split: str
+    metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +43,16 @@ class Prompt:
     Attributes:
         problem_id: The problem's id.
         token_ids: The rendered prompt, special tokens included.
-        answer: The reference answer, as text.
+        answer: The reference answer, as text; None where the data has none.
+        problem: The problem's text, without any prompt template.
+        metadata: What else the data says of the problem, JSON values.
     """
 
     problem_id: str
     token_ids: tuple[int, ...]
-    answer: str
+    answer: str | None
+    problem: str
+    metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,27 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a reward function says of one response.
+
+    Attributes:
+        reward: Reward units, finite.
+        correct: Whether the response is right; None where the reward does not tell right from
+            wrong.
+        answer: The answer that the response gives, None when there is none; equal texts vote
+            together in maj@k.
+        reason: Why, in a word or two.
+        parts: Of a reward that is made of several: each part's own, by name.
+    """
+
+    reward: float
+    correct: bool | None = None
+    answer: str | None = None
+    reason: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """One prompt, one response and its reward: a row of a rollout table.
 
@@ -71,9 +103,10 @@ class Rollout:
         completion: The sampled response.
         response: The response as text, special tokens left out.
         answer: The extracted answer, None when there is none.
-        correct: True when the answer equals the reference answer.
-        grade_reason: Why the grader decided so.
+        correct: Whether the response is right; None where the reward does not say.
+        grade_reason: Why the reward function decided so.
         reward: Reward units, shaping included.
+        parts: Of a reward that is made of several: each part's own, by name.
     """
 
     problem_id: str
@@ -82,9 +115,10 @@ class Rollout:
     completion: Completion
     response: str
     answer: str | None
-    correct: bool
+    correct: bool | None
     grade_reason: str
     reward: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

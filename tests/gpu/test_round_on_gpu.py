@@ -30,6 +30,7 @@ def test_a_round_on_the_gpu(tiny_policy: Policy, precision: str, largest_mismatc
             problem_id=f"{a}+{b}",
             token_ids=tuple(tiny_policy.tokenizer(f"{a}+{b}?")["input_ids"]),
             answer=str((a + b) % 10),
+            problem=f"{a}+{b}",
         )
         for a in range(4)
         for b in range(2)

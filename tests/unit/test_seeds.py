@@ -6,7 +6,7 @@ from pmd_pipeline.records import Prompt
 from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.prompt_order import prompts_of_round
 
-PROMPTS = [Prompt(problem_id=str(i), token_ids=(i,), answer="0") for i in range(10)]
+PROMPTS = [Prompt(problem_id=str(i), token_ids=(i,), answer="0", problem="") for i in range(10)]
 
 
 def ids(round_index: int, prompts_per_round: int = 3, seed: int = 0) -> list[str]:

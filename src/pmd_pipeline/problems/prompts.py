@@ -74,9 +74,14 @@ def table_to_prompts(table: pd.DataFrame, tokenizer: PromptTokenizer) -> list[Pr
         )
         token_ids.update(zip(rows.index, encoded, strict=True))
     return [
-        Prompt(problem_id=problem_id, token_ids=tuple(token_ids[row]), answer=answer)
-        for row, (problem_id, answer) in enumerate(
-            zip(table["problem_id"], table["answer"], strict=True)
+        Prompt(
+            problem_id=problem_id,
+            token_ids=tuple(token_ids[row]),
+            answer=answer,
+            problem=problem,
+        )
+        for row, (problem_id, answer, problem) in enumerate(
+            zip(table["problem_id"], table["answer"], table["problem"], strict=True)
         )
     ]
 

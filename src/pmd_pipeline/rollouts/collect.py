@@ -98,7 +98,7 @@ def collect_rollouts(
         [list(completion.token_ids) for completion in completions], skip_special_tokens=True
     )
     grades = grading_pool.grade_many(
-        responses, [prompt.answer for prompt in repeated], rewards.convention
+        responses, [prompt.answer or "" for prompt in repeated], rewards.convention
     )
     shaped = shape_rewards(
         np.array([grade.correct for grade in grades], dtype=bool),

@@ -91,7 +91,7 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         learning_rate=result.learning_rate,
         mean_reward=float(np.mean(rewards)),
         group_pass_rate=diagnostics.group_pass_rate(
-            [rollout.correct for rollout in rollouts], group_ids
+            [bool(rollout.correct) for rollout in rollouts], group_ids
         ),
         no_signal_fraction=diagnostics.no_signal_fraction(rewards, group_ids),
         entropy=float(np.average(entropies, weights=lengths)) if num_tokens else np.nan,

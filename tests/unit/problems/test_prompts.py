@@ -145,9 +145,9 @@ def test_table_to_prompts_keeps_the_order_and_each_rows_own_rule() -> None:
     )
     table.index = pd.Index([5, 5, 9])
     assert table_to_prompts(table, make_tokenizer()) == [
-        Prompt(problem_id="p0", token_ids=(BOS, 3), answer="3"),
-        Prompt(problem_id="p1", token_ids=(BOS, 5), answer="3"),
-        Prompt(problem_id="p2", token_ids=(BOS, 4), answer="3"),
+        Prompt(problem_id="p0", token_ids=(BOS, 3), answer="3", problem="1"),
+        Prompt(problem_id="p1", token_ids=(BOS, 5), answer="3", problem="2"),
+        Prompt(problem_id="p2", token_ids=(BOS, 4), answer="3", problem="1"),
     ]
 
 

@@ -85,7 +85,12 @@ class Together:
 def rounds_of(trainer: Trainer, setup: TrainingSetup, first: int, last: int) -> list[Any]:
     prompt_ids = trainer.whole_policy().tokenizer
     prompts = [
-        Prompt(problem_id=text, token_ids=tuple(prompt_ids(f"{text}?")["input_ids"]), answer="3")
+        Prompt(
+            problem_id=text,
+            token_ids=tuple(prompt_ids(f"{text}?")["input_ids"]),
+            answer="3",
+            problem=text,
+        )
         for text in TEXTS
     ]
     results = run_rounds(

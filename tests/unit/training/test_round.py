@@ -28,7 +28,10 @@ def run(policy: Policy, algorithm: AnyAlgorithmConfig, **training: object) -> li
     setup = make_setup(algorithm, **training)
     prompts = [
         Prompt(
-            problem_id=text, token_ids=tuple(policy.tokenizer(f"{text}?")["input_ids"]), answer="3"
+            problem_id=text,
+            token_ids=tuple(policy.tokenizer(f"{text}?")["input_ids"]),
+            answer="3",
+            problem=text,
         )
         for text in TEXTS
     ]
