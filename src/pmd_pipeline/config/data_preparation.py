@@ -35,6 +35,18 @@ class GeneratedAdditionSource(VariantModel):
     )
 
 
+class ReasoningGymSource(VariantModel):
+    """Problems of one family of Reasoning Gym, drawn from the run's seed; extra reasoning-gym.
+
+    Train and evaluation sets never share a seed.
+    """
+
+    kind: Literal["reasoning_gym"]
+    dataset: str = Field(min_length=1, description="the family, for example chain_sum")
+    options: dict[str, Any] = Field(default={}, description="the family's own settings")
+    num_problems: int = Field(ge=1, le=100_000)
+
+
 class StoredSource(PlaceConfig):
     """Rows of a local .parquet or .jsonl file, or of a hub data set at a pinned revision."""
 
@@ -91,7 +103,12 @@ class Gsm8kSource(StoredSource):
 
 
 ProblemSource = Annotated[
-    GeneratedAdditionSource | DapoSource | AimeSource | Math500Source | Gsm8kSource,
+    GeneratedAdditionSource
+    | ReasoningGymSource
+    | DapoSource
+    | AimeSource
+    | Math500Source
+    | Gsm8kSource,
     Field(discriminator="kind"),
 ]
 
@@ -143,6 +160,14 @@ class DataPreparationConfig(StrictModel):
     def source_of(self, set_name: str) -> ProblemSource:
         """Return the source of ``"train"`` or of a named evaluation set."""
         return self.train if set_name == TRAIN_SET else self.evals[set_name]
+
+    def verbatim_sets(self) -> frozenset[str]:
+        """Return the sets whose texts stay just as they came, white space and all."""
+        return frozenset(
+            name
+            for name in self.set_names()
+            if isinstance(self.source_of(name), ReasoningGymSource)
+        )
 
     def set_names(self) -> tuple[str, ...]:
         """Return ``"train"``, then the evaluation sets in their order."""

@@ -1,6 +1,6 @@
 """Normalisation, missing values, duplicates and contradictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import pandas as pd
@@ -16,27 +16,43 @@ DUPLICATE = "duplicate"
 
 
 def clean_problems(
-    table: pd.DataFrame, *, missing_rows: Literal["drop", "refuse"]
+    table: pd.DataFrame,
+    *,
+    missing_rows: Literal["drop", "refuse"],
+    answers_required: bool = True,
+    verbatim_sets: Collection[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the problems that can be used, and the rows that were dropped with the reason.
 
-    Rows without text or answer go first. Among the rows of one set whose texts are the same but for
-    white space, all go if their answers differ, else all but the first.
+    Rows without text go first, and those without answer where answers are required. Among the rows
+    of one set whose texts are the same but for white space, all go if their answers differ, else
+    all but one: the first that has an answer, or the first.
 
     Args:
-        table: Raw problems; a missing text or answer is an empty text.
-        missing_rows: ``"refuse"`` makes a missing text or answer an error.
+        table: Raw problems; a missing text or answer is an empty text or None.
+        missing_rows: ``"refuse"`` makes a missing text, or a required answer that is missing, an
+            error.
+        answers_required: Whether a problem without an answer is of no use. Where it is of use, its
+            answer is None in the table returned.
+        verbatim_sets: Sets whose texts stay just as they came: where white space carries meaning,
+            as in pictures made of letters. Other sets' texts are normalised.
 
     Raises:
         ProblemSourceError: If a set has nothing left, or holds a missing value that is refused.
     """
+    table = table.assign(answer=table["answer"].fillna("").astype(object))
     normalised = table.assign(
         problem=_map_unique(table["problem"], normalise_text),
         answer=_map_unique(table["answer"], normalise_text),
     )
-    reasons = _reasons(normalised)
+    reasons = _reasons(normalised, answers_required=answers_required)
     if missing_rows == "refuse":
         _refuse_missing(normalised, reasons)
+    verbatim = set_names_of(table).isin(list(verbatim_sets)) & (normalised["answer"] != "")
+    normalised.loc[verbatim, "answer"] = table.loc[verbatim, "answer"]
+    verbatim = set_names_of(table).isin(list(verbatim_sets))
+    normalised.loc[verbatim, "problem"] = table.loc[verbatim, "problem"]
+    normalised.loc[normalised["answer"] == "", "answer"] = None
     dropped = pd.concat(
         [
             dropped_rows(normalised[reasons == reason], reason)
@@ -49,19 +65,23 @@ def clean_problems(
     return kept, dropped
 
 
-def _reasons(table: pd.DataFrame) -> pd.Series:
+def _reasons(table: pd.DataFrame, *, answers_required: bool) -> pd.Series:
     """Return why each row is dropped, an empty text where it is kept."""
     reasons = pd.Series("", index=table.index, dtype=object)
-    reasons[table["answer"] == ""] = MISSING_ANSWER
+    has_answer = table["answer"] != ""
+    if answers_required:
+        reasons[~has_answer] = MISSING_ANSWER
     reasons[table["problem"] == ""] = MISSING_PROBLEM
     present = reasons == ""
     keys = pd.DataFrame(
         {
             "set_name": set_names_of(table),
             "problem": _map_unique(table["problem"], duplicate_key),
-            "answer": _map_unique(table["answer"], answer_key),
+            "answer": _map_unique(table["answer"], answer_key).where(has_answer),
         }
     )[present]
+    # A stable order: of equal texts those with an answer come first.
+    keys = keys.loc[(~has_answer[present]).sort_values(kind="stable").index]
     groups = keys.groupby(["set_name", "problem"], sort=False)["answer"]
     repeated = groups.cumcount() > 0
     conflicting = groups.transform("nunique") > 1

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
-from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets
+from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets, table_to_problems
 from pmd_pipeline.problems.templates import chat_messages, plain_prompt
 from pmd_pipeline.records import Prompt
 
@@ -75,14 +75,13 @@ def table_to_prompts(table: pd.DataFrame, tokenizer: PromptTokenizer) -> list[Pr
         token_ids.update(zip(rows.index, encoded, strict=True))
     return [
         Prompt(
-            problem_id=problem_id,
+            problem_id=problem.problem_id,
             token_ids=tuple(token_ids[row]),
-            answer=answer,
-            problem=problem,
+            answer=problem.answer,
+            problem=problem.problem,
+            metadata=problem.metadata,
         )
-        for row, (problem_id, answer, problem) in enumerate(
-            zip(table["problem_id"], table["answer"], table["problem"], strict=True)
-        )
+        for row, problem in enumerate(table_to_problems(table))
     ]
 
 

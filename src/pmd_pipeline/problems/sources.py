@@ -3,6 +3,8 @@
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import starmap
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,13 +14,15 @@ from pmd_pipeline.config.data_preparation import (
     DataPreparationConfig,
     GeneratedAdditionSource,
     ProblemSource,
+    ReasoningGymSource,
     StoredSource,
 )
 from pmd_pipeline.problems.addition import addition_answer, sample_problems
 from pmd_pipeline.problems.formats import parse_rows
+from pmd_pipeline.problems.reasoning_gym import draw_problems
 from pmd_pipeline.problems.rows import open_rows
 from pmd_pipeline.problems.tables import problems_to_table
-from pmd_pipeline.records import Problem
+from pmd_pipeline.records import Metadata, Problem
 
 
 def load_problems(config: DataPreparationConfig, *, seed: int) -> pd.DataFrame:
@@ -39,32 +43,49 @@ def set_generator(seed: int, set_name: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
 
 
+class _Row(NamedTuple):
+    """One problem of a set, before it knows which."""
+
+    row_id: str
+    problem: str
+    answer: str | None
+    metadata: Metadata = {}  # noqa: RUF012 (a tuple's default, never changed)
+
+
 def _load_set(source: ProblemSource, set_name: str, seed: int) -> Iterator[Problem]:
     is_train = set_name == TRAIN_SET
     name, split = (source.kind, "train") if is_train else (set_name, "eval")
-    if isinstance(source, GeneratedAdditionSource):
-        rows = _generate(source, held_out=not is_train, rng=set_generator(seed, set_name))
-    else:
-        rows = _read(source)
-    for row_id, problem, answer in rows:
+    for row in _rows(source, set_name, seed):
         yield Problem(
-            problem_id=f"{set_name}/{row_id}",
-            problem=problem,
-            answer=answer,
+            problem_id=f"{set_name}/{row.row_id}",
+            problem=row.problem,
+            answer=row.answer,
             source=name,
             split=split,
+            metadata=row.metadata,
         )
+
+
+def _rows(source: ProblemSource, set_name: str, seed: int) -> Iterator[_Row]:
+    match source:
+        case GeneratedAdditionSource():
+            held_out = set_name != TRAIN_SET
+            return _generate(source, held_out=held_out, rng=set_generator(seed, set_name))
+        case ReasoningGymSource():
+            return starmap(_Row, draw_problems(source, set_name=set_name, seed=seed))
+        case _:
+            return _read(source)
 
 
 def _generate(
     source: GeneratedAdditionSource, *, held_out: bool, rng: np.random.Generator
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[_Row]:
     for text in sample_problems(source.num_problems, rng, held_out=held_out, widths=source.widths):
-        yield text, text, addition_answer(text)
+        yield _Row(text, text, addition_answer(text))
 
 
-def _read(source: StoredSource) -> Iterator[tuple[str, str, str]]:
-    """Yield id, problem and answer; an id that comes again gets its count as a suffix."""
+def _read(source: StoredSource) -> Iterator[_Row]:
+    """Yield the rows; an id that comes again gets its count as a suffix."""
     seen: Counter[str] = Counter()
     # Public copies repeat each row up to a hundred times: keep one string for all of them.
     interned: dict[str, str] = {}
@@ -74,4 +95,6 @@ def _read(source: StoredSource) -> Iterator[tuple[str, str, str]]:
         if seen[row_id] > 1:
             row_id = f"{row_id}#{seen[row_id]}"
         problem, answer = raw.problem or "", raw.answer or ""
-        yield row_id, interned.setdefault(problem, problem), interned.setdefault(answer, answer)
+        yield _Row(
+            row_id, interned.setdefault(problem, problem), interned.setdefault(answer, answer)
+        )

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import fields
 from operator import attrgetter
+from typing import Any
 
 import pandas as pd
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET
 from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.problems.metadata import metadata_to_text, text_to_metadata
 from pmd_pipeline.records import Problem
 
 PROBLEM_COLUMNS = tuple(field.name for field in fields(Problem))
@@ -15,16 +17,31 @@ DROPPED_COLUMNS = ("problem_id", "set_name", "reason")
 
 
 def problems_to_table(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Return the problems as a table of text columns, in their order."""
+    """Return the problems as a table of text columns, in their order; metadata is JSON text."""
     # attrgetter, not astuple: public copies have millions of rows, and astuple copies deeply.
     rows = list(map(attrgetter(*PROBLEM_COLUMNS), problems))
-    return pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype=object)
+    table = pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype=object)
+    return table.assign(metadata=table["metadata"].map(metadata_to_text).astype(object))
 
 
 def table_to_problems(table: pd.DataFrame) -> list[Problem]:
     """Return the rows as records; further columns are left out."""
-    rows = table[list(PROBLEM_COLUMNS)].itertuples(index=False, name=None)
-    return [Problem(**dict(zip(PROBLEM_COLUMNS, row, strict=True))) for row in rows]
+    rows = table[list(PROBLEM_COLUMNS)].to_dict(orient="records")
+    return [
+        Problem(
+            **row
+            | {
+                "answer": text_or_none(row["answer"]),
+                "metadata": text_to_metadata(row["metadata"]),
+            }
+        )
+        for row in rows
+    ]
+
+
+def text_or_none(cell: Any) -> str | None:
+    """Return a cell that can be missing: pandas writes None as not-a-number here and there."""
+    return cell if isinstance(cell, str) else None
 
 
 def set_names_of(table: pd.DataFrame) -> pd.Series:

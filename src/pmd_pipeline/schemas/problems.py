@@ -7,23 +7,27 @@ _NOT_BLANK = r"\S"
 
 
 class RawProblemTable(pa.DataFrameModel):
-    """Problems as they came from their sources; a missing text or answer is an empty text."""
+    """Problems as they came from their sources; a missing text is an empty text.
+
+    A missing answer is an empty text or null; ``metadata`` is JSON text.
+    """
 
     problem_id: Series[str] = pa.Field(unique=True, str_contains=_NOT_BLANK)
     problem: Series[str]
-    answer: Series[str]
+    answer: Series[str] = pa.Field(nullable=True)
     source: Series[str] = pa.Field(str_contains=_NOT_BLANK)
     split: Series[str] = pa.Field(isin=["train", "eval"])
+    metadata: Series[str] = pa.Field(str_startswith="{")
 
     class Config:
         strict = True
 
 
 class ProblemTable(RawProblemTable):
-    """Problems that can be used: text and answer are there."""
+    """Problems that can be used: the text is there; an answer, if there is one, is not blank."""
 
     problem: Series[str] = pa.Field(str_contains=_NOT_BLANK)
-    answer: Series[str] = pa.Field(str_contains=_NOT_BLANK)
+    answer: Series[str] = pa.Field(nullable=True, str_contains=_NOT_BLANK)
 
 
 class PromptTable(ProblemTable):

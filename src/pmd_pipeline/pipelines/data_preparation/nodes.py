@@ -17,7 +17,9 @@ def clean_problems(
     raw_problems: pd.DataFrame, config: DataPreparationConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Normalise texts; drop missing values, duplicates and contradictions."""
-    return cleaning.clean_problems(raw_problems, missing_rows=config.missing_rows)
+    return cleaning.clean_problems(
+        raw_problems, missing_rows=config.missing_rows, verbatim_sets=config.verbatim_sets()
+    )
 
 
 def drop_eval_overlaps(

@@ -1,0 +1,29 @@
+"""How responses to the problems of ``kind: reasoning_gym`` are scored."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pmd_pipeline.config.base import VariantModel
+
+GymConvention = Literal["answer_tag", "whole_response", "boxed", "answer_line"]
+
+
+class ReasoningGymRewardConfig(VariantModel):
+    """A response's score is what its problem's own family says of the answer, 0 to 1."""
+
+    kind: Literal["reasoning_gym"]
+    convention: GymConvention = Field(
+        default="answer_tag",
+        description="where a response states its answer: the last complete <answer>...</answer>, "
+        "the whole response, the last \\boxed{}, or the last line 'Answer: ...'",
+    )
+    partial_credit: bool = Field(
+        default=True,
+        description="true: the reward is the family's score; false: 1 for a full score, else 0",
+    )
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether a problem without an answer is of no use: the families have their own data."""
+        return False

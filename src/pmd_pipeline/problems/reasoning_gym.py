@@ -1,0 +1,122 @@
+"""Problems of Reasoning Gym: over a hundred families of puzzles with verifiers of their own.
+
+Each problem's ``metadata`` says all that its family needs to score an answer::
+
+    dataset        the family's name
+    options        the family's settings
+    family         {seed, size, index}: the draw
+    answer         the family's own answer, which can be null
+    entry          the family's data of this problem, as JSON, see gym_families.encode
+
+Source: Reasoning Gym, arXiv:2505.24760.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pmd_pipeline.config.data_preparation import TRAIN_SET, ReasoningGymSource
+from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.problems.gym_families import decode
+from pmd_pipeline.records import Prompt
+from pmd_pipeline.seeds import derive_seed
+
+_WORKER = "pmd_pipeline.problems._reasoning_gym_worker"
+# Some families take seeds below 2**32 alone. Train draws from the lower half of what is left when
+# room for the largest set is kept, evaluation from the upper half: the two never share a seed.
+_HALF = 2**31
+_ROOM = 2**24
+
+
+class GymProblem(NamedTuple):
+    """A drawn problem."""
+
+    row_id: str
+    question: str
+    answer: str | None
+    metadata: dict[str, Any]
+
+
+def draw_problems(source: ReasoningGymSource, *, set_name: str, seed: int) -> Iterator[GymProblem]:
+    """Yield ``num_problems`` problems with distinct questions.
+
+    Raises:
+        ProblemSourceError: If Reasoning Gym is not installed, knows no such family or option, or
+            the family has too few distinct questions.
+    """
+    key = f"data_preparation.{set_name if set_name == TRAIN_SET else f'evals.{set_name}'}"
+    problems = _draw(source, first_seed(seed, set_name), key)
+    if len(problems) < source.num_problems:
+        raise ProblemSourceError(
+            f"{key}: the family {source.dataset!r} with the options {dict(source.options)} gave "
+            f"only {len(problems)} distinct questions for num_problems {source.num_problems}; ask "
+            "for fewer, or choose options with more variety"
+        )
+    for problem in problems:
+        yield GymProblem(
+            row_id=f"{source.dataset}-{problem['number']}",
+            question=problem["question"],
+            answer=None if problem["answer"] is None else str(problem["answer"]),
+            metadata={
+                "dataset": source.dataset,
+                "options": source.options,
+                "family": problem["family"],
+                "answer": problem["answer"],
+                "entry": problem["entry_metadata"],
+            },
+        )
+
+
+def first_seed(seed: int, set_name: str) -> int:
+    """Return the seed of a set's first problem: below 2**31 for train, from there on for others."""
+    drawn = derive_seed(seed, "reasoning_gym", set_name) % (_HALF - _ROOM)
+    return drawn if set_name == TRAIN_SET else _HALF + drawn
+
+
+def is_gym_prompt(metadata: Mapping[str, Any]) -> bool:
+    """Return True if a problem was drawn here."""
+    return {"dataset", "options", "family", "answer", "entry"} <= metadata.keys()
+
+
+def gym_entry(prompt: Prompt) -> dict[str, Any]:
+    """Return the problem as its family made it: question, answer and metadata."""
+    return {
+        "question": prompt.problem,
+        "answer": prompt.metadata["answer"],
+        "metadata": decode(prompt.metadata["entry"]),
+    }
+
+
+def _draw(source: ReasoningGymSource, seed: int, key: str) -> list[dict[str, Any]]:
+    request = {
+        "dataset": source.dataset,
+        "options": source.options,
+        "num_problems": source.num_problems,
+        "seed": seed,
+    }
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        "PYTHONHASHSEED": "0",
+    }
+    finished = subprocess.run(
+        [sys.executable, "-P", "-m", _WORKER],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        env=environment,
+        check=False,
+    )
+    if finished.returncode != 0:
+        errors = finished.stderr.decode(errors="replace").strip()
+        raise ProblemSourceError(
+            f"{key}: the process that draws problems of {source.dataset!r} ended with status "
+            f"{finished.returncode}; it said: {errors[-2000:] or 'nothing'}"
+        )
+    reply = json.loads(finished.stdout)
+    if "error" in reply:
+        raise ProblemSourceError(f"{key}: {reply['error']}")
+    problems: list[dict[str, Any]] = reply["problems"]
+    return problems
