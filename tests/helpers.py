@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters, AnyAlgorithmConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
 from pmd_pipeline.records import Completion, Rollout
@@ -46,7 +46,7 @@ def make_setup(algorithm: AnyAlgorithmConfig, **training: object) -> TrainingSet
         label="a",
         algorithm=algorithm,
         training=TrainingConfig.model_validate(defaults | training),
-        rewards=RewardConfig(convention="boxed", num_workers=1),
+        rewards=MathRewardConfig(convention="boxed", num_workers=1),
         seed=0,
     )
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import CONTEXT_SETTINGS
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 from kedro.io import DatasetError
 
 from pmd_pipeline.cli_preflight import preflight_command
@@ -123,19 +123,12 @@ def export_policy(policy: Path, destination: Path) -> None:
 
 @cli.command()
 @click.argument("completions", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--env", "-e", help="Kedro environment whose section `rewards` scores.")
+@click.option("--params", default="", callback=_split_params, help="Parameters, as for kedro run.")
 @click.option(
     "--convention",
     type=click.Choice(["boxed", "answer_line"]),
-    default="boxed",
-    show_default=True,
-    help="Where a response states its answer.",
-)
-@click.option(
-    "--timeout-seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3.0,
-    show_default=True,
-    help="Longest time of one comparison.",
+    help="Compare answers as mathematics, stated so, whatever the environment's reward.",
 )
 @click.option(
     "--output",
@@ -143,16 +136,27 @@ def export_policy(policy: Path, destination: Path) -> None:
     help="Write the regraded completions here (parquet).",
 )
 def regrade(
-    completions: Path, convention: Convention, timeout_seconds: float, output: Path | None
+    completions: Path,
+    env: str | None,
+    params: dict[str, Any],
+    convention: Convention | None,
+    output: Path | None,
 ) -> None:
-    """Grade saved evaluation COMPLETIONS (parquet) again, without a model.
+    """Score saved evaluation COMPLETIONS (parquet) again, without a model.
 
-    Prints how the metrics change and each completion whose grade does.
+    Prints how the metrics change and each completion whose score does.
     """
+    from pmd_pipeline.config.experiment import parse_parameters
+    from pmd_pipeline.config.rewards import MathRewardConfig
     from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
+    from pmd_pipeline.study_commands.project import config_loader
 
     with spoken_errors():
-        former, regraded = regrade_file(completions, convention, timeout_seconds)
+        experiment = parse_parameters(config_loader(Path.cwd(), env, params)["parameters"])
+        rewards = experiment.rewards
+        if convention is not None:
+            rewards = MathRewardConfig(convention=convention)
+        former, regraded = regrade_file(completions, rewards, experiment.evaluation)
         if output is not None:
             regraded.to_parquet(output)
-        click.echo(format_changes(former, regraded))
+        click.echo(format_changes(former, regraded, has_answers=rewards.gives_answers))

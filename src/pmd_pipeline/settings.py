@@ -1,5 +1,6 @@
 """Project settings; see https://docs.kedro.org/en/stable/kedro_project_setup/settings.html."""
 
+from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.console import ConsoleHook
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
@@ -14,6 +15,7 @@ HOOKS = (_resume, LifecycleHook(), TrackingHook(_resume), ConsoleHook())
 
 CONTEXT_CLASS = ExperimentContext
 
+CONFIG_LOADER_CLASS = VariantConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -7,12 +7,12 @@ from helpers import make_algorithm, make_setup
 
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.policy import WarmStartConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.rollouts.collect import grading_pool_for
+from pmd_pipeline.rewards.choice import reward_for
 from pmd_pipeline.training.round_metrics import round_metrics
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.trainer import LocalTrainer
@@ -43,7 +43,7 @@ def test_a_round_on_the_gpu(tiny_policy: Policy, precision: str, largest_mismatc
             engine,
             prompts,
             setup,
-            grading_pool_for(RewardConfig()),
+            reward_for(MathRewardConfig()),
             first_round=0,
             last_round=2,
         )

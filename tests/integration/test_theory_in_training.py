@@ -11,7 +11,7 @@ import plotly.io
 import pytest
 from helpers import make_algorithm
 
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
 
 PMD = ["pmd_mean", "pmd_part_small"]
@@ -119,7 +119,7 @@ def test_comparing_takes_a_small_part_of_a_round(compared: Any, rounds: pd.DataF
     options = {"pmd_mean": {"kind": "pmd_mean", "tau": 0.5}}
     options["pmd_part_small"] = {"kind": "pmd_part", "tau": 0.05}
     for label in PMD:
-        update = exact_update_of(make_algorithm(**options[label]), RewardConfig())
+        update = exact_update_of(make_algorithm(**options[label]), MathRewardConfig())
         for phase in (1, 2):
             folder = compared.data / "07_model_output" / label / f"phase_{phase}" / "rollouts"
             rollouts = pd.read_parquet(folder / f"round_{phase:05d}.parquet")

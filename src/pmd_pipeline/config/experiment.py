@@ -1,7 +1,7 @@
 """All parameters of an experiment together, and what must hold between its sections."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -17,7 +17,7 @@ from pmd_pipeline.config.data_preparation import (
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import AnyRewardConfig, MathRewardConfig, SumRewardConfig
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.study import StudyConfig, StudyName
 from pmd_pipeline.config.theory import TheoryConfig
@@ -36,7 +36,7 @@ class ExperimentConfig(StrictModel):
     data_preparation: DataPreparationConfig
     policy_initialisation: PolicyInitialisationConfig
     rollout_generation: RolloutGenerationConfig
-    rewards: RewardConfig
+    rewards: AnyRewardConfig = Field(discriminator="kind")
     training: TrainingConfig
     algorithms: AlgorithmsConfig
     evaluation: EvaluationConfig
@@ -81,12 +81,14 @@ class ExperimentConfig(StrictModel):
     @model_validator(mode="after")
     def _grader_reads_what_the_prompt_asks_for(self) -> Self:
         template = self.data_preparation.prompt_template
-        if self.rewards.convention != ANSWER_CONVENTIONS[template]:
-            raise ValueError(
-                f"rewards.convention is {self.rewards.convention!r}, but prompt_template "
-                f"{template!r} asks for answers of the form {ANSWER_CONVENTIONS[template]!r}: "
-                "every response would be graded wrong; make the two agree"
-            )
+        asked_for = ANSWER_CONVENTIONS[template]
+        for section, grader in _graders(self.rewards):
+            if grader.convention != asked_for:
+                raise ValueError(
+                    f"{section}.convention is {grader.convention!r}, but prompt_template "
+                    f"{template!r} asks for answers of the form {asked_for!r}: every response "
+                    "would be graded wrong; make the two agree"
+                )
         return self
 
     @model_validator(mode="after")
@@ -107,6 +109,16 @@ class ExperimentConfig(StrictModel):
                 f"{data.prompt_template!r}"
             )
         return self
+
+
+def _graders(rewards: AnyRewardConfig) -> Iterator[tuple[str, MathRewardConfig]]:
+    """Yield what compares answers, with the section that it stands in."""
+    if isinstance(rewards, MathRewardConfig):
+        yield "rewards", rewards
+    if isinstance(rewards, SumRewardConfig):
+        for name, part in rewards.parts.items():
+            if isinstance(part, MathRewardConfig):
+                yield f"rewards.parts.{name}", part
 
 
 def parse_parameters(parameters: Mapping[str, Any]) -> ExperimentConfig:

@@ -1,12 +1,14 @@
 """What every rollout engine does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion
+
+GroupFinished = Callable[[int, list[Completion]], object]
 
 
 class RolloutEngine(Protocol):
@@ -30,6 +32,7 @@ class RolloutEngine(Protocol):
         sampling: SamplingConfig,
         seeds: Sequence[int],
         progress: Progress | None = None,
+        group_finished: GroupFinished | None = None,
     ) -> list[list[Completion]]:
         """Return ``num_samples`` responses per prompt.
 
@@ -39,6 +42,8 @@ class RolloutEngine(Protocol):
             sampling: Distribution and length limit.
             seeds: One per prompt; the same seed, policy and batch give the same responses.
             progress: Told of each finished response.
+            group_finished: Told of a prompt's position and responses as soon as they are there, in
+                any order, while others are still being sampled; an engine may leave that out.
         """
 
     def close(self) -> None:

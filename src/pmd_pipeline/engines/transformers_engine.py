@@ -13,6 +13,7 @@ from transformers import DynamicCache
 
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines.base import GroupFinished
 from pmd_pipeline.engines.grouped_attention import grouped_attention
 from pmd_pipeline.engines.growing_cache import growing_cache
 from pmd_pipeline.engines.lengths import check_lengths
@@ -48,6 +49,7 @@ class TransformersEngine:
         sampling: SamplingConfig,
         seeds: Sequence[int],
         progress: Progress | None = None,
+        group_finished: GroupFinished | None = None,
     ) -> list[list[Completion]]:
         """Return ``num_samples`` responses per prompt; see :class:`RolloutEngine`.
 
@@ -81,6 +83,8 @@ class TransformersEngine:
                 )
                 for position, i in enumerate(rows):
                     completions[i] = batch[position * num_samples : (position + 1) * num_samples]
+                    if group_finished is not None and start + prompts_per_batch < len(order):
+                        group_finished(i, completions[i])
         return completions
 
     def _require_policy(self) -> Policy:

@@ -72,13 +72,13 @@ class LifecycleHook:
         self._close(pipeline, catalog)
 
     def _close(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        from pmd_pipeline.rollouts.collect import close_grading_pools
+        from pmd_pipeline.rewards.choice import close_rewards
 
         # Kedro releases no dataset that is an input of the whole pipeline.
         for engine in _engines(pipeline, catalog):
             engine.release()
         if not self._keeps_graders:
-            close_grading_pools()
+            close_rewards()
 
 
 def check_writable(data_root: Path) -> None:

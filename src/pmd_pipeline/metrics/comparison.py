@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from pmd_pipeline.metrics.evaluation import METRICS
+
 COMPARISON_COLUMNS = (
     "algorithm",
     "eval_set",
@@ -15,7 +17,6 @@ COMPARISON_COLUMNS = (
     "ci_high",
 )
 METRIC_COLUMNS = ("eval_set", "metric", "k", "value", "ci_low", "ci_high")
-METRICS = ("avg_at_k", "pass_at_k", "maj_at_k", "truncated_fraction", "mean_response_tokens")
 
 # Twelve digits tell any two results apart and hide the order in which floats were added.
 COMPARISON_FLOAT_FORMAT = "%.12g"
@@ -62,6 +63,18 @@ def build_comparison(
             parts.append(ordered.assign(algorithm=algorithm, round=round_index))
     table = pd.concat(parts, ignore_index=True)[list(COMPARISON_COLUMNS)]
     return table.astype({"k": "int64", "round": "int64"})
+
+
+def headline_metric(table: pd.DataFrame) -> str:
+    """Return which metric policies are compared by.
+
+    Args:
+        table: With a column ``metric``.
+
+    Returns:
+        ``"avg_at_k"``; ``"mean_reward"`` where it is not known which responses are right.
+    """
+    return "avg_at_k" if "avg_at_k" in set(table["metric"]) else "mean_reward"
 
 
 def final_rounds(comparison: pd.DataFrame) -> dict[str, int]:

@@ -17,7 +17,15 @@ COMPLETION_COLUMNS = (
     "truncated",
     "num_tokens",
 )
-METRICS = ("avg_at_k", "pass_at_k", "maj_at_k", "truncated_fraction", "mean_response_tokens")
+METRICS = (
+    "avg_at_k",
+    "mean_reward",
+    "pass_at_k",
+    "maj_at_k",
+    "truncated_fraction",
+    "mean_response_tokens",
+)
+_READ_COLUMNS = (*COMPLETION_COLUMNS, "reward")
 EVALUATION_COLUMNS = ("metric", "k", "value", "ci_low", "ci_high")
 
 
@@ -27,6 +35,7 @@ def evaluate_completions(
     seed: int = 0,
     num_resamples: int = 10_000,
     level: float = 0.95,
+    has_answers: bool = True,
 ) -> pd.DataFrame:
     """Return the metrics of an evaluation set with bootstrap intervals over its problems.
 
@@ -36,13 +45,18 @@ def evaluate_completions(
     - ``pass_at_k`` and ``maj_at_k`` for k = 1, 2, 4, ... below n, and n;
     - ``truncated_fraction`` and ``mean_response_tokens``, k = n.
 
+    Where it is not known which responses are right, ``mean_reward``, k = n, takes the place of the
+    first three.
+
     Args:
         completions: One row per sample with the columns ``problem_id``, ``sample_index``,
-            ``answer`` (the vote in maj@k; missing where there is none), ``correct``,
-            ``truncated`` and ``num_tokens``. Other columns and the order of rows do not matter.
+            ``answer`` (the vote in maj@k; missing where there is none), ``correct`` (missing
+            where it is not known; then ``reward`` is needed too), ``truncated`` and
+            ``num_tokens``. Other columns and the order of rows do not matter.
         seed: Of the bootstrap; one seed resamples the same problems for every metric.
         num_resamples: Of the bootstrap.
         level: Of the intervals.
+        has_answers: False where the reward names no answers: maj@k is left out.
 
     Returns:
         A table with the columns ``metric, k, value, ci_low, ci_high``.
@@ -51,7 +65,7 @@ def evaluate_completions(
         ValueError: If a column is missing or holds unusable values, the table is empty, a sample
             stands twice, or problems have different numbers of samples.
     """
-    per_problem = evaluate_problems(completions)
+    per_problem = evaluate_problems(completions, has_answers=has_answers)
     rows = []
     for (metric, k), values in per_problem.groupby(["metric", "k"], sort=False)["value"]:
         interval = bootstrap_interval(values.to_numpy(), seed, num_resamples, level)
@@ -59,7 +73,7 @@ def evaluate_completions(
     return pd.DataFrame(rows, columns=list(EVALUATION_COLUMNS))
 
 
-def evaluate_problems(completions: pd.DataFrame) -> pd.DataFrame:
+def evaluate_problems(completions: pd.DataFrame, *, has_answers: bool = True) -> pd.DataFrame:
     """Return each problem's metrics: a row per metric, k and problem.
 
     The input and the metrics are those of ``evaluate_completions``.
@@ -72,9 +86,10 @@ def evaluate_problems(completions: pd.DataFrame) -> pd.DataFrame:
     """
     table = _checked_completions(completions)
     ks = _powers_of_two(_num_samples(table))
+    judged = is_judged(table)
     rows: list[tuple[str, int, object, float]] = []
     for problem_id, samples in table.groupby("problem_id", sort=True):
-        for metric, k, value in _problem_metrics(samples, ks):
+        for metric, k, value in _problem_metrics(samples, ks, judged, has_answers):
             rows.append((metric, k, problem_id, value))
     found = pd.DataFrame(rows, columns=["metric", "k", "problem_id", "value"])
     order = {metric: i for i, metric in enumerate(METRICS)}
@@ -85,7 +100,26 @@ def evaluate_problems(completions: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _problem_metrics(samples: pd.DataFrame, ks: Sequence[int]) -> Iterator[tuple[str, int, float]]:
+def is_judged(completions: pd.DataFrame) -> bool:
+    """Return whether it is known of every completion that it is right or wrong."""
+    return bool(completions["correct"].notna().all())
+
+
+def _problem_metrics(
+    samples: pd.DataFrame, ks: Sequence[int], judged: bool, has_answers: bool
+) -> Iterator[tuple[str, int, float]]:
+    n = len(samples)
+    if judged:
+        yield from _correctness(samples, ks, has_answers)
+    else:
+        yield "mean_reward", n, float(samples["reward"].mean())
+    yield "truncated_fraction", n, float(samples["truncated"].mean())
+    yield "mean_response_tokens", n, float(samples["num_tokens"].mean())
+
+
+def _correctness(
+    samples: pd.DataFrame, ks: Sequence[int], has_answers: bool
+) -> Iterator[tuple[str, int, float]]:
     n = len(samples)
     correct: list[bool] = samples["correct"].tolist()
     num_correct = sum(correct)
@@ -93,9 +127,8 @@ def _problem_metrics(samples: pd.DataFrame, ks: Sequence[int]) -> Iterator[tuple
     yield "avg_at_k", n, average_at_k(n, num_correct, n)
     for k in ks:
         yield "pass_at_k", k, pass_at_k(n, num_correct, k)
-        yield "maj_at_k", k, majority_at_k(answers, correct, k)
-    yield "truncated_fraction", n, float(samples["truncated"].mean())
-    yield "mean_response_tokens", n, float(samples["num_tokens"].mean())
+        if has_answers:
+            yield "maj_at_k", k, majority_at_k(answers, correct, k)
 
 
 def _powers_of_two(num_samples: int) -> Sequence[int]:
@@ -112,18 +145,28 @@ def _checked_completions(completions: pd.DataFrame) -> pd.DataFrame:
         )
     if completions.empty:
         raise ValueError("the table of completions is empty: there is nothing to evaluate")
-    table = completions.loc[:, list(COMPLETION_COLUMNS)].copy()
-    for column in ("problem_id", "sample_index", "correct", "truncated", "num_tokens"):
+    table = completions.loc[:, [c for c in completions.columns if c in _READ_COLUMNS]].copy()
+    complete = ["problem_id", "sample_index", "truncated", "num_tokens"]
+    if not is_judged(table):
+        if "reward" not in table.columns:
+            raise ValueError(
+                "which responses are right is not known for all completions, and there is no "
+                "column 'reward' to measure instead"
+            )
+        complete.append("reward")
+    for column in complete:
         if table[column].isna().any():
             raise ValueError(
                 f"column {column!r} has {int(table[column].isna().sum())} missing values; only "
-                "`answer` may be missing"
+                "`answer` and `correct` may be missing"
             )
     for column in ("correct", "truncated"):
-        if not table[column].isin([0, 1]).all():
-            wrong = table.loc[~table[column].isin([0, 1]), column].iloc[0]
+        known = table[column].dropna()
+        if not known.isin([0, 1]).all():
+            wrong = known[~known.isin([0, 1])].iloc[0]
             raise ValueError(f"column {column!r} must hold True and False, found {wrong}")
-        table[column] = table[column].astype(bool)
+        if len(known) == len(table):
+            table[column] = table[column].astype(bool)
     tokens = pd.to_numeric(table["num_tokens"], errors="coerce").to_numpy(dtype=np.float64)
     if not (np.isfinite(tokens) & (tokens >= 0)).all():
         raise ValueError("column 'num_tokens' must hold counts of tokens, 0 or more")

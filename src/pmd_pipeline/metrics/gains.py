@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from pmd_pipeline.metrics import paired_difference_interval
+from pmd_pipeline.metrics.evaluation import is_judged
+from pmd_pipeline.metrics.intervals import paired_difference_interval
 
 # A space keeps it apart from every algorithm's label.
 INITIAL_POLICY = "initial policy"
@@ -25,12 +26,15 @@ def paired_gains(
 ) -> pd.DataFrame:
     """Return each algorithm's avg@k minus the initial policy's and minus the reference's.
 
+    Where it is not known which responses are right, the mean reward takes its place.
+
     The differences are taken problem by problem, and their intervals are bootstrapped over
     problems.
 
     Args:
         initial_completions: Of the initial policy: columns ``eval_set, problem_id, correct``, k
-            rows per problem.
+            rows per problem; and ``reward``, which is compared where it is not known which
+            responses are right.
         final_completions: The same of each algorithm's final policy, by label.
         reference: The algorithm that the others are compared with; None, or a label that is not
             among them, for no such comparison.
@@ -40,13 +44,15 @@ def paired_gains(
 
     Returns:
         A table of ``GAIN_COLUMNS``: gains over the initial policy first, algorithms in their
-        order; ``gain`` is a difference of 0-1 quantities.
+        order; ``gain`` is a difference of 0-1 quantities, or of mean rewards.
 
     Raises:
         ValueError: If two policies answered different problems or different numbers of samples.
     """
-    scores = {name: _problem_scores(table) for name, table in final_completions.items()}
-    scores_of_initial = _problem_scores(initial_completions)
+    tables = [initial_completions, *final_completions.values()]
+    score = "correct" if all(map(is_judged, tables)) else "reward"
+    scores = {name: _problem_scores(table, score) for name, table in final_completions.items()}
+    scores_of_initial = _problem_scores(initial_completions, score)
     pairs = [(name, INITIAL_POLICY, scores[name], scores_of_initial) for name in scores]
     if reference is not None and reference in scores:
         pairs += [
@@ -75,9 +81,9 @@ def paired_gains(
     return pd.DataFrame(rows, columns=list(GAIN_COLUMNS))
 
 
-def _problem_scores(completions: pd.DataFrame) -> pd.DataFrame:
-    correct = completions.assign(correct=completions["correct"].astype(float))
-    return correct.groupby(_PROBLEM, sort=False)["correct"].agg(["mean", "count"])
+def _problem_scores(completions: pd.DataFrame, score: str) -> pd.DataFrame:
+    scored = completions.assign(score=completions[score].astype(float))
+    return scored.groupby(_PROBLEM, sort=False)["score"].agg(["mean", "count"])
 
 
 def _refuse_other_problems(

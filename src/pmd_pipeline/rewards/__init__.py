@@ -1,9 +1,10 @@
-"""From a response to a reward: answer extraction, equivalence, and shaping."""
+"""From a response to a reward: reward functions, answer extraction, equivalence."""
 
+from pmd_pipeline.records import Score
 from pmd_pipeline.rewards.equivalence import vote_label
 from pmd_pipeline.rewards.extraction import extract_answer
 from pmd_pipeline.rewards.grading import Grade, GradeReason, GradingPool, grade
-from pmd_pipeline.rewards.shaping import shape_rewards
+from pmd_pipeline.rewards.reward_function import RewardFunction
 from pmd_pipeline.rewards.workers import GradingWorkerError
 
 __all__ = [
@@ -11,8 +12,9 @@ __all__ = [
     "GradeReason",
     "GradingPool",
     "GradingWorkerError",
+    "RewardFunction",
+    "Score",
     "extract_answer",
     "grade",
-    "shape_rewards",
     "vote_label",
 ]

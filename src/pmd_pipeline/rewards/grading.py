@@ -11,12 +11,12 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
-from pmd_pipeline.config.rewards import Convention, RewardConfig
+from pmd_pipeline.config.rewards import Convention, MathRewardConfig
 from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Comparison, Verdict, compare
 from pmd_pipeline.rewards.extraction import extract_answer
 from pmd_pipeline.rewards.workers import AlgebraWorker
 
-DEFAULT_TIMEOUT_SECONDS: Final = RewardConfig().timeout_seconds
+DEFAULT_TIMEOUT_SECONDS: Final = MathRewardConfig().timeout_seconds
 
 
 class GradeReason(StrEnum):

@@ -7,28 +7,32 @@ from pmd_pipeline.records import Prompt, Score
 
 
 class RewardFunction(Protocol):
-    """Score sampled responses; chosen by ``rewards.kind``.
+    """Scores sampled responses; chosen by ``rewards.kind``.
 
-    Example::
+    What a user's own module makes (``rewards.kind: import``) needs no more than the call::
 
-        class Brevity:
-            two_values = None
+        def make_reward(target: int):
+            def reward(prompts, responses):
+                return [Score(reward=-abs(len(text) - target) / target) for text in responses]
 
-            def __call__(self, prompts, responses):
-                return [Score(reward=-len(response) / 1000) for response in responses]
+            return reward
 
     Attributes:
         two_values: The reward of a wrong and of a right response where there are no others, which
             is what the theory in the loop needs; None where there are.
     """
 
-    two_values: tuple[float, float] | None
+    @property
+    def two_values(self) -> tuple[float, float] | None: ...
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> Sequence[Score]:
         """Return one score per response.
 
         Args:
-            prompts: One per response; those of one group are equal and follow one another. A call
-                holds whole groups, but how many is not fixed: no score may depend on it.
+            prompts: One per response; those of one problem are equal and follow one another. A
+                call holds whole groups, but how many is not fixed: no score may depend on it.
             responses: Texts, special tokens left out.
         """
+
+    def close(self) -> None:
+        """End what it has started; it cannot be used afterwards."""

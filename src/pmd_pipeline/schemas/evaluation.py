@@ -1,21 +1,28 @@
 """Schemas of evaluation tables."""
 
+import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
 
 class CompletionTable(pa.DataFrameModel):
-    """Every completion of an evaluation: enough to regrade it without a model."""
+    """Every completion of an evaluation: enough to regrade it without a model.
+
+    ``correct`` is missing where the reward does not tell right from wrong, ``gold`` where the data
+    has no reference answer; ``metadata`` is a JSON object.
+    """
 
     eval_set: Series[str]
     problem_id: Series[str]
     sample_index: Series[int] = pa.Field(ge=0)
     problem: Series[str]
-    gold: Series[str]
+    gold: Series[str] = pa.Field(nullable=True)
+    metadata: Series[str]
     response: Series[str]
     answer: Series[str] = pa.Field(nullable=True)
-    correct: Series[bool]
+    correct: Series[pd.BooleanDtype] = pa.Field(nullable=True)
     grade_reason: Series[str]
+    reward: Series[float]
     truncated: Series[bool]
     num_tokens: Series[int] = pa.Field(ge=0)
 

@@ -9,15 +9,20 @@ from pandera.typing.pandas import Series
 
 
 class RolloutTable(pa.DataFrameModel):
-    """One row per rollout."""
+    """One row per rollout.
+
+    ``correct`` is missing where the reward does not tell right from wrong; a reward made of
+    several adds a column ``reward_<name>`` for each.
+    """
 
     problem_id: Series[str]
     sample_index: Series[int] = pa.Field(ge=0)
     response: Series[str]
     answer: Series[str] = pa.Field(nullable=True)
-    correct: Series[bool]
+    correct: Series[pd.BooleanDtype] = pa.Field(nullable=True)
     grade_reason: Series[str]
     reward: Series[float]
+    reward_parts: Optional[Series[float]] = pa.Field(alias="^reward_", regex=True)  # noqa: UP045
     truncated: Series[bool]
     num_tokens: Series[int] = pa.Field(ge=0)
     sampler_log_prob: Series[float] = pa.Field(le=1e-3)
@@ -42,7 +47,7 @@ class PromptStatisticsTable(pa.DataFrameModel):
 
     problem_id: Series[str] = pa.Field(unique=True)
     num_samples: Series[int] = pa.Field(ge=1)
-    pass_rate: Series[float] = pa.Field(ge=0, le=1)
+    pass_rate: Series[float] = pa.Field(ge=0, le=1, nullable=True)
     mean_reward: Series[float]
     mean_response_tokens: Series[float] = pa.Field(ge=0)
     truncated_fraction: Series[float] = pa.Field(ge=0, le=1)
@@ -52,9 +57,10 @@ class PromptStatisticsTable(pa.DataFrameModel):
 
 
 class RoundMetricsTable(pa.DataFrameModel):
-    """One row per algorithm and round; see ``training.metrics.RoundMetrics``.
+    """One row per algorithm and round; see ``training.round_metrics.RoundMetrics``.
 
-    The columns ``theory_...`` are those of ``theory.RoundComparison``; NaN for algorithms and
+    The columns ``reward_...`` are means of the parts of a reward that is made of several, and
+    ``theory_...`` those of ``theory.RoundComparison``; NaN for algorithms and
     rewards without a known exact update.
     """
 
@@ -64,13 +70,14 @@ class RoundMetricsTable(pa.DataFrameModel):
     num_rollouts: Series[int] = pa.Field(ge=1)
     learning_rate: Series[float] = pa.Field(ge=0)
     mean_reward: Series[float]
-    group_pass_rate: Series[float] = pa.Field(ge=0, le=1)
+    group_pass_rate: Series[float] = pa.Field(ge=0, le=1, nullable=True)
     no_signal_fraction: Series[float] = pa.Field(ge=0, le=1)
     gradient_norm: Series[float] = pa.Field(ge=0, nullable=True)
     loss: Series[float] = pa.Field(nullable=True)
     clip_fraction: Series[float] = pa.Field(ge=0, le=1, nullable=True)
     truncated_fraction: Series[float] = pa.Field(ge=0, le=1)
     log_ratio_min: Optional[Series[float]] = pa.Field(nullable=True)  # noqa: UP045
+    reward_parts: Optional[Series[float]] = pa.Field(alias="^reward_", regex=True)  # noqa: UP045
     theory: Optional[Series[float]] = pa.Field(  # noqa: UP045
         alias="^theory_", regex=True, nullable=True
     )

@@ -10,7 +10,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from pmd_pipeline.progress import hidden_bars
-from pmd_pipeline.rollouts.collect import close_grading_pools
+from pmd_pipeline.rewards.choice import close_rewards
 from pmd_pipeline.studies.definition import create_or_load, load
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import best_trial, pareto_trials
@@ -78,7 +78,7 @@ def run_study(
         runs.end("FAILED")
         raise
     finally:
-        close_grading_pools()
+        close_rewards()
     return study
 
 

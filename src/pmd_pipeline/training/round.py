@@ -17,7 +17,8 @@ from pmd_pipeline.algorithms import (
 )
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.records import Prompt, Rollout, RolloutBatch
-from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.rewards import RewardFunction
+from pmd_pipeline.rewards.length_penalty import length_penalty_of
 from pmd_pipeline.rollouts.batch import mini_batch_rows, select_rows, to_batch
 from pmd_pipeline.rollouts.collect import Collected, collect_rollouts
 from pmd_pipeline.seeds import derive_seed
@@ -76,7 +77,7 @@ def run_round(
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     setup: TrainingSetup,
-    grading_pool: GradingPool,
+    reward: RewardFunction,
     *,
     round_index: int,
 ) -> RoundResult:
@@ -92,7 +93,7 @@ def run_round(
             engine,
             prompts[cycle * size : (cycle + 1) * size],
             setup,
-            grading_pool,
+            reward,
             round_index,
         )
         started = time.perf_counter()
@@ -145,7 +146,7 @@ def _collect(
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     setup: TrainingSetup,
-    grading_pool: GradingPool,
+    reward: RewardFunction,
     round_index: int,
 ) -> Collected:
     return collect_rollouts(
@@ -157,8 +158,8 @@ def _collect(
         seeds=[
             derive_seed(setup.seed, "rollout", round_index, prompt.problem_id) for prompt in prompts
         ],
-        grading_pool=grading_pool,
-        rewards=setup.rewards,
+        reward=reward,
+        length_penalty=length_penalty_of(setup.rewards),
     )
 
 

@@ -1,11 +1,14 @@
 """What is recorded of a round: one row of numbers, and one row per rollout."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pmd_pipeline.metrics import diagnostics
+from pmd_pipeline.records import Rollout
+from pmd_pipeline.rollouts.tables import part_columns
 from pmd_pipeline.training.round import RoundResult
 
 _logger = logging.getLogger(__name__)
@@ -24,7 +27,8 @@ class RoundMetrics:
         num_rollouts: Of this round.
         learning_rate: Of the last update.
         mean_reward: Reward units.
-        group_pass_rate: Mean over groups of the share of right rollouts.
+        group_pass_rate: Mean over groups of the share of right rollouts; NaN where the reward does
+            not tell right from wrong.
         no_signal_fraction: Groups whose rewards are all equal.
         entropy: Of the behaviour policy, mean over response tokens, nats.
         mean_response_tokens: Length.
@@ -90,9 +94,7 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         num_rollouts=len(rollouts),
         learning_rate=result.learning_rate,
         mean_reward=float(np.mean(rewards)),
-        group_pass_rate=diagnostics.group_pass_rate(
-            [bool(rollout.correct) for rollout in rollouts], group_ids
-        ),
+        group_pass_rate=_group_pass_rate(rollouts, group_ids),
         no_signal_fraction=diagnostics.no_signal_fraction(rewards, group_ids),
         entropy=float(np.average(entropies, weights=lengths)) if num_tokens else np.nan,
         mean_response_tokens=float(lengths.mean()),
@@ -121,6 +123,13 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
     )
 
 
+def mean_parts(result: RoundResult) -> dict[str, float]:
+    """Return the mean of each part of the reward, by column name; empty where it has no parts."""
+    rollouts = [rollout for cycle in result.cycles for rollout in cycle.rollouts]
+    names = rollouts[0].parts
+    return part_columns({name: float(np.mean([r.parts[name] for r in rollouts])) for name in names})
+
+
 def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
     """Warn where every group's rewards are all equal.
 
@@ -144,6 +153,13 @@ def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
         metrics.round,
         100 * metrics.truncated_fraction,
     )
+
+
+def _group_pass_rate(rollouts: Sequence[Rollout], group_ids: Sequence[str]) -> float:
+    correct = [rollout.correct for rollout in rollouts]
+    if None in correct:
+        return float("nan")
+    return diagnostics.group_pass_rate(np.array(correct, dtype=bool), group_ids)
 
 
 def _all(result: RoundResult, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.rewards import RewardFunction
 from pmd_pipeline.training.prompt_order import prompts_of_round
 from pmd_pipeline.training.round import RoundResult, run_round
 from pmd_pipeline.training.setup import TrainingSetup
@@ -17,7 +17,7 @@ def run_rounds(
     engine: RolloutEngine,
     prompts: Sequence[Prompt],
     setup: TrainingSetup,
-    grading_pool: GradingPool,
+    reward: RewardFunction,
     *,
     first_round: int,
     last_round: int,
@@ -46,7 +46,7 @@ def run_rounds(
                     seed=setup.seed,
                 ),
                 setup,
-                grading_pool,
+                reward,
                 round_index=round_index,
             )
             bar.update()

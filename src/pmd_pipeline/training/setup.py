@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import AnyRewardConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
 
 
@@ -15,7 +15,7 @@ class TrainingSetup:
         label: The algorithm's name in this experiment.
         algorithm: Its configuration; its own settings win over ``training``'s.
         training: What all algorithms share.
-        rewards: Reward values and grading.
+        rewards: Which reward, and the length penalty.
         seed: The experiment's seed; the label plays no part, so that all algorithms meet the
             same prompts in the same order.
     """
@@ -23,7 +23,7 @@ class TrainingSetup:
     label: str
     algorithm: AnyAlgorithmConfig
     training: TrainingConfig
-    rewards: RewardConfig
+    rewards: AnyRewardConfig
     seed: int
 
     @property

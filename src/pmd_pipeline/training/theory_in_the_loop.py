@@ -15,7 +15,6 @@ from pmd_pipeline.config.algorithms import (
     PmdPartConfig,
     PromptFilterConfig,
 )
-from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.config.theory import PmdMethod
 from pmd_pipeline.theory import (
     ComparedRound,
@@ -50,22 +49,29 @@ class ExactUpdate:
     prompt_filter: PromptFilterConfig | None = None
 
 
-def exact_update_of(algorithm: AnyAlgorithmConfig, rewards: RewardConfig) -> ExactUpdate | None:
+def exact_update_of(
+    algorithm: AnyAlgorithmConfig, two_values: tuple[float, float] | None
+) -> ExactUpdate | None:
     """Return what an algorithm's rounds aim at, None where that is not known.
 
-    It is known for PMD alone; not for rewards of more than two values (a length penalty), and not
-    for rollouts weighted by the ideal step, which moves the fixed point.
+    It is known for PMD alone; not for rewards of more than two values, and not for rollouts
+    weighted by the ideal step, which moves the fixed point.
+
+    Args:
+        algorithm: Of the rounds.
+        two_values: The rewards of a wrong and of a right response; None where there are others.
     """
     if not isinstance(algorithm, PmdMeanConfig | PmdPartConfig) or algorithm.partition_weights:
         return None
-    if rewards.overlong_buffer_tokens is not None:
+    if two_values is None:
         return None
+    reward_low, reward_high = two_values
     return ExactUpdate(
         method=algorithm.kind,
         tau=algorithm.tau,
         leave_one_out=algorithm.baseline.startswith("leave_one_out"),
-        reward_low=rewards.incorrect_reward,
-        reward_high=rewards.correct_reward,
+        reward_low=reward_low,
+        reward_high=reward_high,
         prompt_filter=algorithm.prompt_filter,
     )
 
@@ -124,7 +130,7 @@ def _compare(rollouts: pd.DataFrame, update: ExactUpdate) -> tuple[RoundComparis
     log_ratios = rollouts["sequence_log_ratio"].to_numpy(dtype=np.float64)
     groups = summarise_groups(
         group_ids,
-        rollouts["correct"],
+        rollouts["correct"].to_numpy(dtype=bool),
         np.where(_was_trained_on(rollouts, group_ids, update), log_ratios, np.nan),
     )
     group_size = int(groups.group_size.max())

@@ -18,7 +18,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.config.training import OptimizerConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.launch import take_launch
@@ -26,8 +26,8 @@ from pmd_pipeline.policies.embedded import build_policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.policies.storage import save_policy
 from pmd_pipeline.records import Prompt
+from pmd_pipeline.rewards.choice import close_rewards, reward_for
 from pmd_pipeline.rollouts.batch import to_batch
-from pmd_pipeline.rollouts.collect import close_grading_pools, grading_pool_for
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.driver import TrainingProcessError, TrainingProcesses
@@ -39,7 +39,7 @@ from pmd_pipeline.training.update import NonFiniteUpdateError, TrainingBatch
 
 TEXTS = ["1+2", "12+30", "274+089", "3+4", "5+5", "10+20"]
 # The tiny policy is always wrong: what tells its responses apart is their length.
-REWARDS = RewardConfig(convention="boxed", num_workers=1, overlong_buffer_tokens=10)
+REWARDS = MathRewardConfig(convention="boxed", num_workers=1, overlong_buffer_tokens=10)
 SETUPS = {
     "pmd_mean": make_setup(make_algorithm()),
     # Parts of few tokens: the processes have different numbers of them.
@@ -98,7 +98,7 @@ def rounds_of(trainer: Trainer, setup: TrainingSetup, first: int, last: int) -> 
         TransformersEngine(TransformersEngineConfig()),
         prompts,
         replace(setup, rewards=REWARDS),
-        grading_pool_for(REWARDS),
+        reward_for(REWARDS),
         first_round=first,
         last_round=last,
     )
@@ -241,7 +241,7 @@ def drive(folder: Path) -> None:
         "bfloat16": bfloat16_round(together),
         "worker error": worker_error(processes),
     }
-    close_grading_pools()
+    close_rewards()
     (folder / "found.pickle").write_bytes(pickle.dumps(found))
 
 

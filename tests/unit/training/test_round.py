@@ -10,11 +10,11 @@ from helpers import make_algorithm, make_setup
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.rollouts.collect import grading_pool_for
+from pmd_pipeline.rewards.choice import reward_for
 from pmd_pipeline.training.round import RoundResult
 from pmd_pipeline.training.round_metrics import round_metrics
 from pmd_pipeline.training.round_table import round_to_table
@@ -41,7 +41,7 @@ def run(policy: Policy, algorithm: AnyAlgorithmConfig, **training: object) -> li
             TransformersEngine(TransformersEngineConfig()),
             prompts,
             setup,
-            grading_pool_for(RewardConfig()),
+            reward_for(MathRewardConfig()),
             first_round=0,
             last_round=2,
         )

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from helpers import make_algorithm
 
-from pmd_pipeline.config.rewards import RewardConfig
 from pmd_pipeline.schemas.theory import ComparedGroupTable
 from pmd_pipeline.theory import compare_round, predict_update, solve_binary
 from pmd_pipeline.training.theory_in_the_loop import (
@@ -17,7 +16,7 @@ from pmd_pipeline.training.theory_in_the_loop import (
     theory_metrics,
 )
 
-REWARDS = RewardConfig(correct_reward=1.0, incorrect_reward=-1.0)
+REWARDS = (-1.0, 1.0)
 N = 8
 
 
@@ -49,10 +48,9 @@ def make_round(
 
 def test_only_pmd_with_two_rewards_and_equal_weights_has_a_known_update() -> None:
     """The other algorithms, a length penalty and weighted rollouts have none."""
-    shaped = RewardConfig(overlong_buffer_tokens=4)
     assert exact_update_of(make_algorithm(kind="grpo"), REWARDS) is None
     assert exact_update_of(make_algorithm(kind="on_policy_gradient"), REWARDS) is None
-    assert exact_update_of(make_algorithm(kind="pmd_mean"), shaped) is None
+    assert exact_update_of(make_algorithm(kind="pmd_mean"), None) is None
     assert exact_update_of(make_algorithm(kind="pmd_part", partition_weights=True), REWARDS) is None
 
 
@@ -68,8 +66,7 @@ def test_only_pmd_with_two_rewards_and_equal_weights_has_a_known_update() -> Non
 def test_the_update_has_the_algorithms_tau_baseline_and_rewards(
     kind: str, baseline: str, leave_one_out: bool
 ) -> None:
-    rewards = RewardConfig(correct_reward=2.0, incorrect_reward=0.5)
-    update = exact_update_of(make_algorithm(kind=kind, tau=0.3, baseline=baseline), rewards)
+    update = exact_update_of(make_algorithm(kind=kind, tau=0.3, baseline=baseline), (0.5, 2.0))
     assert update is not None
     assert (update.method, update.tau, update.leave_one_out) == (kind, 0.3, leave_one_out)
     assert (update.reward_low, update.reward_high) == (0.5, 2.0)

@@ -7,7 +7,7 @@ import pandas as pd
 from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.metrics import evaluate_completions
 from pmd_pipeline.metrics.comparison import build_comparison
@@ -15,7 +15,9 @@ from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.rewards import vote_label
-from pmd_pipeline.rollouts.collect import collect_rollouts, grading_pool_for
+from pmd_pipeline.rewards.choice import reward_for, two_values_of
+from pmd_pipeline.rewards.length_penalty import length_penalty_of
+from pmd_pipeline.rollouts.collect import collect_rollouts
 from pmd_pipeline.rollouts.tables import rollouts_to_table
 from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
@@ -26,10 +28,12 @@ _COMPLETION_COLUMNS = [
     "sample_index",
     "problem",
     "gold",
+    "metadata",
     "response",
     "answer",
     "correct",
     "grade_reason",
+    "reward",
     "truncated",
     "num_tokens",
 ]
@@ -40,7 +44,7 @@ def evaluate_policy(
     eval_problems: pd.DataFrame,
     engine: RolloutEngine,
     config: EvaluationConfig,
-    rewards: RewardConfig,
+    rewards: RewardParameters,
     compute: ComputeConfig,
     seed: int,
 ) -> pd.DataFrame:
@@ -58,12 +62,12 @@ def evaluate_policy(
             num_samples=config.num_samples,
             sampling=config.sampling,
             seeds=[derive_seed(seed, "evaluation", p.problem_id) for p in prompts],
-            grading_pool=grading_pool_for(rewards),
-            rewards=rewards,
+            reward=reward_for(rewards.root),
+            length_penalty=length_penalty_of(rewards.root),
             progress=bar,
         )
     completions = rollouts_to_table(collected.rollouts)
-    problems = eval_problems[["problem_id", "problem", "answer", "source"]].rename(
+    problems = eval_problems[["problem_id", "problem", "answer", "metadata", "source"]].rename(
         columns={"answer": "gold", "source": "eval_set"}
     )
     return completions.merge(problems, on="problem_id", how="left", validate="many_to_one")[
@@ -72,19 +76,20 @@ def evaluate_policy(
 
 
 def compute_eval_metrics(
-    completions: pd.DataFrame, config: EvaluationConfig, seed: int
+    completions: pd.DataFrame, config: EvaluationConfig, rewards: RewardParameters, seed: int
 ) -> pd.DataFrame:
-    """Return avg@k, pass@k, maj@k, truncated share and length per evaluation set."""
+    """Return avg@k, pass@k, maj@k (or the mean reward), truncated share and length per set."""
     return measure_completions(
         completions,
         seed=seed,
         num_resamples=config.num_bootstrap_resamples,
         level=config.interval_level,
+        has_answers=rewards.root.gives_answers,
     )
 
 
 def measure_completions(
-    completions: pd.DataFrame, *, seed: int, num_resamples: int, level: float
+    completions: pd.DataFrame, *, seed: int, num_resamples: int, level: float, has_answers: bool
 ) -> pd.DataFrame:
     """Return the metrics of each evaluation set, one after the other."""
     tables = []
@@ -95,6 +100,7 @@ def measure_completions(
             seed=derive_seed(seed, "bootstrap", str(eval_set)),
             num_resamples=num_resamples,
             level=level,
+            has_answers=has_answers,
         )
         table.insert(0, "eval_set", eval_set)
         tables.append(table)
@@ -130,11 +136,13 @@ def make_compare_with_theory(label: str) -> Callable[..., pd.DataFrame]:
 
     def compare_with_theory(
         algorithm: AlgorithmParameters,
-        rewards: RewardConfig,
+        rewards: RewardParameters,
         **rollouts: Mapping[str, Callable[[], pd.DataFrame]],
     ) -> pd.DataFrame:
         """Return predicted and measured log-ratios of each round's prompt groups."""
         rounds = (load() for phase in rollouts.values() for load in phase.values())
-        return compared_groups(label, rounds, exact_update_of(algorithm.root, rewards))
+        return compared_groups(
+            label, rounds, exact_update_of(algorithm.root, two_values_of(rewards.root))
+        )
 
     return compare_with_theory

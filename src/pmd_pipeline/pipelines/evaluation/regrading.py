@@ -1,22 +1,31 @@
-"""Grading saved completions again, without a model."""
+"""Scoring saved completions again, without a model."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.config.evaluation import EvaluationConfig
+from pmd_pipeline.config.rewards import AnyRewardConfig
 from pmd_pipeline.pipelines.evaluation.nodes import measure_completions
-from pmd_pipeline.rewards import GradingPool
+from pmd_pipeline.records import Prompt
+from pmd_pipeline.rewards.choice import make_reward
+from pmd_pipeline.rewards.length_penalty import length_penalty_of
 from pmd_pipeline.schemas.evaluation import CompletionTable
 
 _MAX_LISTED = 20
 
 
 def regrade_file(
-    path: Path, convention: Convention, timeout_seconds: float
+    path: Path, rewards: AnyRewardConfig, evaluation: EvaluationConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a file's completions with their saved grades, and with new ones.
+    """Return a file's completions with their saved scores, and with new ones.
+
+    Args:
+        path: A parquet file of evaluation completions.
+        rewards: Which reward scores them.
+        evaluation: Its length limit is the length penalty's.
 
     Raises:
         ValueError: If the file is missing, damaged, or no table of completions.
@@ -34,37 +43,84 @@ def regrade_file(
     if missing:
         raise ValueError(
             f"{path} is no table of evaluation completions: it lacks the columns "
-            f"{sorted(missing)}; give an eval_completions.parquet"
+            f"{sorted(missing)}; give an eval_completions.parquet of this version"
         )
-    with GradingPool(timeout_seconds=timeout_seconds) as pool:
-        grades = pool.grade_many(former["response"].tolist(), former["gold"].tolist(), convention)
+    reward = make_reward(rewards)
+    try:
+        scores = reward(_prompts(former), former["response"].tolist())
+    finally:
+        reward.close()
     regraded = former.assign(
-        answer=pd.Series([grade.answer for grade in grades], index=former.index, dtype=object),
-        correct=[grade.correct for grade in grades],
-        grade_reason=[str(grade.reason) for grade in grades],
+        answer=pd.Series([score.answer for score in scores], index=former.index, dtype=object),
+        correct=pd.array([score.correct for score in scores], dtype="boolean"),
+        grade_reason=[score.reason for score in scores],
+        reward=[score.reward for score in scores],
     )
+    penalty = length_penalty_of(rewards)
+    if penalty is not None:
+        regraded["reward"] -= penalty.of(former["num_tokens"], evaluation.sampling.max_new_tokens)
     return former, regraded
 
 
-def format_changes(former: pd.DataFrame, regraded: pd.DataFrame) -> str:
-    """Return what regrading changed, as text."""
-    changed = former["correct"] != regraded["correct"]
-    lines = [f"{len(former)} completions, {int(changed.sum())} grades changed", ""]
-    before, after = (_metrics(table) for table in (former, regraded))
+def format_changes(former: pd.DataFrame, regraded: pd.DataFrame, *, has_answers: bool) -> str:
+    """Return what scoring again changed, as text.
+
+    Args:
+        former: With the saved scores.
+        regraded: With the new ones.
+        has_answers: Whether maj@k is among the metrics.
+    """
+    changed = _differs(former["correct"], regraded["correct"]) | _differs(
+        former["reward"], regraded["reward"]
+    )
+    lines = [f"{len(former)} completions, {int(changed.sum())} scores changed", ""]
+    before, after = (_metrics(table, has_answers) for table in (former, regraded))
     lines.append(f"{'evaluation set':<24} {'metric':<22} {'k':>4} {'before':>9} {'after':>9}")
-    for old, new in zip(before.itertuples(), after.itertuples(), strict=True):
+    both = before.merge(after, on=["eval_set", "metric", "k"], how="outer", sort=False)
+    for row in both.itertuples():
         lines.append(
-            f"{old.eval_set:<24} {old.metric:<22} {old.k:>4} {old.value:>9.4f} {new.value:>9.4f}"
+            f"{row.eval_set:<24} {row.metric:<22} {row.k:>4} {row.value_x:>9.4f} "
+            f"{row.value_y:>9.4f}"
         )
-    for row in regraded[changed].head(_MAX_LISTED).itertuples():
-        verdict = "now right" if row.correct else f"now wrong ({row.grade_reason})"
-        lines.append(
-            f"{row.problem_id}#{row.sample_index}: answer {row.answer!r}, reference "
-            f"{row.gold!r}: {verdict}"
-        )
+    shown = pd.DataFrame({"new": range(len(regraded))}, index=regraded.index)[changed]
+    for position in shown["new"].head(_MAX_LISTED):
+        lines.append(_change(former.iloc[position], regraded.iloc[position]))
     return "\n".join(lines)
 
 
-def _metrics(completions: pd.DataFrame) -> pd.DataFrame:
+def _prompts(completions: pd.DataFrame) -> list[Prompt]:
+    columns = ["problem_id", "gold", "problem", "metadata"]
+    return [
+        Prompt(
+            problem_id=problem_id,
+            token_ids=(),
+            answer=None if pd.isna(gold) else gold,
+            problem=problem,
+            metadata=json.loads(metadata),
+        )
+        for problem_id, gold, problem, metadata in completions[columns].itertuples(index=False)
+    ]
+
+
+def _differs(before: pd.Series, after: pd.Series) -> pd.Series:
+    """Return where two columns differ; two missing values do not."""
+    same = (before == after).fillna(False).astype(bool) | (before.isna() & after.isna())
+    return ~same
+
+
+def _change(before: pd.Series, after: pd.Series) -> str:
+    if pd.isna(after["correct"]) or before["correct"] is after["correct"]:
+        verdict = f"reward {before['reward']:.4g}, now {after['reward']:.4g}"
+    else:
+        verdict = "now right" if after["correct"] else f"now wrong ({after['grade_reason']})"
+    return (
+        f"{after['problem_id']}#{after['sample_index']}: answer {after['answer']!r}, reference "
+        f"{after['gold']!r}: {verdict}"
+    )
+
+
+def _metrics(completions: pd.DataFrame, has_answers: bool) -> pd.DataFrame:
     # The intervals are not shown, so that the number of resamples does not matter.
-    return measure_completions(completions, seed=0, num_resamples=1, level=0.5)
+    return measure_completions(
+        completions, seed=0, num_resamples=1, level=0.5, has_answers=has_answers
+    )

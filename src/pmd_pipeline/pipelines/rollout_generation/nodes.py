@@ -3,14 +3,16 @@
 import pandas as pd
 
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
-from pmd_pipeline.rollouts.collect import collect_rollouts, grading_pool_for
+from pmd_pipeline.rewards.choice import reward_for
+from pmd_pipeline.rewards.length_penalty import length_penalty_of
+from pmd_pipeline.rollouts.collect import collect_rollouts
 from pmd_pipeline.rollouts.tables import rollouts_to_table
 from pmd_pipeline.seeds import derive_seed
 
@@ -21,7 +23,7 @@ def generate_rollouts(
     engine: RolloutEngine,
     config: RolloutGenerationConfig,
     training: TrainingConfig,
-    rewards: RewardConfig,
+    rewards: RewardParameters,
     compute: ComputeConfig,
     seed: int,
 ) -> pd.DataFrame:
@@ -37,8 +39,8 @@ def generate_rollouts(
             num_samples=config.num_samples,
             sampling=training.sampling,
             seeds=[derive_seed(seed, "initial rollout", p.problem_id) for p in prompts],
-            grading_pool=grading_pool_for(rewards),
-            rewards=rewards,
+            reward=reward_for(rewards.root),
+            length_penalty=length_penalty_of(rewards.root),
             progress=bar,
         )
     return rollouts_to_table(collected.rollouts)
@@ -46,9 +48,11 @@ def generate_rollouts(
 
 def compute_prompt_statistics(initial_rollouts: pd.DataFrame) -> pd.DataFrame:
     """Return pass rate, mean reward, mean length and truncated share per prompt."""
-    groups = initial_rollouts.groupby("problem_id", sort=False)
+    # NaN where the reward does not tell right from wrong.
+    judged = initial_rollouts.assign(correct=initial_rollouts["correct"].astype("Float64"))
+    groups = judged.astype({"correct": "float64"}).groupby("problem_id", sort=False)
     return groups.agg(
-        num_samples=("correct", "size"),
+        num_samples=("reward", "size"),
         pass_rate=("correct", "mean"),
         mean_reward=("reward", "mean"),
         mean_response_tokens=("num_tokens", "mean"),

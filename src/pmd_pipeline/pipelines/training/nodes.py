@@ -9,13 +9,13 @@ import pandas as pd
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
-from pmd_pipeline.rollouts.collect import grading_pool_for
-from pmd_pipeline.training.round_metrics import round_metrics, warn_without_signal
+from pmd_pipeline.rewards.choice import reward_for, two_values_of
+from pmd_pipeline.training.round_metrics import mean_parts, round_metrics, warn_without_signal
 from pmd_pipeline.training.round_table import round_to_table
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.setup import TrainingSetup
@@ -38,7 +38,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         engine: RolloutEngine,
         training: TrainingConfig,
         algorithm: AlgorithmParameters,
-        rewards: RewardConfig,
+        rewards: RewardParameters,
         compute: ComputeConfig,
         seed: int,
     ) -> Iterator[dict[str, Any]]:
@@ -47,10 +47,10 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
             label=label,
             algorithm=algorithm.root,
             training=training,
-            rewards=rewards,
+            rewards=rewards.root,
             seed=seed,
         )
-        exact_update = exact_update_of(setup.algorithm, rewards)
+        exact_update = exact_update_of(setup.algorithm, two_values_of(rewards.root))
         start = resume_points.get(phase_name(phase), previous_policy)
         last_round = phase * training.rounds_per_phase
         with closing(start_trainer(start, setup, compute, engine)) as trainer:
@@ -60,7 +60,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
                 engine,
                 table_to_prompts(selected_prompts, tokenizer),
                 setup,
-                grading_pool_for(rewards),
+                reward_for(rewards.root),
                 first_round=start.round_index,
                 last_round=last_round,
             ):
@@ -71,6 +71,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
                 row = {
                     "algorithm": label,
                     **asdict(metrics),
+                    **mean_parts(result),
                     **theory_metrics(rollouts, exact_update),
                 }
                 # The state is saved last: with it, the round counts as done.
