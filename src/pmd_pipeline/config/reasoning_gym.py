@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from pmd_pipeline.config.base import VariantModel
+from pmd_pipeline.config.reward_model import RewardModel
 
 GymConvention = Literal["answer_tag", "whole_response", "boxed", "answer_line"]
 
 
-class ReasoningGymRewardConfig(VariantModel):
+class ReasoningGymRewardConfig(RewardModel):
     """A response's score is what its problem's own family says of the answer, 0 to 1."""
 
     kind: Literal["reasoning_gym"]
@@ -27,3 +27,8 @@ class ReasoningGymRewardConfig(VariantModel):
     def needs_answer(self) -> bool:
         """Whether a problem without an answer is of no use: the families have their own data."""
         return False
+
+    @property
+    def gives_answers(self) -> bool:
+        """Whether scores name answers, which vote in maj@k."""
+        return True

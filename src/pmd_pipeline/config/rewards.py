@@ -5,23 +5,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, RootModel, StringConstraints, model_validator
 
 from pmd_pipeline.config.base import VariantModel
+from pmd_pipeline.config.reward_model import RewardModel
 from pmd_pipeline.importing import IMPORT_PATH_PATTERN
 
 Convention = Literal["boxed", "answer_line"]
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-
-
-class RewardModel(VariantModel):
-    """What every kind of reward has."""
-
-    overlong_buffer_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="the penalty grows over this many tokens up to the length limit; null: none",
-    )
-    overlong_penalty: float = Field(
-        default=1.0, gt=0, le=1e6, description="taken off at the length limit, in reward units"
-    )
 
 
 class MathRewardConfig(RewardModel):

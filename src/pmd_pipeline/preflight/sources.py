@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pmd_pipeline.config.data_preparation import GeneratedAdditionSource, StoredSource
+from pmd_pipeline.config.data_preparation import (
+    GeneratedAdditionSource,
+    ReasoningGymSource,
+    StoredSource,
+)
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PretrainedPolicyConfig
 from pmd_pipeline.policies.loading import PolicyLoadError, check_weights_present
@@ -34,7 +38,7 @@ def check_sources(
     for name in data.set_names():
         key = f"data_preparation.{name}" if name == "train" else f"data_preparation.evals.{name}"
         source = data.source_of(name)
-        if isinstance(source, GeneratedAdditionSource):
+        if isinstance(source, GeneratedAdditionSource | ReasoningGymSource):
             findings.append(_finding(name, f"{source.num_problems} generated problems", "ok"))
         elif source.path is not None:
             findings += _check_file(name, source)

@@ -6,7 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pmd_pipeline.config.data_preparation import GeneratedAdditionSource, ProblemSource
+from pmd_pipeline.config.data_preparation import (
+    GeneratedAdditionSource,
+    ProblemSource,
+    ReasoningGymSource,
+)
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.training.setup import TrainingSetup
 
@@ -159,7 +163,7 @@ def max_problems(source: ProblemSource) -> int | None:
 
     Cleaning takes some away, so this is a bound.
     """
-    if isinstance(source, GeneratedAdditionSource):
+    if isinstance(source, GeneratedAdditionSource | ReasoningGymSource):
         return source.num_problems
     if source.path is None or not Path(source.path).is_file():
         return source.limit

@@ -24,7 +24,7 @@ def main() -> None:
     os.dup2(2, 1)  # families print
     request = json.loads(sys.stdin.buffer.read())
     try:
-        reply = {"problems": draw(**request)}
+        reply: dict[str, Any] = {"problems": draw(**request)}
     except GymError as error:
         reply = {"error": str(error)}
     json.dump(reply, output, ensure_ascii=False)

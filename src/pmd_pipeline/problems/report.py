@@ -9,6 +9,7 @@ from pmd_pipeline.config.data_preparation import (
     DataPreparationConfig,
     GeneratedAdditionSource,
     ProblemSource,
+    ReasoningGymSource,
 )
 from pmd_pipeline.problems.decontamination import OVERLAPS_EVAL
 from pmd_pipeline.problems.tables import set_names_of
@@ -89,6 +90,8 @@ def _set_report(
 def _origin(source: ProblemSource) -> str:
     if isinstance(source, GeneratedAdditionSource):
         return source.kind
+    if isinstance(source, ReasoningGymSource):
+        return f"{source.kind}: {source.dataset}"
     where = source.path if source.path is not None else f"{source.hub_name}@{source.revision}"
     return f"{source.kind}: {where}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pmd_pipeline.config.rewards import RewardModel
+from pmd_pipeline.config.reward_model import RewardModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

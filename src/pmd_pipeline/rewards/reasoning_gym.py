@@ -22,14 +22,15 @@ class ReasoningGymReward:
 
     The verifiers are the families' own code and see what the policy wrote: some read it with
     SymPy, which can take long on long numbers. One that raises gives no reward.
-
-    Attributes:
-        two_values: (0, 1) without partial credit; None with it.
     """
 
     def __init__(self, config: ReasoningGymRewardConfig) -> None:
         self._config = config
-        self.two_values = None if config.partial_credit else (0.0, 1.0)
+
+    @property
+    def two_values(self) -> tuple[float, float] | None:
+        """(0, 1) without partial credit; None with it."""
+        return None if self._config.partial_credit else (0.0, 1.0)
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Score]:
         """Return one score per response; equal answers to one problem are scored once.
@@ -49,6 +50,9 @@ class ReasoningGymReward:
                 known[key] = self._score(prompt, answer)
             scores.append(known[key])
         return scores
+
+    def close(self) -> None:
+        """Nothing was started."""
 
     def _score(self, prompt: Prompt, answer: str) -> Score:
         metadata = prompt.metadata

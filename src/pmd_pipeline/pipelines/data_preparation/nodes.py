@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.problems import cleaning, decontamination, prompts, report, selection, sources
 
 
@@ -14,11 +15,14 @@ def load_problems(config: DataPreparationConfig, seed: int) -> pd.DataFrame:
 
 
 def clean_problems(
-    raw_problems: pd.DataFrame, config: DataPreparationConfig
+    raw_problems: pd.DataFrame, config: DataPreparationConfig, rewards: RewardParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Normalise texts; drop missing values, duplicates and contradictions."""
     return cleaning.clean_problems(
-        raw_problems, missing_rows=config.missing_rows, verbatim_sets=config.verbatim_sets()
+        raw_problems,
+        missing_rows=config.missing_rows,
+        answers_required=rewards.root.needs_answer,
+        verbatim_sets=config.verbatim_sets(),
     )
 
 

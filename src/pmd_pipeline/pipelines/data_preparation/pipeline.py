@@ -19,7 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.clean_problems,
-                inputs=["raw_problems", CONFIG],
+                inputs=["raw_problems", CONFIG, "params:rewards"],
                 outputs=["clean_problems", "dropped_by_cleaning"],
                 name="clean_problems",
             ),
