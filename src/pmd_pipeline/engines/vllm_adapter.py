@@ -5,10 +5,8 @@ loaded module, which Flask's do not survive: nothing of that reaches the pipelin
 """
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from vllm.platforms import current_platform
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.engines.child_process import Report, serve
+from pmd_pipeline.processes.server import Report, serve
 from pmd_pipeline.records import Completion
 
 CPU_KV_CACHE_GIB = 1.0
@@ -200,4 +198,4 @@ def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 _MODULE = "pmd_pipeline.engines.vllm_adapter"  # __name__ is __main__ where it serves
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])), VllmAdapter())
+    serve(VllmAdapter)

@@ -15,12 +15,13 @@ import torch
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.engines.child_process import ChildProcess
-from pmd_pipeline.engines.errors import EngineUnavailableError
+from pmd_pipeline.engines.errors import EngineFailedError, EngineUnavailableError
 from pmd_pipeline.engines.lengths import check_lengths
 from pmd_pipeline.engines.probe import BFLOAT16_TOLERANCE, FLOAT32_TOLERANCE, prove_weights
 from pmd_pipeline.engines.weights_folder import weights_folder
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.processes.child import ChildProcess
+from pmd_pipeline.processes.errors import ChildError
 from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion
 
@@ -125,7 +126,7 @@ class VllmEngine:
     def close(self) -> None:
         """End vLLM's processes."""
         while self._replicas:
-            self._replicas.pop().close()
+            self._replicas.pop().kill()
         self._policy = None
         self._loaded_version = None
 
@@ -146,6 +147,9 @@ class VllmEngine:
         """
         try:
             yield
+        except ChildError as error:
+            self.close()
+            raise EngineFailedError(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -168,6 +172,10 @@ class VllmEngine:
                 _ADAPTER,
                 environment=self._environment(i),
                 name="vLLM" if num_copies == 1 else f"vLLM copy {i + 1}",
+                start_seconds=self._config.timeout_seconds,
+                keep_log=True,
+                advice_if_killed="the system may have killed it for memory: lower "
+                "gpu_memory_utilization or kv_cache_gib",
             )
             for i in range(num_copies)
         ]
