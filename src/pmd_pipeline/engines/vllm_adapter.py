@@ -103,7 +103,8 @@ class VllmAdapter:
         ]
 
         requests = self._model.enqueue(_token_prompts(prompts), parameters, use_tqdm=False)
-        positions = {request: position for position, request in enumerate(requests)}
+        # Outputs bear a request's own number; what vLLM returned may have a suffix to it.
+        positions = {name.partition("-")[0]: position for position, name in enumerate(requests)}
         engine = self._model.llm_engine
         while engine.has_unfinished_requests():
             for output in engine.step():
