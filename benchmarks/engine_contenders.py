@@ -4,10 +4,8 @@ Run as a module, this is such a process: it answers calls of one :class:`Contest
 """
 
 import os
-import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
 from typing import Protocol
 
 import psutil
@@ -17,10 +15,10 @@ from engine_work import Timing, Workload, policy_for
 from pmd_pipeline.config.engines import TransformersEngineConfig, VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.engines.child_process import serve
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.engines.vllm_engine import VllmEngine
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.processes.server import serve
 
 
 class Contender(Protocol):
@@ -209,4 +207,4 @@ def _length(token_ids: list[int], stops: set[int]) -> int:
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])), Contest())
+    serve(Contest)

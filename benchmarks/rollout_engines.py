@@ -22,7 +22,7 @@ from engine_work import MODEL_NAMES, Timing, Workload, build_model, workloads
 from rich.console import Console
 from rich.table import Table
 
-from pmd_pipeline.engines.child_process import ChildProcess
+from pmd_pipeline.processes.child import ChildProcess
 
 RATIOS = (  # of seconds per token, and the most that is wanted of each on a workload
     ("transformers engine", "generate", {"equal": 1.0}),
@@ -52,7 +52,7 @@ def main() -> None:
                     records.append(_record(model_name, work, arguments.threads, timings))
         finally:
             for process in processes.values():
-                process.close()
+                process.kill()
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
 

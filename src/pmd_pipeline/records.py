@@ -1,6 +1,6 @@
 """What crosses the boundaries between the rooms of this package.
 
-Shapes: B rollouts, T tokens (the longest response of the batch).
+Processes that score responses import this module, so it imports no torch.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 Metadata = Mapping[str, Any]
 """What else the data says of a problem: a JSON object, for rewards that need it."""
@@ -119,36 +118,6 @@ class Rollout:
     grade_reason: str
     reward: float
     parts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutBatch:
-    """Rollouts as tensors, right-padded; the example has two rollouts of one group.
-
-    ::
-
-        prompts        <bos> 2 + 3 ?          responses   \\boxed{ 5 } <eos>
-                       <bos> 2 + 3 ?                      \\boxed{ 7 } <eos>
-        response_mask  [[1, 1, 1, 1], [1, 1, 1, 1]]       group_ids [0, 0]
-
-    Attributes:
-        prompt_token_ids: Prompts, a list of B lists.
-        response_token_ids: int64, [B, T]; padding holds 0.
-        response_mask: True on tokens that the policy sampled (the stop token included), [B, T].
-        sampler_log_probs: The sampler's log-probs, nats, float32, [B, T]; padding holds 0.
-        rewards: Reward units, float64, [B].
-        group_ids: Rollouts of one prompt share an id, int64, [B].
-    """
-
-    prompt_token_ids: list[list[int]]
-    response_token_ids: Tensor
-    response_mask: Tensor
-    sampler_log_probs: Tensor
-    rewards: Tensor
-    group_ids: Tensor
-
-    def __len__(self) -> int:
-        return len(self.prompt_token_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

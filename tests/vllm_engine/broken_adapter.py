@@ -1,11 +1,9 @@
 """The adapter with one of its precautions left out, so that tests can see what it is for."""
 
 import os
-import sys
-from multiprocessing.connection import Connection
 
 from pmd_pipeline.engines import vllm_adapter
-from pmd_pipeline.engines.child_process import serve
+from pmd_pipeline.processes.server import serve
 
 
 def break_adapter(what: str) -> None:
@@ -23,4 +21,4 @@ def break_adapter(what: str) -> None:
 
 if __name__ == "__main__":
     break_adapter(os.environ["BROKEN"])
-    serve(Connection(int(sys.argv[1])), vllm_adapter.VllmAdapter())
+    serve(vllm_adapter.VllmAdapter)

@@ -4,11 +4,7 @@ vLLM makes ``torch.set_num_threads`` do nothing, reseeds torch's generator, and 
 loaded module, which Flask's do not survive: nothing of that reaches the pipeline's process.
 """
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +12,13 @@ import numpy as np
 import torch
 import vllm
 from safetensors import safe_open
-from tqdm import tqdm
 from vllm.model_executor.layers.vocab_parallel_embedding import VocabParallelEmbedding
 from vllm.platforms import current_platform
 
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.engines.child_process import Report, serve
+from pmd_pipeline.processes.server import Report, serve
 from pmd_pipeline.records import Completion
 
 CPU_KV_CACHE_GIB = 1.0
@@ -89,8 +84,8 @@ class VllmAdapter:
         sampling: SamplingConfig,
         stop_token_ids: Sequence[int],
         report: Report,
-    ) -> list[list[Completion]]:
-        """Return ``num_samples`` responses per prompt."""
+    ) -> None:
+        """Report each prompt's position and ``num_samples`` responses as soon as they are there."""
         parameters = [
             vllm.SamplingParams(
                 n=num_samples,
@@ -107,17 +102,15 @@ class VllmAdapter:
             for seed in seeds
         ]
 
-        class ReportingBar(tqdm):  # type: ignore[type-arg]
-            """Stands in for vLLM's progress bar and shows nothing."""
-
-            def update(self, n: float | None = 1) -> bool | None:
-                report(int(n or 0))
-                return super().update(n)
-
-        self._model.enqueue(_token_prompts(prompts), parameters, use_tqdm=False)
-        with Path(os.devnull).open("w") as nowhere:
-            outputs = self._model.wait_for_completion(use_tqdm=partial(ReportingBar, file=nowhere))
-        return [[_completion(sample) for sample in output.outputs] for output in outputs]
+        requests = self._model.enqueue(_token_prompts(prompts), parameters, use_tqdm=False)
+        # Outputs bear a request's own number; what vLLM returned may have a suffix to it.
+        positions = {name.partition("-")[0]: position for position, name in enumerate(requests)}
+        engine = self._model.llm_engine
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                if output.finished:
+                    group = [_completion(sample) for sample in output.outputs]
+                    report((positions[output.request_id], group))
 
     def score(self, prompts: Sequence[Sequence[int]]) -> list[tuple[list[int], np.ndarray]]:
         """Return each prompt with a few sampled tokens, and the log-probs of all but its first."""
@@ -200,4 +193,4 @@ def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 _MODULE = "pmd_pipeline.engines.vllm_adapter"  # __name__ is __main__ where it serves
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])), VllmAdapter())
+    serve(VllmAdapter)

@@ -5,7 +5,9 @@ with the trainer's, so that a sampler with old weights stops the run instead of 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -15,12 +17,14 @@ import torch
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.engines.child_process import ChildProcess
-from pmd_pipeline.engines.errors import EngineUnavailableError
+from pmd_pipeline.engines.base import GroupFinished
+from pmd_pipeline.engines.errors import EngineFailedError, EngineUnavailableError
 from pmd_pipeline.engines.lengths import check_lengths
 from pmd_pipeline.engines.probe import BFLOAT16_TOLERANCE, FLOAT32_TOLERANCE, prove_weights
 from pmd_pipeline.engines.weights_folder import weights_folder
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.processes.child import ChildProcess
+from pmd_pipeline.processes.errors import ChildError
 from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion
 
@@ -69,6 +73,7 @@ class VllmEngine:
         sampling: SamplingConfig,
         seeds: Sequence[int],
         progress: Progress | None = None,
+        group_finished: GroupFinished | None = None,
     ) -> list[list[Completion]]:
         """Return ``num_samples`` responses per prompt; see :class:`RolloutEngine`.
 
@@ -89,10 +94,22 @@ class VllmEngine:
             limit=self._max_model_len,
             what="tokens that vLLM can hold (rollout_engine.options.max_model_len, kv_cache_gib)",
         )
-        with self._closed_if_cut_short():
+        completions: list[list[Completion]] = [[] for _ in prompts]
+        one_at_a_time = threading.Lock()
+
+        def take(i: int, group: list[Completion]) -> None:
+            with one_at_a_time:
+                completions[i] = group
+                if progress is not None:
+                    progress.update(len(group))
+                if group_finished is not None:
+                    group_finished(i, group)
+
+        # A copy whose responses nobody reads would wait, so each has a thread that reads them; an
+        # error ends the copies first, and with them the threads.
+        num_copies = len(self._replicas)
+        with ThreadPoolExecutor(num_copies, "vllm") as threads, self._closed_if_cut_short():
             self._prove(self._policy, prompts)
-            completions: list[list[Completion]] = [[] for _ in prompts]
-            num_copies = len(self._replicas)
             shares = [range(i, len(prompts), num_copies) for i in range(num_copies)]
             busy = [(r, share) for r, share in zip(self._replicas, shares, strict=True) if share]
             for replica, share in busy:
@@ -104,10 +121,11 @@ class VllmEngine:
                     sampling=sampling,
                     stop_token_ids=sorted(self._policy.stop_token_ids),
                 )
-            for replica, share in busy:
-                groups = replica.receive(report=None if progress is None else progress.update)
-                for i, group in zip(share, groups, strict=True):
-                    completions[i] = group
+            reading = [
+                threads.submit(_read_groups, replica, share, take) for replica, share in busy
+            ]
+            for thread in reading:
+                thread.result()
         if self._config.sleep_between_uses:
             self.sleep()
         return completions
@@ -125,7 +143,7 @@ class VllmEngine:
     def close(self) -> None:
         """End vLLM's processes."""
         while self._replicas:
-            self._replicas.pop().close()
+            self._replicas.pop().kill()
         self._policy = None
         self._loaded_version = None
 
@@ -146,6 +164,9 @@ class VllmEngine:
         """
         try:
             yield
+        except ChildError as error:
+            self.close()
+            raise EngineFailedError(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -168,6 +189,10 @@ class VllmEngine:
                 _ADAPTER,
                 environment=self._environment(i),
                 name="vLLM" if num_copies == 1 else f"vLLM copy {i + 1}",
+                start_seconds=self._config.timeout_seconds,
+                keep_log=True,
+                advice_if_killed="the system may have killed it for memory: lower "
+                "gpu_memory_utilization or kv_cache_gib",
             )
             for i in range(num_copies)
         ]
@@ -235,6 +260,18 @@ class VllmEngine:
         """Return the GPUs of a copy: so many each, one copy after the other."""
         size = self._config.tensor_parallel_size
         return ",".join(_visible_devices()[replica * size : (replica + 1) * size])
+
+
+def _read_groups(
+    replica: ChildProcess, share: Sequence[int], take: Callable[[int, list[Completion]], None]
+) -> None:
+    """Pass on each group that a copy has finished, with the position of its prompt."""
+
+    def pass_on(reported: tuple[int, list[Completion]]) -> None:
+        position, group = reported
+        take(share[position], group)
+
+    replica.receive(report=pass_on)
 
 
 def _visible_devices() -> list[str]:

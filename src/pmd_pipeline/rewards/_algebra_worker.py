@@ -1,56 +1,38 @@
 """The process that compares answers by computer algebra; never imported by the package.
 
-It is started as a script, so that it loads SymPy and nothing else of the package. It speaks JSON,
-one object per line: it first says ``{"ready": true}``, then answers each
-``{"gold": ..., "values": [...], "deadline_seconds": ...}`` with ``{"verdict": ...}``.
-
-Three things end it: the end of its input; a new parent, which means that the old one is gone; and
-an alarm that the kernel delivers when a comparison outlives its deadline by far, which the parent,
-if it still lives, does not let happen. So no comparison outlives the run that asked for it.
+It is started as a script, so that it loads SymPy and, of the package, the server alone.
 """
 
-import json
 import logging
-import os
-import select
-import signal
-import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-PARENT_CHECK_SECONDS = 2.0
+from pmd_pipeline.processes.server import serve
+
 _EVALUATED_DIGITS = 60  # of the difference of two exact numbers,
 _ZERO_DIGITS = 50  # which counts as zero below this
 _FLOAT_TOLERANCE = 1e-6  # relative, where one side is a rounded decimal
 
 
-def main() -> None:
-    """Serve comparisons until the input ends."""
-    answers = _private_standard_output()
-    _limit_memory(int(sys.argv[1]))
-    logging.disable(logging.CRITICAL)
-    _warm_up()
-    answers.write(b'{"ready": true}\n')
-    parent = os.getppid()
-    buffer = b""
-    while True:
-        ready, _, _ = select.select([0], [], [], PARENT_CHECK_SECONDS)
-        if os.getppid() != parent:
-            return
-        if not ready:
-            continue
-        chunk = os.read(0, 65536)
-        if not chunk:
-            return
-        buffer += chunk
-        if buffer.endswith(b"\n"):
-            reply = _answer(json.loads(buffer))
-            answers.write(json.dumps({"verdict": reply}).encode() + b"\n")
-            buffer = b""
+class Algebra:
+    """What the process serves; made when SymPy and the parser's tables are loaded.
+
+    That is so before the first comparison, whose time limit does not include it.
+    """
+
+    def __init__(self) -> None:
+        logging.disable(logging.CRITICAL)
+        if compare(r"\frac{\sqrt{3}}{3}", [r"\frac{1}{\sqrt{3}}"]) != "equal":
+            raise RuntimeError("math-verify does not find sqrt(3)/3 equal to 1/sqrt(3)")
+
+    def compare(self, gold: str, values: Sequence[str]) -> str:
+        """See the function."""
+        return compare(gold, values)
 
 
-def compare(gold: str, values: list[str]) -> str:
+def compare(gold: str, values: Sequence[str]) -> str:
     """Return ``"equal"`` if math-verify finds every value equal to ``gold``.
 
     Otherwise ``"different"``, ``"unparsable"`` (an answer that is no mathematics), or ``"limit"``
@@ -124,39 +106,5 @@ def _numerically_close(gold: Any, found: Any) -> bool:
         return True
 
 
-def _answer(request: dict[str, Any]) -> str:
-    """Compare under a dead man's switch: without a handler the alarm ends the process."""
-    signal.setitimer(signal.ITIMER_REAL, 2 * float(request["deadline_seconds"]) + 1)
-    try:
-        return compare(request["gold"], request["values"])
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _private_standard_output() -> Any:
-    """Return the stream of answers; what libraries print goes nowhere."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)
-    return answers
-
-
-def _limit_memory(num_bytes: int) -> None:
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, ValueError, OSError):
-        pass  # some systems have no such limit; the time limit still holds
-
-
-def _warm_up() -> None:
-    """Load SymPy and the parser's tables now, not within the first comparison's time limit."""
-    if compare(r"\frac{\sqrt{3}}{3}", [r"\frac{1}{\sqrt{3}}"]) != "equal":
-        raise RuntimeError("math-verify does not find sqrt(3)/3 equal to 1/sqrt(3)")
-
-
 if __name__ == "__main__":
-    main()
+    serve(Algebra)

@@ -16,10 +16,10 @@ from pmd_pipeline.algorithms import (
     token_importance_weights,
 )
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.records import Prompt, Rollout, RolloutBatch
+from pmd_pipeline.records import Prompt, Rollout
 from pmd_pipeline.rewards import RewardFunction
 from pmd_pipeline.rewards.length_penalty import length_penalty_of
-from pmd_pipeline.rollouts.batch import mini_batch_rows, select_rows, to_batch
+from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, select_rows, to_batch
 from pmd_pipeline.rollouts.collect import Collected, collect_rollouts
 from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.optimizer import learning_rate

@@ -10,7 +10,7 @@ from pmd_pipeline.launch import current_launch
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
-from pmd_pipeline.records import RolloutBatch
+from pmd_pipeline.rollouts.batch import RolloutBatch
 from pmd_pipeline.training.optimizer import (
     build_optimizer,
     optimizer_state,

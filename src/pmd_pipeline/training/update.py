@@ -17,8 +17,7 @@ from pmd_pipeline.algorithms import (
 )
 from pmd_pipeline.policies.log_probs import TokenLogProbs, response_log_probs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.records import RolloutBatch
-from pmd_pipeline.rollouts.batch import micro_batch_rows, select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, micro_batch_rows, select_rows
 from pmd_pipeline.training.setup import TrainingSetup
 
 # From rollouts and the rows of a micro-batch to their log-probs.

@@ -158,7 +158,7 @@ import sys
 sys.path.insert(0, "")
 from pmd_pipeline.rewards import _algebra_worker as worker
 before = set(sys.modules)
-worker._warm_up()
+worker.Algebra()
 print(sorted({"torch", "kedro", "mlflow", "transformers", "pydantic"} & set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)

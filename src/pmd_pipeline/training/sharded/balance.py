@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pmd_pipeline.records import RolloutBatch
+from pmd_pipeline.rollouts.batch import RolloutBatch
 
 
 def balanced_shares(num_tokens: Sequence[int], num_shares: int) -> list[Tensor]:

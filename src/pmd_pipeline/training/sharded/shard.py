@@ -14,8 +14,7 @@ from pmd_pipeline.algorithms import LossDenominators
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.records import RolloutBatch
-from pmd_pipeline.rollouts.batch import micro_batch_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, micro_batch_rows
 from pmd_pipeline.training.optimizer import (
     MASTER,
     build_optimizer,

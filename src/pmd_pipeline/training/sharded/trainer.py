@@ -9,8 +9,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy, resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
-from pmd_pipeline.records import RolloutBatch
-from pmd_pipeline.rollouts.batch import select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, select_rows
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.balance import balanced_shares, rollout_tokens
 from pmd_pipeline.training.sharded.driver import TrainingProcesses
