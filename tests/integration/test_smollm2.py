@@ -15,12 +15,12 @@ from real_models import smollm2_folder
 from safetensors.torch import load_file
 
 from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.config.prompt_templates import BOXED_INSTRUCTION
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.loading import load_policy_folder
 from pmd_pipeline.policies.log_probs import response_log_probs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.problems.templates import BOXED_INSTRUCTION
 
 pytestmark = pytest.mark.slow
 

@@ -7,15 +7,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel, VariantModel, without_nulls
 from pmd_pipeline.config.place import PlaceConfig
-from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.config.prompt_templates import PromptTemplate
 
-PromptTemplate = Literal["dapo", "boxed", "embedded"]
-# How a response under a template gives its answer; what the grader must look for.
-ANSWER_CONVENTIONS: dict[PromptTemplate, Convention] = {
-    "dapo": "answer_line",
-    "boxed": "boxed",
-    "embedded": "boxed",
-}
 Widths = tuple[Annotated[int, Field(ge=1, le=4)], ...]
 EvalSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
@@ -132,7 +125,9 @@ class DataPreparationConfig(StrictModel):
         le=1,
         description="share of an eval problem's n-grams that makes a train problem a copy of it",
     )
-    prompt_template: PromptTemplate
+    prompt_template: PromptTemplate = Field(
+        description="dapo, boxed, embedded, plain, or {system: ..., user: ...} with {problem} in it"
+    )
     use_chat_template: Literal["auto"] | bool = Field(
         default="auto", description="auto: where the tokenizer has one"
     )

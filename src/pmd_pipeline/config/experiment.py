@@ -10,12 +10,12 @@ from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.data_preparation import (
-    ANSWER_CONVENTIONS,
     DataPreparationConfig,
     GeneratedAdditionSource,
 )
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
+from pmd_pipeline.config.prompt_templates import asked_convention
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig, MathRewardConfig, SumRewardConfig
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
@@ -81,7 +81,9 @@ class ExperimentConfig(StrictModel):
     @model_validator(mode="after")
     def _grader_reads_what_the_prompt_asks_for(self) -> Self:
         template = self.data_preparation.prompt_template
-        asked_for = ANSWER_CONVENTIONS[template]
+        asked_for = asked_convention(template)
+        if asked_for is None:
+            return self
         for section, grader in _graders(self.rewards):
             if grader.convention != asked_for:
                 raise ValueError(
@@ -159,6 +161,8 @@ def _keys(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> lis
     for part in location:
         is_mapping = isinstance(values, Mapping)
         if is_mapping and part not in values and values.get("kind") == part:
+            continue
+        if str(part).startswith("("):  # the tag of a variant that has no kind
             continue
         keys.append(str(part))
         values = values.get(part) if is_mapping else None

@@ -22,6 +22,10 @@ class ReasoningGymRewardConfig(RewardModel):
         default=True,
         description="true: the reward is the family's score; false: 1 for a full score, else 0",
     )
+    timeout_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="for the responses to one problem"
+    )
+    num_workers: int = Field(default=1, ge=1, le=1024, description="processes that score")
 
     @property
     def needs_answer(self) -> bool:

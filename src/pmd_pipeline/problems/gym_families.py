@@ -6,7 +6,7 @@ from a table just as it was: ``decode(encode(value)) == value``, types included.
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from importlib import import_module
 from typing import Any, Final
@@ -36,10 +36,7 @@ def open_family(dataset: str, options: Mapping[str, Any], *, seed: int, size: in
     """
     families = _families()
     if dataset not in families:
-        raise GymError(
-            f"Reasoning Gym has no dataset {dataset!r}{_closest(dataset, families)}; it has "
-            f"{', '.join(sorted(families))}"
-        )
+        raise GymError(f"Reasoning Gym has no dataset {dataset!r}; {_closest(dataset, families)}")
     known = {field.name for field in fields(families[dataset][1])} - {"seed", "size"}
     for name in options:
         if name in ("seed", "size"):
@@ -48,13 +45,10 @@ def open_family(dataset: str, options: Mapping[str, Any], *, seed: int, size: in
                 "num_problems; remove it"
             )
         if name not in known:
-            raise GymError(
-                f"dataset {dataset!r} has no option {name!r}{_closest(name, known)}; it has "
-                f"{', '.join(sorted(known)) or 'none'}"
-            )
+            raise GymError(f"dataset {dataset!r} has no option {name!r}; {_closest(name, known)}")
     try:
         values = _composite_options(options) if dataset == COMPOSITE else dict(options)
-        return _gym().create_dataset(dataset, seed=seed, size=size, **values)
+        return require_gym().create_dataset(dataset, seed=seed, size=size, **values)
     except GymError:
         raise
     except Exception as error:  # a family checks its options by assert and raises what it likes
@@ -117,7 +111,8 @@ def decode(value: Any) -> Any:
     raise GymError(f"unknown type {value[_TAG]!r} in a problem's metadata; prepare the data again")
 
 
-def _gym() -> Any:
+def require_gym() -> Any:
+    """Return the package; raises GymError where it is not installed."""
     try:
         return import_module("reasoning_gym")
     except ModuleNotFoundError as error:
@@ -128,7 +123,7 @@ def _gym() -> Any:
 
 
 def _families() -> dict[str, Any]:
-    _gym()
+    require_gym()
     families: dict[str, Any] = import_module("reasoning_gym.factory").DATASETS
     import_module("reasoning_gym.composite")  # it registers itself on import
     return families
@@ -153,6 +148,6 @@ def _composite_options(options: Mapping[str, Any]) -> dict[str, Any]:
 _MEMBER_KEYS: Final = frozenset({"name", "weight", "config"})
 
 
-def _closest(name: str, known: Any) -> str:
+def _closest(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f", the closest is {close[0]!r}" if close else ""
+    return f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(known))}"

@@ -11,20 +11,18 @@ Each problem's ``metadata`` says all that its family needs to score an answer::
 Source: Reasoning Gym, arXiv:2505.24760.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET, ReasoningGymSource
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.gym_families import decode
+from pmd_pipeline.problems.gym_families import GymError, decode
+from pmd_pipeline.processes.child import ChildProcess
+from pmd_pipeline.processes.errors import CallFailedError
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.seeds import derive_seed
 
-_WORKER = "pmd_pipeline.problems._reasoning_gym_worker"
+_WORKER = "pmd_pipeline.problems.gym_worker"
 # Some families take seeds below 2**32 alone. Train draws from the lower half of what is left when
 # room for the largest set is kept, evaluation from the upper half: the two never share a seed.
 _HALF = 2**31
@@ -91,32 +89,19 @@ def gym_entry(prompt: Prompt) -> dict[str, Any]:
 
 
 def _draw(source: ReasoningGymSource, seed: int, key: str) -> list[dict[str, Any]]:
-    request = {
-        "dataset": source.dataset,
-        "options": source.options,
-        "num_problems": source.num_problems,
-        "seed": seed,
-    }
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-        "PYTHONHASHSEED": "0",
-    }
-    finished = subprocess.run(
-        [sys.executable, "-P", "-m", _WORKER],
-        input=json.dumps(request).encode(),
-        capture_output=True,
-        env=environment,
-        check=False,
-    )
-    if finished.returncode != 0:
-        errors = finished.stderr.decode(errors="replace").strip()
-        raise ProblemSourceError(
-            f"{key}: the process that draws problems of {source.dataset!r} ended with status "
-            f"{finished.returncode}; it said: {errors[-2000:] or 'nothing'}"
+    child = ChildProcess(_WORKER, name=key, environment={"PYTHONHASHSEED": "0"})
+    try:
+        problems: list[dict[str, Any]] = child.call(
+            "draw",
+            dataset=source.dataset,
+            options=source.options,
+            num_problems=source.num_problems,
+            seed=seed,
         )
-    reply = json.loads(finished.stdout)
-    if "error" in reply:
-        raise ProblemSourceError(f"{key}: {reply['error']}")
-    problems: list[dict[str, Any]] = reply["problems"]
+    except CallFailedError as error:
+        if error.error_type == GymError.__name__:
+            raise ProblemSourceError(f"{key}: {error.error_message}") from error
+        raise
+    finally:
+        child.kill()
     return problems

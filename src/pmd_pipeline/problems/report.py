@@ -11,9 +11,9 @@ from pmd_pipeline.config.data_preparation import (
     ProblemSource,
     ReasoningGymSource,
 )
+from pmd_pipeline.config.prompt_templates import TemplateName, TemplateTurns, asked_convention
 from pmd_pipeline.problems.decontamination import OVERLAPS_EVAL
 from pmd_pipeline.problems.tables import set_names_of
-from pmd_pipeline.problems.templates import answer_convention
 
 
 def data_report(
@@ -46,8 +46,8 @@ def data_report(
         "sets": sets,
         "decontaminated": overlaps.to_dict(orient="records"),
         "prompts": {
-            "template": config.prompt_template,
-            "answer_convention": answer_convention(config.prompt_template),
+            "template": _template(config.prompt_template),
+            "answer_convention": asked_convention(config.prompt_template),
             "chat_template_used": bool(kept["has_special_tokens"].any()),
             "max_prompt_tokens": config.max_prompt_tokens,
         },
@@ -94,6 +94,12 @@ def _origin(source: ProblemSource) -> str:
         return f"{source.kind}: {source.dataset}"
     where = source.path if source.path is not None else f"{source.hub_name}@{source.revision}"
     return f"{source.kind}: {where}"
+
+
+def _template(template: TemplateName | TemplateTurns) -> str | dict[str, str]:
+    if isinstance(template, TemplateTurns):
+        return template.model_dump(exclude_none=True)
+    return template
 
 
 def _add_up(counts: list[dict[str, int]]) -> dict[str, int]:

@@ -1,47 +1,33 @@
-"""Named prompt templates, and the answer convention that each of them asks for."""
+"""Problems in the turns of a prompt template."""
 
-from typing import Literal
-
-from pmd_pipeline.config.data_preparation import ANSWER_CONVENTIONS, PromptTemplate
-
-AnswerConvention = Literal["answer_line", "boxed"]
-
-DAPO_PREFIX = (
-    "Solve the following math problem step by step. The last line of your response should be of "
-    "the form Answer: $Answer (without quotes) where $Answer is the answer to the problem.\n\n"
+from pmd_pipeline.config.prompt_templates import (
+    DAPO_PREFIX,
+    DAPO_SUFFIX,
+    PROBLEM_MARK,
+    TemplateName,
+    TemplateTurns,
+    template_turns,
 )
-DAPO_SUFFIX = '\n\nRemember to put your answer on its own line after "Answer:".'
-BOXED_INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
 
 
-def answer_convention(template: PromptTemplate) -> AnswerConvention:
-    """Return how a response under this template gives its answer, as the grader names it."""
-    return ANSWER_CONVENTIONS[template]
-
-
-def plain_prompt(template: PromptTemplate, problem: str) -> str:
+def plain_prompt(template: TemplateName | TemplateTurns, problem: str) -> str:
     """Return the prompt for a policy without chat template, special tokens left out.
 
-    Concatenation, not ``str.format``: problems are full of braces.
+    It is the user turn; a system turn, if there is one, stands before it, an empty line between.
     """
-    if template == "dapo":
-        return f"{DAPO_PREFIX}{problem}{DAPO_SUFFIX}"
-    if template == "boxed":
-        return f"{BOXED_INSTRUCTION}\n\n{problem}"
-    return f"{problem}?"
+    return "\n\n".join(turn["content"] for turn in chat_messages(template, problem))
 
 
-def chat_messages(template: PromptTemplate, problem: str) -> list[dict[str, str]]:
-    """Return the conversation for a chat template: one user turn.
+def chat_messages(template: TemplateName | TemplateTurns, problem: str) -> list[dict[str, str]]:
+    """Return the conversation for a chat template: a system turn where there is one, a user turn.
 
-    Under ``boxed`` the instruction is a system turn before it.
+    The mark is replaced, and nothing is formatted: problems are full of braces.
     """
-    if template == "boxed":
-        return [
-            {"role": "system", "content": BOXED_INSTRUCTION},
-            {"role": "user", "content": problem},
-        ]
-    return [{"role": "user", "content": plain_prompt(template, problem)}]
+    turns = template_turns(template)
+    user = {"role": "user", "content": turns.user.replace(PROBLEM_MARK, problem)}
+    if turns.system is None:
+        return [user]
+    return [{"role": "system", "content": turns.system}, user]
 
 
 def strip_dapo_template(text: str) -> str:

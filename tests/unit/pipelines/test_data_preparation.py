@@ -36,7 +36,7 @@ TABLES = {
 @pytest.fixture
 def parameters() -> dict[str, Any]:
     values = yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))
-    return {"seed": 3, **values}
+    return {"seed": 3, "rewards": {"kind": "math"}, **values}
 
 
 def make_catalog(folder: Path) -> DataCatalog:
@@ -61,6 +61,7 @@ def run(folder: Path, parameters: dict[str, Any]) -> DataCatalog:
     catalog = make_catalog(folder)
     catalog["params:data_preparation"] = validated["data_preparation"]
     catalog["params:seed"] = validated["seed"]
+    catalog["params:rewards"] = validated["rewards"]
     catalog["tokenizer"] = build_tokenizer()
     SequentialRunner().run(pipeline, catalog)
     return catalog
@@ -68,7 +69,8 @@ def run(folder: Path, parameters: dict[str, Any]) -> DataCatalog:
 
 def test_every_output_of_the_stage_has_a_schema_or_is_the_report() -> None:
     assert create_pipeline().all_outputs() == {*TABLES, "data_report"}
-    assert create_pipeline().inputs() == {"params:data_preparation", "params:seed", "tokenizer"}
+    parameters = {"params:data_preparation", "params:rewards", "params:seed"}
+    assert create_pipeline().inputs() == {*parameters, "tokenizer"}
 
 
 def test_kedro_turns_the_parameters_into_the_configuration_model(

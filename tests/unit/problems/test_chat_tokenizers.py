@@ -12,12 +12,12 @@ from tokenizers import Tokenizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig, PromptTemplate
+from pmd_pipeline.config.prompt_templates import BOXED_INSTRUCTION, DAPO_PREFIX, DAPO_SUFFIX
 from pmd_pipeline.policies.loading import load_tokenizer_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.turns import end_of_turn_token_id
 from pmd_pipeline.problems.prompts import render_prompts, table_to_prompts
 from pmd_pipeline.problems.tables import problems_to_table
-from pmd_pipeline.problems.templates import BOXED_INSTRUCTION, DAPO_PREFIX, DAPO_SUFFIX
 from pmd_pipeline.records import Problem
 
 PROBLEM = "Find $\\frac{12}{4}$."

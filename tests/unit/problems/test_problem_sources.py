@@ -51,9 +51,9 @@ def test_dapo_rows_lose_their_prompt_template_and_keep_their_index(tmp_path: Pat
     pd.DataFrame(rows).to_parquet(path)
     table = load({"kind": "dapo", "path": str(path)})
     assert table.to_numpy().tolist() == [
-        ["s/u1", "Find {x}.", "34", "s", "eval"],
-        ["s/u2", "y", "-1", "s", "eval"],
-        ["s/u1#2", "z", "", "s", "eval"],
+        ["s/u1", "Find {x}.", "34", "s", "eval", "{}"],
+        ["s/u2", "y", "-1", "s", "eval", "{}"],
+        ["s/u1#2", "z", "", "s", "eval", "{}"],
     ]
 
 
@@ -68,7 +68,7 @@ def test_train_problems_are_marked_by_their_kind(tmp_path: Path) -> None:
         }
     )
     table = load_problems(config, seed=0)
-    assert table.iloc[0].tolist() == ["train/i", "x", "1", "dapo", "train"]
+    assert table.iloc[0].tolist() == ["train/i", "x", "1", "dapo", "train", "{}"]
     assert set(table["source"].iloc[1:]) == {"sums"}
 
 

@@ -1,9 +1,11 @@
 """Prompt templates."""
 
+from typing import Any
+
 import pytest
 
+from pmd_pipeline.config.prompt_templates import TemplateTurns, asked_convention
 from pmd_pipeline.problems.templates import (
-    answer_convention,
     chat_messages,
     plain_prompt,
     strip_dapo_template,
@@ -35,11 +37,39 @@ def test_the_embedded_prompt_ends_in_a_question_mark() -> None:
     assert chat_messages("embedded", "1+2") == [{"role": "user", "content": "1+2?"}]
 
 
+def test_under_plain_the_problem_is_the_prompt() -> None:
+    assert plain_prompt("plain", BRACES) == BRACES
+    assert chat_messages("plain", BRACES) == [{"role": "user", "content": BRACES}]
+
+
+def test_a_template_of_the_users_own_has_its_problem_put_in_literally() -> None:
+    template = TemplateTurns(system="Use {braces}.", user="Q: {problem}\nAgain: {problem} {x}")
+    user = f"Q: {BRACES}\nAgain: {BRACES} {{x}}"
+    assert plain_prompt(template, BRACES) == f"Use {{braces}}.\n\n{user}"
+    assert chat_messages(template, BRACES) == [
+        {"role": "system", "content": "Use {braces}."},
+        {"role": "user", "content": user},
+    ]
+    assert plain_prompt(TemplateTurns(user="{problem}!"), "1+2") == "1+2!"
+
+
+def test_a_template_of_the_users_own_must_say_where_the_problem_goes() -> None:
+    with pytest.raises(ValueError, match=r"must hold \{problem\}"):
+        TemplateTurns(user="solve {the problem}")
+
+
 @pytest.mark.parametrize(
-    ("template", "convention"), [("dapo", "answer_line"), ("boxed", "boxed"), ("embedded", "boxed")]
+    ("template", "convention"),
+    [
+        ("dapo", "answer_line"),
+        ("boxed", "boxed"),
+        ("embedded", "boxed"),
+        ("plain", None),
+        (TemplateTurns(user="{problem} \\boxed{}"), None),
+    ],
 )
-def test_the_template_decides_how_answers_are_given(template: str, convention: str) -> None:
-    assert answer_convention(template) == convention
+def test_the_template_decides_how_answers_are_given(template: Any, convention: str | None) -> None:
+    assert asked_convention(template) == convention
 
 
 def test_stripping_the_dapo_template_undoes_it_and_leaves_other_texts_alone() -> None:

@@ -1,34 +1,28 @@
-"""The process that draws problems of Reasoning Gym; never imported by the package.
+"""The process that draws problems of Reasoning Gym.
 
 Some families draw from sets of texts, whose order changes from process to process unless
 ``PYTHONHASHSEED`` is fixed, and some use Python's one global generator. In a process of its own
-with both fixed, every problem follows from its seed and index. It reads one JSON object from its
-input and writes one to its output, see :mod:`pmd_pipeline.problems.reasoning_gym`.
+with both fixed, every problem follows from its seed and index.
 """
 
-import json
-import os
 import random
-import sys
 from typing import Any
 
 from pmd_pipeline.problems.gym_families import GymError, encode, open_family
+from pmd_pipeline.processes.server import serve
 
 ROUNDS = 10  # draws per problem wanted, before a family counts as exhausted
 _SHORTEST_SEARCH = 100  # draws that even a small set may take
 
 
-def main() -> None:
-    """Draw what is asked for."""
-    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # families print
-    request = json.loads(sys.stdin.buffer.read())
-    try:
-        reply: dict[str, Any] = {"problems": draw(**request)}
-    except GymError as error:
-        reply = {"error": str(error)}
-    json.dump(reply, output, ensure_ascii=False)
-    output.close()
+class GymServer:
+    """Draws problems."""
+
+    def draw(
+        self, dataset: str, options: dict[str, Any], num_problems: int, seed: int
+    ) -> list[dict[str, Any]]:
+        """See :func:`draw`."""
+        return draw(dataset, options, num_problems, seed)
 
 
 def draw(
@@ -75,4 +69,4 @@ def _entry(family: Any, dataset: str, index: int) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    serve(GymServer)
