@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from pmd_pipeline.metrics.evaluation import EVALUATION_COLUMNS, METRICS
+
 COMPARISON_COLUMNS = (
     "algorithm",
     "eval_set",
@@ -14,8 +16,7 @@ COMPARISON_COLUMNS = (
     "ci_low",
     "ci_high",
 )
-METRIC_COLUMNS = ("eval_set", "metric", "k", "value", "ci_low", "ci_high")
-METRICS = ("avg_at_k", "pass_at_k", "maj_at_k", "truncated_fraction", "mean_response_tokens")
+METRIC_COLUMNS = ("eval_set", *EVALUATION_COLUMNS)
 
 # Twelve digits tell any two results apart and hide the order in which floats were added.
 COMPARISON_FLOAT_FORMAT = "%.12g"
