@@ -5,6 +5,8 @@ from typing import Any
 
 from kedro.pipeline.node import Node
 
+from pmd_pipeline.flat_parameters import flatten
+
 _SHARED_STAGES = (
     "data_preparation",
     "policy_initialisation",
@@ -45,18 +47,6 @@ def stage_parameters(
         # Which algorithms are compared is reporting's matter and changes no other's result.
         and (key != "training.algorithms" or stage == "reporting")
     }
-
-
-def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested parameters by dotted key; lists and tuples are values."""
-    flat: dict[str, Any] = {}
-    for key, value in parameters.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{name}."))
-        else:
-            flat[name] = list(value) if isinstance(value, tuple) else value
-    return flat
 
 
 def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
