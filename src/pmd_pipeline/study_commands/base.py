@@ -13,6 +13,7 @@ import pandas as pd
 from pmd_pipeline.config.study import VALIDATION_SET
 from pmd_pipeline.files import write_json
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.problems.text import duplicate_key
 from pmd_pipeline.studies.definition import refuse_changes
 from pmd_pipeline.studies.errors import StudyError
@@ -77,7 +78,8 @@ def make_base(project: StudyProject) -> dict[str, Any]:
     metrics = pd.read_parquet(
         project.base_folder / "07_model_output" / "initial" / "eval_metrics.parquet"
     )
-    known["initial_value"] = float(metrics.loc[metrics["metric"] == "avg_at_k", "value"].iloc[0])
+    headline = metrics[metrics["metric"] == headline_metric(metrics)]
+    known["initial_value"] = float(headline["value"].iloc[0])
     write_json(manifest, {**known, "definition": project.definition})
     return known
 
