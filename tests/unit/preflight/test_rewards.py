@@ -67,7 +67,7 @@ def test_a_reward_that_cannot_be_made_stops_the_run(in_a_project: Path) -> None:
 
 def test_a_reward_that_raises_stops_the_run(in_a_project: Path) -> None:
     (in_a_project / "own2.py").write_text(
-        "def make():\n    return lambda prompts, responses: [p.metadata['tests'] for p in prompts]\n"
+        "def make():\n    return lambda prompts, _: [p.metadata['tests'] for p in prompts]\n"
     )
     finding = finding_of({"kind": "import", "import_path": "own2:make"})
     assert finding.verdict == "failure"
