@@ -16,7 +16,8 @@ rewards:
   kind: sum
   parts:
     correct: {kind: math, weight: 1.0, correct_reward: 1.0, incorrect_reward: 0.0}
-    brevity: {kind: import, weight: 0.2, import_path: "brevity:make_reward", options: {most_words: 2}}
+    brevity: {kind: import, weight: 0.2, import_path: "brevity:make_reward",
+      options: {most_words: 2}}
 """
 FAILING = """
 rewards:
