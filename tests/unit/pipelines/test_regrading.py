@@ -79,7 +79,8 @@ def test_a_users_own_reward_sees_problem_and_metadata_and_the_mean_is_compared(
     (tmp_path / "regraders.py").write_text(
         "def make():\n"
         "    return lambda prompts, responses: [\n"
-        "        float(p.metadata['wanted'] in r) + len(p.problem) for p, r in zip(prompts, responses)\n"
+        "        float(prompt.metadata['wanted'] in response) + len(prompt.problem)\n"
+        "        for prompt, response in zip(prompts, responses)\n"
         "    ]\n"
     )
     monkeypatch.chdir(tmp_path)
