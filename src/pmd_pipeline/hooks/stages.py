@@ -71,7 +71,14 @@ def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
 def _own_parameters(stage: str) -> tuple[str, ...]:
     kind, _, label = stage.partition(".")
     return {
-        "data_preparation": ("seed", "data_preparation"),
+        # Some rewards need a reference answer, and problems without one are dropped for them.
+        "data_preparation": (
+            "seed",
+            "data_preparation",
+            "rewards.kind",
+            "rewards.needs_answer",
+            "rewards.parts",
+        ),
         "policy_initialisation": ("seed", "compute", "policy_initialisation"),
         "rollout_generation": ("rollout_generation", "rewards", "training.sampling"),
         "training": ("training", f"algorithms.{label}"),
