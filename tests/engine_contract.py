@@ -78,6 +78,8 @@ def assert_log_probs_are_exact(
 class EngineContract:
     """Give it the fixtures ``engine``, and ``policy`` of ``vllm_helpers.make_tied_policy``."""
 
+    num_groups_passed_on = 0  # early: an engine may leave it out
+
     def test_every_prompt_gets_its_samples(self, engine: RolloutEngine, policy: Policy) -> None:
         groups = sample(engine, policy, num_samples=3)
         assert [len(group) for group in groups] == [3, 3, 3, 3]
@@ -201,3 +203,19 @@ class EngineContract:
             progress=counter,
         )
         assert counter.total == 32
+
+    def test_groups_that_are_passed_on_early_are_those_returned(
+        self, engine: RolloutEngine, policy: Policy
+    ) -> None:
+        early: dict[int, list[Completion]] = {}
+        engine.set_policy(policy)
+        groups = engine.generate(
+            PROMPTS,
+            num_samples=8,
+            sampling=SamplingConfig(max_new_tokens=12),
+            seeds=[0, 1, 2, 3],
+            group_finished=early.__setitem__,
+        )
+        assert len(early) >= self.num_groups_passed_on
+        for position, group in early.items():
+            assert [c.token_ids for c in group] == [c.token_ids for c in groups[position]]

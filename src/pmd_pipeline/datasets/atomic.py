@@ -4,7 +4,6 @@
 a killed run left half-written must never bear the final name.
 """
 
-import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
+
+from pmd_pipeline.files import whole_file
 
 if TYPE_CHECKING:
     _Base = AbstractVersionedDataset[Any, Any]
@@ -30,21 +31,13 @@ class _AtomicSave(_Base):
         return self._redirected_to or super()._get_save_path()
 
     def save(self, data: Any) -> None:
-        final = Path(super()._get_save_path())
-        partial = final.with_name(f".{final.stem}.partial{final.suffix}")
-        self._redirected_to = PurePosixPath(partial)
-        try:
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            # Past Kedro's wrapper, which would look for the version before it has its name.
-            super().save.__wrapped__(self, data)  # type: ignore[attr-defined, safe-super]
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(final)
-        except OSError as error:
-            raise OSError(error.errno, f"cannot write: {error.strerror}", str(final)) from error
-        finally:
-            self._redirected_to = None
-            partial.unlink(missing_ok=True)
+        with whole_file(Path(super()._get_save_path())) as partial:
+            self._redirected_to = PurePosixPath(partial)
+            try:
+                # Past Kedro's wrapper, which would look for the version before it has its name.
+                super().save.__wrapped__(self, data)  # type: ignore[attr-defined, safe-super]
+            finally:
+                self._redirected_to = None
 
     def clear(self) -> None:
         """Remove the file of an earlier run; versions are history and stay."""

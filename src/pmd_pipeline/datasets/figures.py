@@ -1,6 +1,5 @@
 """Matplotlib figures by name, each as PNG and SVG, in one folder."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 from kedro.io import AbstractDataset
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from pmd_pipeline.files import whole_folder
 
 _FORMATS = ("png", "svg")
 
@@ -27,20 +28,15 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
         return {path.stem: path for path in sorted(self._path.glob("*.png"))}
 
     def save(self, data: Mapping[str, Figure]) -> None:
-        partial = self._path.with_name(f".{self._path.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, figure in data.items():
-            for suffix in _FORMATS:
-                path = partial / f"{name}.{suffix}"
-                # No date and no random ids: the same figure gives the same bytes.
-                metadata = {"Date": None} if suffix == "svg" else {}
-                with rc_context({"svg.hashsalt": name}):
-                    figure.savefig(path, dpi=self._dpi, metadata=metadata)
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-        self.clear()
-        partial.rename(self._path)
+        with whole_folder(self._path) as folder:
+            for name, figure in data.items():
+                for suffix in _FORMATS:
+                    # No date and no random ids: the same figure gives the same bytes.
+                    metadata = {"Date": None} if suffix == "svg" else {}
+                    with rc_context({"svg.hashsalt": name}):
+                        figure.savefig(
+                            folder / f"{name}.{suffix}", dpi=self._dpi, metadata=metadata
+                        )
 
     def clear(self) -> None:
         """Remove the figures of an earlier run."""

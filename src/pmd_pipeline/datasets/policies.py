@@ -1,7 +1,6 @@
 """Policies and training states as catalog entries: by reference, weights beside a manifest."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
@@ -9,6 +8,7 @@ from typing import Any, Literal, NoReturn, get_args
 from kedro.io import AbstractDataset, DatasetError
 from transformers import PreTrainedTokenizerBase
 
+from pmd_pipeline.files import write_json
 from pmd_pipeline.policies.loading import load_tokenizer_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
@@ -112,12 +112,7 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
             for state in self._states_of_former_phases():
                 drop_optimizer_state(state)
         if data.is_last:
-            partial = self._path / f".{_FINAL}.partial"
-            with partial.open("w", encoding="utf-8") as file:
-                json.dump({"state": folder.name}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._path / _FINAL)
+            write_json(self._path / _FINAL, {"state": folder.name}, indent=None)
 
     def clear(self) -> None:
         """Remove the states of an earlier run."""

@@ -9,6 +9,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.stages import stage_of
@@ -52,7 +53,10 @@ class LifecycleHook:
         policy = experiment.policy_initialisation.policy
         if "policy_initialisation" in stages and isinstance(policy, PretrainedPolicyConfig):
             check_weights_present(policy)
-        for engine in _engines(pipeline, catalog):
+        engines = _engines(pipeline, catalog)
+        if engines and experiment.rewards.kind != "math":
+            check_reward(experiment)
+        for engine in engines:
             engine.check_available()
             if isinstance(policy, PretrainedPolicyConfig):
                 check_preflight(self._context)
@@ -93,6 +97,18 @@ def check_writable(data_root: Path) -> None:
             "or point data_root in conf/<env>/globals.yml at another folder",
             str(data_root),
         ) from error
+
+
+def check_reward(experiment: ExperimentConfig) -> None:
+    """Have the reward score one made-up response, before anything is sampled.
+
+    Raises:
+        PreflightError: If it cannot.
+    """
+    from pmd_pipeline import preflight
+
+    for finding in preflight.failures(preflight.check_reward(experiment)):
+        raise preflight.PreflightError(f"{finding.subject}: {finding.value}; {finding.remedy}")
 
 
 def check_preflight(context: ExperimentContext) -> None:

@@ -11,12 +11,8 @@ from kedro.pipeline.node import Node
 
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.context import ExperimentContext
-from pmd_pipeline.hooks.run_state import (
-    ResumeError,
-    RunState,
-    changed_parameters,
-    load_run_state,
-)
+from pmd_pipeline.flat_parameters import changed_parameters
+from pmd_pipeline.hooks.run_state import ResumeError, RunState, load_run_state
 from pmd_pipeline.hooks.stages import stage_of, stage_parameters, upstream_stages
 
 

@@ -6,10 +6,11 @@ since the run it resumes began.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pmd_pipeline.files import write_json
 
 FILE_NAME = "run_state.json"
 
@@ -38,13 +39,7 @@ class RunState:
 
     def save(self, data_root: Path) -> None:
         """Write the state; a killed run leaves the former one or this one, never a part."""
-        path = data_root / FILE_NAME
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_json(data_root / FILE_NAME, asdict(self))
 
 
 def load_run_state(data_root: Path) -> RunState | None:
@@ -62,19 +57,3 @@ def load_run_state(data_root: Path) -> RunState | None:
         raise ResumeError(
             f"{path} is damaged ({error}); delete it and start afresh with kedro run"
         ) from error
-
-
-def changed_parameters(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
-    """Return one line per parameter that differs: name, recorded and present value."""
-    normalised = json.loads(json.dumps(current))
-    missing = object()
-    return [
-        f"{key}: {_shown(recorded.get(key, missing), missing)} -> "
-        f"{_shown(normalised.get(key, missing), missing)}"
-        for key in sorted(recorded.keys() | normalised.keys())
-        if recorded.get(key, missing) != normalised.get(key, missing)
-    ]
-
-
-def _shown(value: Any, missing: object) -> str:
-    return "(not set)" if value is missing else json.dumps(value)

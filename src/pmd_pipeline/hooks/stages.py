@@ -5,6 +5,8 @@ from typing import Any
 
 from kedro.pipeline.node import Node
 
+from pmd_pipeline.flat_parameters import flatten
+
 _SHARED_STAGES = (
     "data_preparation",
     "policy_initialisation",
@@ -47,18 +49,6 @@ def stage_parameters(
     }
 
 
-def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested parameters by dotted key; lists and tuples are values."""
-    flat: dict[str, Any] = {}
-    for key, value in parameters.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{name}."))
-        else:
-            flat[name] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
 def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
     kind, _, label = stage.partition(".")
     match kind:
@@ -81,7 +71,14 @@ def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
 def _own_parameters(stage: str) -> tuple[str, ...]:
     kind, _, label = stage.partition(".")
     return {
-        "data_preparation": ("seed", "data_preparation"),
+        # Some rewards need a reference answer, and problems without one are dropped for them.
+        "data_preparation": (
+            "seed",
+            "data_preparation",
+            "rewards.kind",
+            "rewards.needs_answer",
+            "rewards.parts",
+        ),
         "policy_initialisation": ("seed", "compute", "policy_initialisation"),
         "rollout_generation": ("rollout_generation", "rewards", "training.sampling"),
         "training": ("training", f"algorithms.{label}"),

@@ -18,8 +18,9 @@ from kedro.pipeline.node import Node
 from mlflow.tracking import MlflowClient
 
 from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.resume import ResumeHook
-from pmd_pipeline.hooks.stages import flatten, stage_of
+from pmd_pipeline.hooks.stages import stage_of
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
 from pmd_pipeline.tracking.runs import (
     AlgorithmRuns,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pmd_pipeline.metrics.evaluation import METRICS
+from pmd_pipeline.metrics.evaluation import EVALUATION_COLUMNS, METRICS
 
 COMPARISON_COLUMNS = (
     "algorithm",
@@ -16,7 +16,7 @@ COMPARISON_COLUMNS = (
     "ci_low",
     "ci_high",
 )
-METRIC_COLUMNS = ("eval_set", "metric", "k", "value", "ci_low", "ci_high")
+METRIC_COLUMNS = ("eval_set", *EVALUATION_COLUMNS)
 
 # Twelve digits tell any two results apart and hide the order in which floats were added.
 COMPARISON_FLOAT_FORMAT = "%.12g"

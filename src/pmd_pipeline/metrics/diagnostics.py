@@ -28,7 +28,7 @@ class LogRatioSummary(NamedTuple):
 
 
 class SamplerMismatch(NamedTuple):
-    """How the sampler's log-probs of its own tokens differ from the trainer's.
+    """How the sampler's log-probs of its own tokens differ from the trainer's; NaN: not known.
 
     Attributes:
         mean: Mean absolute difference per token, nats.
@@ -88,10 +88,13 @@ def no_signal_fraction(rewards: ArrayLike, group_ids: ArrayLike) -> float:
 def summarise_log_ratios(sequence_log_ratio: ArrayLike) -> LogRatioSummary:
     """Return the smallest, mean and largest sequence log-ratio of B rollouts.
 
+    The mean is taken in the precision of the argument.
+
     Raises:
         ValueError: If there is none, or one is not finite.
     """
-    s = _checked_log_ratios(sequence_log_ratio, "sequence_log_ratio")
+    s = np.asarray(sequence_log_ratio)
+    _checked_log_ratios(s, "sequence_log_ratio")
     return LogRatioSummary(float(s.min()), float(s.mean()), float(s.max()))
 
 
@@ -163,6 +166,9 @@ def measure_sampler_mismatch(
 ) -> SamplerMismatch:
     """Return how far the sampler's log-probs lie from the trainer's of the same weights.
 
+    Both must be of the whole distribution: where top_p or top_k has cut the sampler's, the
+    difference is that of the cut. Differences are taken in the precision of the arguments.
+
     Args:
         sampler_log_probs: Nats, any shape, for example [B, T].
         trainer_log_probs: Nats, the same shape.
@@ -178,10 +184,8 @@ def measure_sampler_mismatch(
             f"sampler_log_probs has shape {sampler.shape}, trainer_log_probs {trainer.shape} and "
             f"response_mask {mask.shape}: they must be equal"
         )
-    difference = _checked_log_ratios(
-        trainer[mask].astype(np.float64) - sampler[mask].astype(np.float64),
-        "the difference of log-probs",
-    )
+    difference = trainer[mask] - sampler[mask]
+    _checked_log_ratios(difference, "the difference of log-probs")
     size = np.abs(difference)
     return SamplerMismatch(float(size.mean()), float(size.max()), mismatch_kl_estimate(difference))
 

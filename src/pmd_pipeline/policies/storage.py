@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from pmd_pipeline.files import whole_folder, write_json
 from pmd_pipeline.policies.loading import WeightDtype, load_policy_folder
 from pmd_pipeline.policies.lora import load_adapter
 from pmd_pipeline.policies.policy import Policy
@@ -51,7 +51,7 @@ def save_policy(
     Returns:
         The manifest, which also lies in the folder.
     """
-    with _whole_folder(folder) as partial:
+    with _policy_folder(folder) as partial:
         model_folder = partial / POLICY_FOLDER
         policy.model.save_pretrained(model_folder, safe_serialization=True)
         policy.tokenizer.save_pretrained(model_folder)
@@ -74,15 +74,13 @@ def save_policy(
             if policy.base_folder is None
             else _sha256(policy.base_folder / MANIFEST_NAME),
         )
-        (partial / MANIFEST_NAME).write_text(
-            json.dumps(asdict(manifest), indent=2), encoding="utf-8"
-        )
+        write_json(partial / MANIFEST_NAME, asdict(manifest), indent=2)
     return manifest
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write a tokenizer's files as one folder; replaces a former one."""
-    with _whole_folder(folder) as partial:
+    with _policy_folder(folder) as partial:
         tokenizer.save_pretrained(partial)
 
 
@@ -140,9 +138,7 @@ def drop_optimizer_state(folder: Path) -> None:
         return
     kept = {name: value for name, value in manifest.sha256.items() if name != _OPTIMIZER_FILE}
     # First the manifest: killed in between, a file is left over that nobody asks for.
-    partial = folder / f".{MANIFEST_NAME}.partial"
-    partial.write_text(json.dumps(asdict(replace(manifest, sha256=kept)), indent=2), "utf-8")
-    partial.replace(folder / MANIFEST_NAME)
+    write_json(folder / MANIFEST_NAME, asdict(replace(manifest, sha256=kept)), indent=2)
     (folder / _OPTIMIZER_FILE).unlink(missing_ok=True)
 
 
@@ -208,38 +204,17 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
+def _policy_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder that takes the place of ``folder`` when the block has succeeded."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    _remove(partial)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        _sync(partial)
-    except (OSError, SafetensorError) as error:
-        _remove(partial)
-        # safetensors reports a full disk as an error of its own, with the reason in its text.
-        reason = getattr(error, "strerror", None) or str(error)
-        number = getattr(error, "errno", None) or _errno_in(reason)
-        raise OSError(number, f"cannot write ({reason})", str(folder)) from error
-    _remove(folder)
-    partial.rename(folder)
+    with whole_folder(folder) as partial:
+        try:
+            yield partial
+        except SafetensorError as error:
+            # It reports a full disk as an error of its own, with the reason in its text.
+            raise OSError(_errno_in(str(error)), str(error)) from error
 
 
 def _errno_in(reason: str) -> int:
     found = re.search(r"os error (\d+)", reason)
     return int(found.group(1)) if found else errno.EIO
-
-
-def _sync(folder: Path) -> None:
-    """Flush a folder's files to the disk, so that the rename never precedes their content."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

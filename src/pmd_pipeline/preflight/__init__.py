@@ -3,6 +3,7 @@
 from pmd_pipeline.preflight.findings import Finding, failures, warnings_of
 from pmd_pipeline.preflight.hardware import PlannedDevices
 from pmd_pipeline.preflight.plan import PreflightError, Request, plan_run, require_ready
+from pmd_pipeline.preflight.rewards import check_reward
 from pmd_pipeline.preflight.table import format_plan
 from pmd_pipeline.preflight.workload import Assumptions
 
@@ -12,6 +13,7 @@ __all__ = [
     "PlannedDevices",
     "PreflightError",
     "Request",
+    "check_reward",
     "failures",
     "format_plan",
     "plan_run",

@@ -18,6 +18,7 @@ from pmd_pipeline.preflight.model_config import ModelConfigError, find_model_con
 from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
 from pmd_pipeline.preflight.packages import check_packages
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
+from pmd_pipeline.preflight.rewards import check_reward
 from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
 from pmd_pipeline.preflight.sources import check_sources
 from pmd_pipeline.preflight.storage import check_disk, disk_need
@@ -56,7 +57,7 @@ class Request:
 def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     """Return everything that a run needs and whether it is there.
 
-    Looks at packages, devices, disk, model and data; loads no weights, starts nothing.
+    Looks at packages, devices, disk, model, data and reward; loads no weights of the policy.
 
     Args:
         request: What to plan.
@@ -75,6 +76,7 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     hardware, looked = look_at_hardware(experiment.compute, request.devices)
     findings += looked
     findings += check_sources(experiment, missing, hub)
+    findings += check_reward(experiment)
     is_pinned = not any(item.kind == "model" for item in missing)
     shape, described = _shape(experiment, hub, request.model_config, is_pinned=is_pinned)
     findings += described

@@ -38,6 +38,17 @@ def load_problems(config: DataPreparationConfig, *, seed: int) -> pd.DataFrame:
     )
 
 
+def first_problem(config: DataPreparationConfig, *, seed: int) -> Problem | None:
+    """Return the first train problem as it came; None where it would have to be downloaded.
+
+    Raises:
+        ProblemSourceError: If the source cannot be read or holds what cannot be right.
+    """
+    if isinstance(config.train, StoredSource) and config.train.path is None:
+        return None
+    return next(_load_set(config.train, TRAIN_SET, seed), None)
+
+
 def set_generator(seed: int, set_name: str) -> np.random.Generator:
     """Return the random generator of one set, so that further sets do not change its draws."""
     return np.random.default_rng([seed, zlib.crc32(set_name.encode())])

@@ -281,7 +281,10 @@ def _deadline(timeout_seconds: float | None) -> float | None:
 
 
 def _search_path() -> str:
-    return os.pathsep.join(entry or os.curdir for entry in sys.path)
+    """Return where this process finds modules, after what it has set for its children since."""
+    set_since = [e for e in os.environ.get("PYTHONPATH", "").split(os.pathsep) if e]
+    own = [entry or os.curdir for entry in sys.path]
+    return os.pathsep.join([*(entry for entry in set_since if entry not in own), *own])
 
 
 def _kill(

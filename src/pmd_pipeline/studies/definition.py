@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
 from pmd_pipeline.config.study import StudyConfig
+from pmd_pipeline.flat_parameters import changed_parameters, flatten
 from pmd_pipeline.studies.errors import StudyError, StudyStorageError
 from pmd_pipeline.studies.parameters import parameter_path
 
@@ -25,7 +26,6 @@ _IRRELEVANT = (
     "training.algorithms",
     "training.prompts_per_round",
 )
-_SHOWN_CHARACTERS = 60
 
 
 def definition(study: StudyConfig, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,10 +41,10 @@ def definition(study: StudyConfig, parameters: Mapping[str, Any]) -> dict[str, A
         others.remove(f"algorithms.{label}.")
     shared = {
         key: value
-        for key, value in _flat(parameters).items()
+        for key, value in flatten(parameters).items()
         if key not in own and not key.startswith((*_IRRELEVANT, *others))
     }
-    return {f"study.{k}": v for k, v in _flat(config).items()} | shared
+    return {f"study.{k}": v for k, v in flatten(config).items()} | shared
 
 
 def create_or_load(
@@ -98,42 +98,20 @@ def load(name: str, storage: BaseStorage, wanted: Mapping[str, Any] | None = Non
             "another name, or another storage"
         )
     if wanted is not None:
-        refuse_changes(name, json.loads(recorded), json.loads(json.dumps(dict(wanted))))
+        refuse_changes(name, json.loads(recorded), wanted)
     return study
 
 
-def refuse_changes(name: str, recorded: dict[str, Any], wanted: dict[str, Any]) -> None:
+def refuse_changes(name: str, recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse to go on with other parameters.
 
     Raises:
         StudyError: With every parameter that differs.
     """
-    missing = object()
-    changes = [
-        f"{key}: {_shown(recorded, key)} -> {_shown(wanted, key)}"
-        for key in sorted(recorded.keys() | wanted.keys())
-        if recorded.get(key, missing) != wanted.get(key, missing)
-    ]
+    changes = changed_parameters(recorded, wanted)
     if changes:
         raise StudyError(
             f"study {name!r} was begun with other parameters:\n  "
             + "\n  ".join(changes)
             + "\nIts trials would not compare; set them back, or give the study a new name"
         )
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    if key not in values:
-        return "(not set)"
-    text = json.dumps(values[key])
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 
 from pmd_pipeline.config.study import VALIDATION_SET
+from pmd_pipeline.files import write_json
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.problems.text import duplicate_key
 from pmd_pipeline.studies.definition import refuse_changes
 from pmd_pipeline.studies.errors import StudyError
@@ -43,10 +45,9 @@ def make_base(project: StudyProject) -> dict[str, Any]:
         StudyError: If it was made with other parameters, or no validation problem is left.
     """
     manifest = project.base_folder / _MANIFEST
-    wanted = json.loads(json.dumps(project.definition))
     if manifest.is_file():
         recorded: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
-        refuse_changes(project.name, recorded.pop("definition"), wanted)
+        refuse_changes(project.name, recorded.pop("definition"), project.definition)
         return recorded
     shutil.rmtree(project.base_folder, ignore_errors=True)
     parameters = base_parameters(project)
@@ -77,10 +78,9 @@ def make_base(project: StudyProject) -> dict[str, Any]:
     metrics = pd.read_parquet(
         project.base_folder / "07_model_output" / "initial" / "eval_metrics.parquet"
     )
-    known["initial_value"] = float(metrics.loc[metrics["metric"] == "avg_at_k", "value"].iloc[0])
-    partial = manifest.with_suffix(".partial")
-    partial.write_text(json.dumps({**known, "definition": wanted}, indent=1), encoding="utf-8")
-    partial.replace(manifest)
+    headline = metrics[metrics["metric"] == headline_metric(metrics)]
+    known["initial_value"] = float(headline["value"].iloc[0])
+    write_json(manifest, {**known, "definition": project.definition})
     return known
 
 

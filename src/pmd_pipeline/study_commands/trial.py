@@ -12,8 +12,8 @@ import torch
 from optuna import Trial
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
-from pmd_pipeline.hooks.stages import flatten
 from pmd_pipeline.pipelines.training.nodes import phase_name
 from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.seeds import derive_seed

@@ -9,13 +9,15 @@ import pandas as pd
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
+from pmd_pipeline.metrics.comparison import headline_metric
+
 OnRound = Callable[[dict[str, float], int], None]
 OnEvaluation = Callable[["Evaluation"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """avg@k on the validation problems after a phase.
+    """avg@k (or the mean reward) on the validation problems after a phase.
 
     Attributes:
         phase: From 1.
@@ -72,7 +74,7 @@ class TrialHook:
 
 
 def _evaluation(table: pd.DataFrame, phase: int) -> Evaluation:
-    row = table[table["metric"] == "avg_at_k"].iloc[0]
+    row = table[table["metric"] == headline_metric(table)].iloc[0]
     return Evaluation(
         phase=phase,
         value=float(row["value"]),

@@ -38,7 +38,9 @@ class MeasuredRollouts:
         behaviour_log_probs: Of the whole response before the first mini-batch, nats.
         sequence_log_ratios: After the last mini-batch, nats; NaN where not measured.
         mean_entropies: Of the behaviour policy, mean over the response's tokens, nats.
-        mismatch: Trainer's minus sampler's log-prob of every response token, nats, flat.
+        trainer_log_probs: Of every response token, before the first mini-batch, nats, flat.
+        sampler_log_probs: The sampler's of the same tokens; None where top_p or top_k has cut
+            the distribution that it drew from: these are not log-probs of the policy.
     """
 
     rollouts: list[Rollout]
@@ -46,7 +48,8 @@ class MeasuredRollouts:
     behaviour_log_probs: np.ndarray
     sequence_log_ratios: np.ndarray
     mean_entropies: np.ndarray
-    mismatch: np.ndarray
+    trainer_log_probs: np.ndarray
+    sampler_log_probs: np.ndarray | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,5 +222,8 @@ def _measure(
         behaviour_log_probs=batch.behaviour_log_probs.sum(dim=1).numpy(),
         sequence_log_ratios=log_ratios.numpy(),
         mean_entropies=(entropy.sum(dim=1) / lengths).numpy(),
-        mismatch=(trainer_log_probs - batch.rollouts.sampler_log_probs)[mask].numpy(),
+        trainer_log_probs=trainer_log_probs[mask].numpy(),
+        sampler_log_probs=batch.rollouts.sampler_log_probs[mask].numpy()
+        if setup.training.sampling.keeps_full_support
+        else None,
     )

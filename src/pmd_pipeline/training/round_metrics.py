@@ -41,7 +41,8 @@ class RoundMetrics:
         clip_fraction: Tokens (sequences for GSPO) that the clip touched.
         gradient_norm: Before clipping, mean over updates.
         loss: Mean over updates.
-        mismatch_mean, mismatch_max, mismatch_kl: Trainer against sampler log-probs, per token.
+        mismatch_mean, mismatch_max, mismatch_kl: Trainer against sampler log-probs, per token;
+            NaN where top_p or top_k cuts the sampler's distribution.
         grading_timeouts: Responses that the grader gave up on.
         sampling_seconds, grading_seconds, updating_seconds: Wall times.
         sampling_tokens_per_second, updating_tokens_per_second: Response tokens per second.
@@ -86,7 +87,8 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
     entropies = _all(result, "mean_entropies")
     measured = _all(result, "sequence_log_ratios")
     log_ratios = measured[~np.isnan(measured)]
-    mismatch = _all(result, "mismatch")
+    summary = diagnostics.summarise_log_ratios(log_ratios)
+    mismatch = _mismatch(result)
     num_tokens = int(lengths.sum())
     return RoundMetrics(
         round=result.round_index,
@@ -99,9 +101,9 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         entropy=float(np.average(entropies, weights=lengths)) if num_tokens else np.nan,
         mean_response_tokens=float(lengths.mean()),
         truncated_fraction=float(np.mean([r.completion.truncated for r in rollouts])),
-        log_ratio_min=float(log_ratios.min()),
-        log_ratio_mean=float(log_ratios.mean()),
-        log_ratio_max=float(log_ratios.max()),
+        log_ratio_min=summary.min,
+        log_ratio_mean=summary.mean,
+        log_ratio_max=summary.max,
         kl=diagnostics.kl_estimate(log_ratios),
         reverse_kl=diagnostics.reverse_kl_estimate(log_ratios),
         chi2=diagnostics.chi_squared_estimate(log_ratios),
@@ -111,9 +113,9 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         ),
         gradient_norm=_mean([update.gradient_norm for update in result.updates]),
         loss=_mean([update.loss for update in result.updates]),
-        mismatch_mean=float(np.abs(mismatch).mean()),
-        mismatch_max=float(np.abs(mismatch).max()),
-        mismatch_kl=diagnostics.mismatch_kl_estimate(mismatch),
+        mismatch_mean=mismatch.mean,
+        mismatch_max=mismatch.max,
+        mismatch_kl=mismatch.kl,
         grading_timeouts=sum(rollout.grade_reason == "timeout" for rollout in rollouts),
         sampling_seconds=result.sampling_seconds,
         grading_seconds=result.grading_seconds,
@@ -160,6 +162,17 @@ def _group_pass_rate(rollouts: Sequence[Rollout], group_ids: Sequence[str]) -> f
     if None in correct:
         return float("nan")
     return diagnostics.group_pass_rate(np.array(correct, dtype=bool), group_ids)
+
+
+def _mismatch(result: RoundResult) -> diagnostics.SamplerMismatch:
+    sampler = [cycle.sampler_log_probs for cycle in result.cycles]
+    known = [log_probs for log_probs in sampler if log_probs is not None]
+    if len(known) < len(sampler):
+        return diagnostics.SamplerMismatch(np.nan, np.nan, np.nan)
+    trainer = _all(result, "trainer_log_probs")
+    return diagnostics.measure_sampler_mismatch(
+        np.concatenate(known), trainer, np.ones_like(trainer, dtype=bool)
+    )
 
 
 def _all(result: RoundResult, name: str) -> np.ndarray:

@@ -34,6 +34,21 @@ class TestContract(EngineContract):
     """Every test of the contract."""
 
 
+def test_between_its_batches_it_passes_groups_on(policy: Policy) -> None:
+    engine = TransformersEngine(TransformersEngineConfig(max_batch_size=2))
+    engine.set_policy(policy)
+    early: dict[int, list[Completion]] = {}
+    groups = engine.generate(
+        PROMPTS,
+        num_samples=2,
+        sampling=SamplingConfig(max_new_tokens=12),
+        seeds=[0, 1, 2, 3],
+        group_finished=early.__setitem__,
+    )
+    assert len(early) == len(PROMPTS) - 1
+    assert all(groups[position] is group for position, group in early.items())
+
+
 def count_decoded_rows(policy: Policy) -> list[int]:
     """Return a list that grows by the rows of each step of one new token."""
     counts: list[int] = []

@@ -1,7 +1,7 @@
 """Which parameters decide which stage's results."""
 
-from pmd_pipeline.hooks.run_state import changed_parameters
-from pmd_pipeline.hooks.stages import flatten, stage_parameters, upstream_stages
+from pmd_pipeline.flat_parameters import flatten
+from pmd_pipeline.hooks.stages import stage_parameters, upstream_stages
 
 ALGORITHMS = ("pmd_mean", "grpo")
 PARAMETERS = {
@@ -41,11 +41,3 @@ def test_the_initial_evaluation_needs_no_training() -> None:
         "data_preparation",
         "policy_initialisation",
     }
-
-
-def test_a_change_is_told_with_both_values() -> None:
-    assert changed_parameters({"a": 1, "b": [1, 2], "c": 0}, {"a": 2, "b": (1, 2), "d": None}) == [
-        "a: 1 -> 2",
-        "c: 0 -> (not set)",
-        "d: (not set) -> null",
-    ]

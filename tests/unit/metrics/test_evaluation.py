@@ -129,6 +129,32 @@ def test_thirty_problems_of_thirty_two_samples_take_seconds_at_most() -> None:
     assert metrics["k"].max() == 32
 
 
+def test_without_a_verdict_the_mean_reward_is_measured_instead(table: pd.DataFrame) -> None:
+    table["correct"] = pd.array([None] * len(table), dtype="boolean")
+    table["reward"] = [0.5, 1.0, 1.5, 2.0, 2.5] * 2
+    metrics = evaluate_completions(table)
+    assert metrics["metric"].tolist() == [
+        "mean_reward",
+        "truncated_fraction",
+        "mean_response_tokens",
+    ]
+    assert value(metrics, "mean_reward", 5) == 1.5
+
+
+def test_one_response_without_a_verdict_is_enough(table: pd.DataFrame) -> None:
+    judged = table.astype({"correct": "boolean"}).assign(reward=1.0)
+    judged.loc[3, "correct"] = pd.NA
+    assert value(evaluate_completions(judged), "mean_reward", 5) == 1.0
+
+
+def test_a_reward_that_names_no_answers_has_no_majority(table: pd.DataFrame) -> None:
+    every = evaluate_completions(table)
+    without = evaluate_completions(table, has_answers=False)
+    pd.testing.assert_frame_equal(
+        without, every[every["metric"] != "maj_at_k"].reset_index(drop=True)
+    )
+
+
 def test_ragged_samples_are_refused_by_name(table: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"'p1' with 4"):
         evaluate_completions(table.iloc[:-1])
@@ -141,7 +167,7 @@ def test_ragged_samples_are_refused_by_name(table: pd.DataFrame) -> None:
         (lambda t: t.iloc[:0], "empty"),
         (lambda t: t.assign(sample_index=0), "stand more than once.*'p2'"),
         (lambda t: t.assign(correct=2), "'correct' must hold True and False, found 2"),
-        (lambda t: t.assign(correct=None), "'correct' has 10 missing"),
+        (lambda t: t.assign(correct=None), "no column 'reward' to measure instead"),
         (lambda t: t.assign(num_tokens=-1), "num_tokens"),
         (lambda t: t.assign(num_tokens="many"), "num_tokens"),
         (lambda t: t.assign(problem_id=None), "'problem_id' has 10 missing"),

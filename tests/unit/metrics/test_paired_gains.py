@@ -104,3 +104,15 @@ def test_other_problems_or_sample_counts_are_refused() -> None:
         paired_gains(completions(0, 1), {"grpo": completions(0)}, reference=None, seed=0)
     with pytest.raises(ValueError, match=r"'p0'\) with different numbers of samples"):
         paired_gains(completions(0), {"grpo": completions(0, k=8)}, reference=None, seed=0)
+
+
+def test_without_verdicts_mean_rewards_are_compared() -> None:
+    """On the reward's own scale, the same as correctness where the two are equal."""
+    initial, final = completions(0, 2, 4, 1), completions(1, 4, 4, 0)
+    expected = paired_gains(initial, {"grpo": final}, reference=None, seed=3)
+    rewarded = [
+        table.assign(reward=2.0 * table["correct"], correct=pd.NA) for table in (initial, final)
+    ]
+    table = paired_gains(rewarded[0], {"grpo": rewarded[1]}, reference=None, seed=3)
+    for column in ("gain", "ci_low", "ci_high"):
+        assert table[column].tolist() == (2 * expected[column]).tolist()

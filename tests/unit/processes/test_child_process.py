@@ -80,6 +80,13 @@ def test_a_module_is_found_where_the_parent_finds_it(monkeypatch: pytest.MonkeyP
     child.kill()
 
 
+def test_a_module_is_found_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ECHO.parent))
+    child = ChildProcess("echo_server", name="Echo")
+    assert child.call("echo", value=1) == 1
+    child.kill()
+
+
 def test_variables_are_given_over_the_parents_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "kept")
     monkeypatch.setenv("GIVEN", "not this")

@@ -11,6 +11,7 @@ from helpers import make_algorithm, make_setup
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.rewards import MathRewardConfig
+from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt
@@ -86,6 +87,30 @@ def test_metrics_and_table_agree(tiny_policy: Policy) -> None:
     assert (table["behaviour_log_prob"] - table["sampler_log_prob"]).abs().max() < 1e-3
     assert all(np.isfinite(v) for k, v in dataclasses.asdict(metrics).items()
                if k != "clip_fraction" and not k.startswith("theory"))  # fmt: skip
+
+
+def test_summaries_keep_the_precision_that_log_probs_have(tiny_policy: Policy) -> None:
+    result, _ = run(tiny_policy, make_algorithm())
+    metrics, (cycle,) = round_metrics(result), result.cycles
+    assert cycle.sampler_log_probs is not None
+    difference = cycle.trainer_log_probs - cycle.sampler_log_probs
+    assert difference.dtype == cycle.sequence_log_ratios.dtype == np.float32
+    assert len(difference) == sum(len(r.completion.token_ids) for r in cycle.rollouts)
+    assert metrics.mismatch_mean == float(np.abs(difference).mean())
+    assert metrics.mismatch_max == float(np.abs(difference).max())
+    assert metrics.log_ratio_mean == float(cycle.sequence_log_ratios.mean())
+
+
+@pytest.mark.parametrize("cut", [{"top_k": 5}, {"top_p": 0.9}])
+def test_a_cut_distribution_says_nothing_of_the_sampler(
+    tiny_policy: Policy, cut: dict[str, float]
+) -> None:
+    sampling = SamplingConfig.model_validate({"max_new_tokens": 12, **cut})
+    result, _ = run(tiny_policy, make_algorithm(), sampling=sampling)
+    metrics = round_metrics(result)
+    found = [metrics.mismatch_mean, metrics.mismatch_max, metrics.mismatch_kl]
+    assert np.isnan(found).all()
+    assert np.isfinite([metrics.kl, metrics.loss, metrics.entropy]).all()
 
 
 def test_gradient_checkpointing_changes_no_round(tiny_policy: Policy) -> None:
