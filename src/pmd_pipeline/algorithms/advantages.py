@@ -1,6 +1,6 @@
 """Advantages: each reward minus its group's baseline."""
 
-from typing import get_args
+from typing import assert_never, get_args
 
 import torch
 from torch import Tensor
@@ -72,6 +72,8 @@ def compute_advantages(
             advantages = _minus_leave_one_out_log_partition(groups, _required(tau, baseline))
         case "group_standardised":
             advantages = _standardised(groups)
+        case _:
+            assert_never(baseline)
     return advantages.to(rewards.dtype)
 
 

@@ -4,6 +4,8 @@ Every function divides by counts of the whole mini-batch, so that summing the sh
 rollouts gives the mini-batch loss, however they are spread over micro-batches and ranks.
 """
 
+from typing import assert_never
+
 from torch import Tensor
 
 from pmd_pipeline.algorithms.log_ratios import on_response
@@ -23,9 +25,13 @@ def rollout_mean_shares(
     The length is that of the rollout's own response (1 when it is empty) or the longest allowed;
     rollouts with an empty response count.
     """
-    if length_normalisation == "max":
-        return rollout_losses / (denominators.num_rollouts * denominators.max_response_tokens)
-    return rollout_losses / (denominators.num_rollouts * response_lengths(response_mask))
+    match length_normalisation:
+        case "max":
+            return rollout_losses / (denominators.num_rollouts * denominators.max_response_tokens)
+        case "response":
+            return rollout_losses / (denominators.num_rollouts * response_lengths(response_mask))
+        case _:
+            assert_never(length_normalisation)
 
 
 def token_mean_shares(

@@ -117,8 +117,14 @@ def _grpo_shares(
     token_losses, clipped = _clipped_losses(
         config, log_ratio, _advantages(inputs), dual_clip=config.dual_clip
     )
-    mean_shares = token_mean_shares if config.aggregation == "token_mean" else sequence_mean_shares
-    shares = mean_shares(_weighed(token_losses, inputs), inputs.response_mask, denominators)
+    losses = _weighed(token_losses, inputs)
+    match config.aggregation:
+        case "token_mean":
+            shares = token_mean_shares(losses, inputs.response_mask, denominators)
+        case "sequence_mean":
+            shares = sequence_mean_shares(losses, inputs.response_mask, denominators)
+        case _:
+            assert_never(config.aggregation)
     return shares, clipped
 
 

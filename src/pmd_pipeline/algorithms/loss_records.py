@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pmd_pipeline.algorithms.checks import check_per_rollout, check_per_token
@@ -18,25 +19,25 @@ class LossInputs:
 
     Attributes:
         log_probs: The current policy's log-probs of the sampled tokens, with their gradient,
-            nats, float32 or float64, [B, T].
-        behaviour_log_probs: The behaviour policy's, nats, [B, T].
-        response_mask: True on tokens that the policy sampled, bool, [B, T].
-        advantages: [B].
+            nats, float32 or float64.
+        behaviour_log_probs: The behaviour policy's, nats.
+        response_mask: True on tokens that the policy sampled.
+        advantages: Reward units.
         rollout_weights: Weight of each rollout's loss, such as partition weights times
-            sequence-level importance weights, [B]; None for ones.
-        token_weights: Weight of each token's loss, such as token-level importance weights, [B, T];
-            None for ones. Losses on whole sequences refuse them.
+            sequence-level importance weights; None for ones.
+        token_weights: Weight of each token's loss, such as token-level importance weights; None
+            for ones. Losses on whole sequences refuse them.
 
     Raises:
         ValueError: If a shape or type is wrong.
     """
 
-    log_probs: Tensor
-    behaviour_log_probs: Tensor
-    response_mask: Tensor
-    advantages: Tensor
-    rollout_weights: Tensor | None = None
-    token_weights: Tensor | None = None
+    log_probs: Float[Tensor, "B T"]
+    behaviour_log_probs: Float[Tensor, "B T"]
+    response_mask: Bool[Tensor, "B T"]
+    advantages: Float[Tensor, " B"]
+    rollout_weights: Float[Tensor, " B"] | None = None
+    token_weights: Float[Tensor, "B T"] | None = None
 
     def __post_init__(self) -> None:
         if self.log_probs.dtype not in (torch.float32, torch.float64):
@@ -116,15 +117,15 @@ class LossOutput:
     gradients its gradient. A trainer that averages gradients over ranks must undo that average.
 
     Attributes:
-        loss: This micro-batch's share, with gradient, a scalar.
-        rollout_losses: The share of each rollout, without gradient, [B]; they sum to ``loss``. A
-            value that is not finite tells which rollout is to blame.
-        num_clipped: Tokens (sequences for GSPO) whose gradient clipping took away, a scalar.
-        num_clip_units: Tokens (sequences for GSPO) that could have been clipped, a scalar; 0 for a
-            loss that does not clip.
+        loss: This micro-batch's share, with gradient.
+        rollout_losses: The share of each rollout, without gradient; they sum to ``loss``. A value
+            that is not finite tells which rollout is to blame.
+        num_clipped: Tokens (sequences for GSPO) whose gradient clipping took away.
+        num_clip_units: Tokens (sequences for GSPO) that could have been clipped; 0 for a loss that
+            does not clip.
     """
 
-    loss: Tensor
-    rollout_losses: Tensor
-    num_clipped: Tensor
-    num_clip_units: Tensor
+    loss: Float[Tensor, ""]
+    rollout_losses: Float[Tensor, " B"]
+    num_clipped: Int[Tensor, ""]
+    num_clip_units: Int[Tensor, ""]

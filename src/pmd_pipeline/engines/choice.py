@@ -1,6 +1,8 @@
 """From an engine's configuration to the engine."""
 
-from pmd_pipeline.config.engines import EngineConfig, VllmEngineConfig
+from typing import assert_never
+
+from pmd_pipeline.config.engines import EngineConfig, TransformersEngineConfig, VllmEngineConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.engines.vllm_engine import VllmEngine, check_vllm_installed
@@ -12,12 +14,21 @@ def make_engine(config: EngineConfig) -> RolloutEngine:
     Raises:
         EngineUnavailableError: If its library is not installed.
     """
-    if isinstance(config, VllmEngineConfig):
-        return VllmEngine(config)
-    return TransformersEngine(config)
+    match config:
+        case VllmEngineConfig():
+            return VllmEngine(config)
+        case TransformersEngineConfig():
+            return TransformersEngine(config)
+        case _:
+            assert_never(config)
 
 
 def check_available(config: EngineConfig) -> None:
     """Raise EngineUnavailableError if the engine's library is not installed here."""
-    if isinstance(config, VllmEngineConfig):
-        check_vllm_installed()
+    match config:
+        case VllmEngineConfig():
+            check_vllm_installed()
+        case TransformersEngineConfig():
+            pass  # this project needs transformers itself
+        case _:
+            assert_never(config)

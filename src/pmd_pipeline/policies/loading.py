@@ -1,7 +1,7 @@
 """Models and tokenizers from local folders or the hub, and the embedded default."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import torch
 from transformers import (
@@ -48,15 +48,19 @@ def initialise_policy(
     Raises:
         PolicyLoadError: If a pretrained model cannot be loaded.
     """
-    if isinstance(config.policy, EmbeddedPolicyConfig):
-        policy = build_policy(config.policy, seed=seed)
-        policy.model.to(device)  # type: ignore[arg-type]
-        warm_start(policy, config.policy.warm_start, seed=seed + 1, held_out=held_out)
-        _cast_parameters(policy.model, dtype)
-        return policy
-    check_weights_present(config.policy)
-    model = load_model(_location(config.policy), dtype=dtype, **_hub_arguments(config.policy))
-    return Policy(model=_placed(model, device), tokenizer=load_tokenizer(config))
+    match config.policy:
+        case EmbeddedPolicyConfig() as embedded:
+            policy = build_policy(embedded, seed=seed)
+            policy.model.to(device)  # type: ignore[arg-type]
+            warm_start(policy, embedded.warm_start, seed=seed + 1, held_out=held_out)
+            _cast_parameters(policy.model, dtype)
+            return policy
+        case PretrainedPolicyConfig() as pretrained:
+            check_weights_present(pretrained)
+            model = load_model(_location(pretrained), dtype=dtype, **_hub_arguments(pretrained))
+            return Policy(model=_placed(model, device), tokenizer=load_tokenizer(config))
+        case _:
+            assert_never(config.policy)
 
 
 def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
@@ -65,9 +69,13 @@ def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBas
     Raises:
         PolicyLoadError: If it cannot be loaded.
     """
-    if isinstance(config.policy, EmbeddedPolicyConfig):
-        return build_tokenizer()
-    return _load_tokenizer_from(_location(config.policy), **_hub_arguments(config.policy))
+    match config.policy:
+        case EmbeddedPolicyConfig():
+            return build_tokenizer()
+        case PretrainedPolicyConfig() as pretrained:
+            return _load_tokenizer_from(_location(pretrained), **_hub_arguments(pretrained))
+        case _:
+            assert_never(config.policy)
 
 
 def load_policy_folder(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -17,15 +18,15 @@ from pmd_pipeline.policies.packing import packed_hidden_states
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLogProbs:
-    """Per response token; padding holds 0.
+    """Per response token; padding holds 0. B responses, T tokens.
 
     Attributes:
-        log_probs: Of the response tokens at the sampling temperature, nats, float32, [B, T].
-        entropy: Of the distribution that each token was drawn from, nats, no gradient, [B, T].
+        log_probs: Of the response tokens at the sampling temperature, nats.
+        entropy: Of the distribution that each token was drawn from, nats, no gradient.
     """
 
-    log_probs: Tensor
-    entropy: Tensor
+    log_probs: Float32[Tensor, "B T"]
+    entropy: Float32[Tensor, "B T"]
 
 
 def response_log_probs(

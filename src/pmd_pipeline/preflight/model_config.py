@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import assert_never
 
 from transformers import AutoConfig, PretrainedConfig
 
@@ -35,11 +36,15 @@ def find_model_config(
     model = policy.policy
     if given is not None:
         return _read(given)
-    if isinstance(model, EmbeddedPolicyConfig):
-        return build_policy(model, seed=0).model.config
-    if model.path is not None:
-        return _read(Path(model.path))
-    return _from_hub(model, hub, is_pinned=is_pinned)
+    match model:
+        case EmbeddedPolicyConfig():
+            return build_policy(model, seed=0).model.config
+        case PretrainedPolicyConfig(path=str(path)):
+            return _read(Path(path))
+        case PretrainedPolicyConfig():
+            return _from_hub(model, hub, is_pinned=is_pinned)
+        case _:
+            assert_never(model)
 
 
 def _from_hub(model: PretrainedPolicyConfig, hub: Hub, *, is_pinned: bool) -> PretrainedConfig:

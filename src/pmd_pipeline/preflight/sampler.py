@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import (
     EngineEntryError,
     TransformersEngineConfig,
+    VllmEngineConfig,
     parse_engine,
 )
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
@@ -93,23 +94,27 @@ def plan_sampler(entry: Mapping[str, Any], *, trainer_precision: Precision) -> S
         raise EngineEntryError("rollout_engine names no backend: add backend: transformers or vllm")
     backend = str(entry["backend"])
     config = parse_engine(backend, entry.get("options"))
-    if isinstance(config, TransformersEngineConfig):
-        return SamplerPlan(
-            backend=backend,
-            has_own_weights=False,
-            element_bytes=_element_bytes(trainer_precision),
-            tensor_parallel_size=1,
-            batch_size=config.max_batch_size,
-        )
-    return SamplerPlan(
-        backend=backend,
-        has_own_weights=True,
-        element_bytes=_element_bytes(config.precision or trainer_precision),
-        tensor_parallel_size=config.tensor_parallel_size,
-        batch_size=None,
-        memory_fraction=config.gpu_memory_utilization if config.kv_cache_gib is None else None,
-        cache_bytes=None if config.kv_cache_gib is None else int(config.kv_cache_gib * 2**30),
-    )
+    match config:
+        case TransformersEngineConfig():
+            return SamplerPlan(
+                backend=backend,
+                has_own_weights=False,
+                element_bytes=_element_bytes(trainer_precision),
+                tensor_parallel_size=1,
+                batch_size=config.max_batch_size,
+            )
+        case VllmEngineConfig(kv_cache_gib=gib):
+            return SamplerPlan(
+                backend=backend,
+                has_own_weights=True,
+                element_bytes=_element_bytes(config.precision or trainer_precision),
+                tensor_parallel_size=config.tensor_parallel_size,
+                batch_size=None,
+                memory_fraction=config.gpu_memory_utilization if gib is None else None,
+                cache_bytes=None if gib is None else int(gib * 2**30),
+            )
+        case _:
+            assert_never(config)
 
 
 def _element_bytes(precision: Precision) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
 from pmd_pipeline.config.data_preparation import (
     GeneratedAdditionSource,
@@ -60,8 +61,18 @@ def check_sources(
 def _check_policy(
     policy: EmbeddedPolicyConfig | PretrainedPolicyConfig, unpinned: set[str], hub: Hub
 ) -> list[Finding]:
-    if isinstance(policy, EmbeddedPolicyConfig):
-        return [_finding("model", "embedded: built here", "ok")]
+    match policy:
+        case EmbeddedPolicyConfig():
+            return [_finding("model", "embedded: built here", "ok")]
+        case PretrainedPolicyConfig():
+            return _check_pretrained(policy, unpinned, hub)
+        case _:
+            assert_never(policy)
+
+
+def _check_pretrained(
+    policy: PretrainedPolicyConfig, unpinned: set[str], hub: Hub
+) -> list[Finding]:
     if policy.hub_name is not None:
         revision = None if _POLICY_KEY in unpinned else policy.revision
         return _check_repository(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from pmd_pipeline.records import Rollout
@@ -24,19 +25,19 @@ class RolloutBatch:
 
     Attributes:
         prompt_token_ids: Prompts, a list of B lists.
-        response_token_ids: int64, [B, T]; padding holds 0.
-        response_mask: True on tokens that the policy sampled (the stop token included), [B, T].
-        sampler_log_probs: The sampler's log-probs, nats, float32, [B, T]; padding holds 0.
-        rewards: Reward units, float64, [B].
-        group_ids: Rollouts of one prompt share an id, int64, [B].
+        response_token_ids: Padding holds 0.
+        response_mask: True on tokens that the policy sampled (the stop token included).
+        sampler_log_probs: The sampler's log-probs, nats; padding holds 0.
+        rewards: Reward units.
+        group_ids: Rollouts of one prompt share an id.
     """
 
     prompt_token_ids: list[list[int]]
-    response_token_ids: Tensor
-    response_mask: Tensor
-    sampler_log_probs: Tensor
-    rewards: Tensor
-    group_ids: Tensor
+    response_token_ids: Int64[Tensor, "B T"]
+    response_mask: Bool[Tensor, "B T"]
+    sampler_log_probs: Float32[Tensor, "B T"]
+    rewards: Float64[Tensor, " B"]
+    group_ids: Int64[Tensor, " B"]
 
     def __len__(self) -> int:
         return len(self.prompt_token_ids)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -78,11 +78,12 @@ def build_sampler(config: SamplerConfig, *, grid: Grid | None, is_conditional: b
         grid: Points by dimension, for the sampler ``grid``.
         is_conditional: True if a dimension applies to some algorithms only.
     """
-    if config.kind == "grid":
+    kind = config.kind
+    if kind == "grid":
         assert grid is not None
         # A trial's number decides its point, and the seed the order: that must not change.
         return GridSampler(grid, seed=config.seed)
-    return SeededPerTrial(lambda seed: _build(config, seed, is_conditional), config.seed)
+    return SeededPerTrial(lambda seed: _build(kind, config, seed, is_conditional), config.seed)
 
 
 def build_pruner(config: PrunerConfig, *, num_steps: int) -> BasePruner:
@@ -98,13 +99,20 @@ def build_pruner(config: PrunerConfig, *, num_steps: int) -> BasePruner:
             )
         case "none":
             return NopPruner()
+        case _:
+            assert_never(config.kind)
 
 
-def _build(config: SamplerConfig, seed: int, is_conditional: bool) -> BaseSampler:
+def _build(
+    kind: Literal["tpe", "gp", "nsga2", "random"],
+    config: SamplerConfig,
+    seed: int,
+    is_conditional: bool,
+) -> BaseSampler:
     with warnings.catch_warnings():
         # multivariate and group are called experimental, and are Optuna's own recommendation.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match config.kind:
+        match kind:
             case "tpe":
                 return TPESampler(
                     seed=seed,
@@ -119,5 +127,7 @@ def _build(config: SamplerConfig, seed: int, is_conditional: bool) -> BaseSample
                 )
             case "nsga2":
                 return NSGAIISampler(seed=seed, population_size=config.population_size)
-            case _:
+            case "random":
                 return RandomSampler(seed=seed)
+            case _:
+                assert_never(kind)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, cast
+from typing import Any, assert_never, cast
 
 import numpy as np
 from optuna.distributions import (
@@ -143,9 +143,13 @@ def _probes(
 
 
 def _extremes(dimension: Dimension) -> list[Choice]:
-    if isinstance(dimension, Choices):
-        return list(dimension.choices)
-    return [dimension.low, dimension.high]
+    match dimension:
+        case Choices():
+            return list(dimension.choices)
+        case FloatRange() | IntRange():
+            return [dimension.low, dimension.high]
+        case _:
+            assert_never(dimension)
 
 
 def _all_values(dimension: Dimension) -> list[Choice]:
@@ -162,6 +166,8 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
             return IntDistribution(dimension.low, dimension.high, log=dimension.log)
         case Choices():
             return CategoricalDistribution(dimension.choices)
+        case _:
+            assert_never(dimension)
 
 
 def _suggest(trial: Trial, name: str, dimension: Dimension) -> Choice:
@@ -173,6 +179,8 @@ def _suggest(trial: Trial, name: str, dimension: Dimension) -> Choice:
         case Choices():
             # None, which Optuna allows, is no choice of ours.
             return cast("Choice", trial.suggest_categorical(name, dimension.choices))
+        case _:
+            assert_never(dimension)
 
 
 def _at(parameters: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -183,10 +191,14 @@ def _at(parameters: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def _holds(dimension: Dimension, value: Any) -> bool:
-    if isinstance(dimension, Choices):
-        return value in dimension.choices
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and dimension.low <= value <= dimension.high
+    match dimension:
+        case Choices():
+            return value in dimension.choices
+        case FloatRange() | IntRange():
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            return is_number and dimension.low <= value <= dimension.high
+        case _:
+            assert_never(dimension)
 
 
 def _grid_points(dimension: Dimension) -> list[Choice]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
@@ -48,17 +48,21 @@ def open_storage(
     path = storage_path(config, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if config.kind == "journal":
-            return HeartbeatJournalStorage(
-                JournalFileBackend(str(path)), path.with_suffix(".heartbeats"), config, on_stale
-            )
-        _refuse_foreign_sqlite(path)
-        return _relational(
-            f"sqlite:///{path}",
-            {"connect_args": {"timeout": _SQLITE_BUSY_SECONDS}},
-            config,
-            on_stale,
-        )
+        match config.kind:
+            case "journal":
+                return HeartbeatJournalStorage(
+                    JournalFileBackend(str(path)), path.with_suffix(".heartbeats"), config, on_stale
+                )
+            case "sqlite":
+                _refuse_foreign_sqlite(path)
+                return _relational(
+                    f"sqlite:///{path}",
+                    {"connect_args": {"timeout": _SQLITE_BUSY_SECONDS}},
+                    config,
+                    on_stale,
+                )
+            case _:
+                assert_never(config.kind)
     except Exception as error:  # the libraries raise anything from KeyError to DatabaseError
         raise StudyStorageError(
             f"{path} is damaged or no study storage of kind {config.kind} "
@@ -70,7 +74,15 @@ def storage_path(config: StorageConfig, folder: Path) -> Path:
     """Return the file of a storage that is one."""
     if config.path is not None:
         return Path(config.path).resolve()
-    return (folder / ("study.db" if config.kind == "sqlite" else "study.journal")).resolve()
+    match config.kind:
+        case "sqlite":
+            return (folder / "study.db").resolve()
+        case "journal":
+            return (folder / "study.journal").resolve()
+        case "postgresql":
+            raise ValueError("a storage of kind postgresql is a server, no file")
+        case _:
+            assert_never(config.kind)
 
 
 def shown_place(config: StorageConfig, folder: Path, url: str | None) -> str:

@@ -17,7 +17,7 @@ from pmd_pipeline.theory.arrays import (
     positive_array,
     success_probability_array,
 )
-from pmd_pipeline.theory.population import PopulationSolution, solve_pmd_mean, solve_pmd_part
+from pmd_pipeline.theory.population import PopulationSolution, solve_pmd, solve_pmd_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +81,8 @@ def solve_binary(
     shape = p_all.shape
     probs = np.stack([p_all.ravel(), 1.0 - p_all.ravel()], axis=-1)
     rewards = np.broadcast_to([high, low], probs.shape)
-    if method == "pmd_part":
-        solution = solve_pmd_part(probs, rewards, tau_all.ravel())
-    elif baseline is None:
-        solution = solve_pmd_mean(probs, rewards, tau_all.ravel())
+    if baseline is None:
+        solution = solve_pmd(probs, rewards, tau_all.ravel(), method=method)
     else:
         b = np.broadcast_to(finite_array("baseline", baseline), shape).ravel()
         solution = solve_pmd_mean(probs, rewards, tau_all.ravel(), baseline=b)

@@ -1,6 +1,7 @@
 """Tidy tables behind the theory figures: one row per point, one column per fact."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -17,7 +18,7 @@ from pmd_pipeline.theory.binary import binary_log_partition, solve_binary
 from pmd_pipeline.theory.finite_rollouts import baseline_moments, simulate_target_error
 from pmd_pipeline.theory.laboratory import GradientSteps, LaboratoryRun, run_laboratory
 from pmd_pipeline.theory.limits import pmd_mean_small_tau_policy
-from pmd_pipeline.theory.population import solve_pmd_mean, solve_pmd_part
+from pmd_pipeline.theory.population import solve_pmd
 
 METHODS: tuple[PmdMethod, ...] = get_args(PmdMethod)
 
@@ -83,7 +84,7 @@ def simplex_table(
     }
     rows = []
     for method in METHODS:
-        solve = solve_pmd_mean if method == "pmd_mean" else solve_pmd_part
+        solve = partial(solve_pmd, method=method)
         points = [("initial", np.inf, initial), ("small_tau_limit", 0.0, limits[method])]
         points += [("path", tau, solve(initial, reward, tau).probs) for tau in taus]
         points.append(("solution", marked_tau, solve(initial, reward, marked_tau).probs))

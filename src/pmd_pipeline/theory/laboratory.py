@@ -5,7 +5,7 @@ group of n rollouts, estimate advantages from it, and take gradient steps on the
 """
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import assert_never, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from pmd_pipeline.config.theory import LaboratoryMethod
 from pmd_pipeline.theory.arrays import FloatArray, log_sum_exp_rows
 from pmd_pipeline.theory.divergences import chi2_terms, kl_terms
-from pmd_pipeline.theory.population import solve_pmd_mean, solve_pmd_part
+from pmd_pipeline.theory.population import solve_pmd
 from pmd_pipeline.theory.problem import bandit_problem
 
 LOG_PROB_FLOOR = -600.0
@@ -127,8 +127,7 @@ def run_laboratory(
         else:
             weights = generator.multinomial(group_size, policy) / group_size
         if group_size is None and method != "group_standardised":
-            solve = solve_pmd_mean if method == "pmd_mean" else solve_pmd_part
-            log_ratios = solve(policy[0], reward, tau).log_ratios[None]
+            log_ratios = solve_pmd(policy[0], reward, tau, method=method).log_ratios[None]
         else:
             advantages = _advantages(weights, reward, method, tau, group_size)
             log_ratios = _gradient_round(log_policy, weights, advantages, method, tau, steps)
@@ -162,11 +161,20 @@ def _advantages(
         correction = 1.0 if group_size is None else group_size / (group_size - 1)
         variance = (weights * (reward - mean) ** 2).sum(axis=-1, keepdims=True) * correction
         return np.asarray((reward - mean) / (np.sqrt(variance) + STANDARD_DEVIATION_EPSILON))
-    if group_size is None:
-        raise AssertionError("exact rounds of PMD are solved, not stepped")
-    if method == "pmd_mean":
-        return (reward - mean) * group_size / (group_size - 1)
-    # Leave-one-out by leaving out: each action's own rollout is taken from the counts, [S, K, K].
+    assert group_size is not None, "exact rounds of PMD are solved, not stepped"
+    match method:
+        case "pmd_mean":
+            return (reward - mean) * group_size / (group_size - 1)
+        case "pmd_part":
+            return _minus_leave_one_out_log_partition(weights, reward, tau, group_size)
+        case _:
+            assert_never(method)
+
+
+def _minus_leave_one_out_log_partition(
+    weights: FloatArray, reward: FloatArray, tau: float, group_size: int
+) -> FloatArray:
+    """Leave out by leaving out: an action's own rollout is taken from the counts, [S, K, K]."""
     counts = np.round(weights * group_size)
     others = np.maximum(counts[:, None, :] - np.eye(len(reward)), 0.0)
     log_others = np.where(others > 0, np.log(np.maximum(others, 1.0)), -np.inf)

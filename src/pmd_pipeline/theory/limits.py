@@ -1,6 +1,7 @@
 """What the exact updates tend to for small and for large tau, and how the failure gap contracts."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -83,12 +84,15 @@ def binary_small_tau_limit(
     p_all, tau_all, low, high = binary_inputs(p, tau, reward_low, reward_high)
     scaled_gap = (high - low) / tau_all
     success = -np.log(p_all)
-    if method == "pmd_mean":
-        failure = -p_all * scaled_gap
-        lam = p_all * ((1.0 - p_all) * scaled_gap + np.log(p_all))
-    else:
-        failure = -scaled_gap + success
-        lam = np.zeros_like(p_all)
+    match method:
+        case "pmd_mean":
+            failure = -p_all * scaled_gap
+            lam = p_all * ((1.0 - p_all) * scaled_gap + np.log(p_all))
+        case "pmd_part":
+            failure = -scaled_gap + success
+            lam = np.zeros_like(p_all)
+        case _:
+            assert_never(method)
     return BinaryLimit(
         success_log_ratio=_number(success), failure_log_ratio=_number(failure), lam=_number(lam)
     )
@@ -115,11 +119,17 @@ def binary_large_tau_limit(
     k2 = p_all * (1.0 - p_all) * scaled_gap**2
     k3 = k2 * (1.0 - 2.0 * p_all) * scaled_gap
     lam = k2 / 2.0 + k3 / 6.0  # equals the centred log-partition to this order
-    slope = 1.0 - (k2 / 2.0 if method == "pmd_mean" else 0.0)
+    match method:
+        case "pmd_mean":
+            slope, multiplier = 1.0 - k2 / 2.0, lam
+        case "pmd_part":
+            slope, multiplier = np.ones_like(k2), np.zeros_like(lam)
+        case _:
+            assert_never(method)
     return BinaryLimit(
         success_log_ratio=_number(d_success * slope - lam),
         failure_log_ratio=_number(d_failure * slope - lam),
-        lam=_number(lam if method == "pmd_mean" else np.zeros_like(lam)),
+        lam=_number(multiplier),
     )
 
 

@@ -1,10 +1,12 @@
 """Exact population updates of PMD-mean and PMD-part for finitely many actions."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pmd_pipeline.config.theory import PmdMethod
 from pmd_pipeline.theory.arrays import FloatArray, FloatOrArray, log_sum_exp_rows, row_sums
 from pmd_pipeline.theory.divergences import chi2_terms, kl_terms, reverse_kl_terms
 from pmd_pipeline.theory.multiplier import log_ratios_at, solve_log_multiplier
@@ -121,6 +123,19 @@ def solve_pmd_part(probs: ArrayLike, rewards: ArrayLike, tau: ArrayLike) -> Popu
     log_ratios = _part_log_ratios(problem)
     lam = np.zeros(len(problem.tau))
     return _solution(problem, log_ratios, lam, problem.tau * problem.relative_log_partition())
+
+
+def solve_pmd(
+    probs: ArrayLike, rewards: ArrayLike, tau: ArrayLike, *, method: PmdMethod
+) -> PopulationSolution:
+    """Return the exact update of either method; see `solve_pmd_mean` and `solve_pmd_part`."""
+    match method:
+        case "pmd_mean":
+            return solve_pmd_mean(probs, rewards, tau)
+        case "pmd_part":
+            return solve_pmd_part(probs, rewards, tau)
+        case _:
+            assert_never(method)
 
 
 def _part_log_ratios(problem: BanditProblem) -> FloatArray:

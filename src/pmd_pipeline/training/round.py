@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from pmd_pipeline.algorithms import (
@@ -30,7 +31,7 @@ from pmd_pipeline.training.update import TrainingBatch, UpdateResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredRollouts:
-    """What a cycle's rollouts say of its updates; arrays over the cycle's B rollouts.
+    """What a cycle's B rollouts, with N response tokens in all, say of its updates.
 
     Attributes:
         rollouts: The rollouts, group after group.
@@ -38,18 +39,18 @@ class MeasuredRollouts:
         behaviour_log_probs: Of the whole response before the first mini-batch, nats.
         sequence_log_ratios: After the last mini-batch, nats; NaN where not measured.
         mean_entropies: Of the behaviour policy, mean over the response's tokens, nats.
-        trainer_log_probs: Of every response token, before the first mini-batch, nats, flat.
+        trainer_log_probs: Of every response token, before the first mini-batch, nats.
         sampler_log_probs: The sampler's of the same tokens; None where top_p or top_k has cut
             the distribution that it drew from: these are not log-probs of the policy.
     """
 
     rollouts: list[Rollout]
-    advantages: np.ndarray
-    behaviour_log_probs: np.ndarray
-    sequence_log_ratios: np.ndarray
-    mean_entropies: np.ndarray
-    trainer_log_probs: np.ndarray
-    sampler_log_probs: np.ndarray | None
+    advantages: Float[np.ndarray, " B"]
+    behaviour_log_probs: Float32[np.ndarray, " B"]
+    sequence_log_ratios: Float32[np.ndarray, " B"]
+    mean_entropies: Float32[np.ndarray, " B"]
+    trainer_log_probs: Float32[np.ndarray, " N"]
+    sampler_log_probs: Float32[np.ndarray, " N"] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Self
 
 import torch
+from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
@@ -34,23 +35,23 @@ class NonFiniteElsewhereError(NonFiniteUpdateError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingBatch:
-    """Rollouts with what the losses need beside them.
+    """B rollouts of at most T tokens with what the losses need beside them.
 
     Attributes:
         rollouts: The rollouts as tensors.
         names: ``problem_id#sample_index`` of each rollout, for messages.
-        behaviour_log_probs: Per token, nats, float32, [B, T].
-        advantages: [B].
-        rollout_weights: Weight of each rollout's loss, [B].
-        token_weights: Weight of each token's loss, [B, T]; None for ones.
+        behaviour_log_probs: Nats.
+        advantages: Reward units.
+        rollout_weights: Weight of each rollout's loss.
+        token_weights: Weight of each token's loss; None for ones.
     """
 
     rollouts: RolloutBatch
     names: list[str]
-    behaviour_log_probs: Tensor
-    advantages: Tensor
-    rollout_weights: Tensor
-    token_weights: Tensor | None
+    behaviour_log_probs: Float32[Tensor, "B T"]
+    advantages: Float[Tensor, " B"]
+    rollout_weights: Float[Tensor, " B"]
+    token_weights: Float[Tensor, "B T"] | None
 
     def select(self, rows: Tensor) -> Self:
         """Return some of the rollouts, in the order of ``rows``."""
