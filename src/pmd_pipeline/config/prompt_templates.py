@@ -21,6 +21,11 @@ class TemplateTurns(StrictModel):
 
     system: str | None = Field(default=None, description="the system turn, where one is wanted")
     user: str = Field(description="the user turn; holds {problem}")
+    assistant: str = Field(
+        default="",
+        description="how the answer begins: the policy goes on from here, and what it writes after "
+        "it is its response",
+    )
 
     @field_validator("user")
     @classmethod

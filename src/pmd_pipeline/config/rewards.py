@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, RootModel, StringConstraints, model_validator
 
 from pmd_pipeline.config.base import VariantModel
+from pmd_pipeline.config.reasoning_gym import ReasoningGymRewardConfig
 from pmd_pipeline.config.reward_model import RewardModel
 from pmd_pipeline.importing import IMPORT_PATH_PATTERN
 
@@ -96,7 +97,11 @@ class ImportPart(_Weighted, ImportRewardConfig):
     """A reward function of the user's own, as a part of a sum."""
 
 
-RewardPart = Annotated[MathPart | ImportPart, Field(discriminator="kind")]
+class ReasoningGymPart(_Weighted, ReasoningGymRewardConfig):
+    """A family's own verifier, as a part of a sum."""
+
+
+RewardPart = Annotated[MathPart | ImportPart | ReasoningGymPart, Field(discriminator="kind")]
 
 
 class SumRewardConfig(RewardModel):
@@ -129,7 +134,7 @@ class SumRewardConfig(RewardModel):
         return self
 
 
-AnyRewardConfig = MathRewardConfig | ImportRewardConfig | SumRewardConfig
+AnyRewardConfig = MathRewardConfig | ImportRewardConfig | ReasoningGymRewardConfig | SumRewardConfig
 
 
 class RewardParameters(RootModel[Annotated[AnyRewardConfig, Field(discriminator="kind")]]):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.config.prompt_templates import template_turns
 from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets, table_to_problems
 from pmd_pipeline.problems.templates import chat_messages, plain_prompt
 from pmd_pipeline.records import Prompt
@@ -113,7 +114,7 @@ def _chat_prompt(tokenizer: PromptTokenizer, config: DataPreparationConfig, prob
             f"of roles {[message['role'] for message in messages]} ({error}); choose another "
             "data_preparation.prompt_template, or set use_chat_template: false"
         ) from error
-    return str(text)
+    return f"{text}{template_turns(config.prompt_template).assistant}"
 
 
 def _encode(

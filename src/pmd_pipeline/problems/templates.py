@@ -13,9 +13,12 @@ from pmd_pipeline.config.prompt_templates import (
 def plain_prompt(template: TemplateName | TemplateTurns, problem: str) -> str:
     """Return the prompt for a policy without chat template, special tokens left out.
 
-    It is the user turn; a system turn, if there is one, stands before it, an empty line between.
+    It is the user turn; a system turn comes before it and the beginning of the answer after it,
+    where there are such, with empty lines between.
     """
-    return "\n\n".join(turn["content"] for turn in chat_messages(template, problem))
+    texts = [turn["content"] for turn in chat_messages(template, problem)]
+    beginning = template_turns(template).assistant
+    return "\n\n".join([*texts, beginning] if beginning else texts)
 
 
 def chat_messages(template: TemplateName | TemplateTurns, problem: str) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 import os
 from typing import assert_never
 
+from pmd_pipeline.config.reasoning_gym import ReasoningGymRewardConfig
 from pmd_pipeline.config.rewards import (
     AnyRewardConfig,
     ImportRewardConfig,
@@ -11,6 +12,7 @@ from pmd_pipeline.config.rewards import (
 )
 from pmd_pipeline.rewards.imported import ImportedReward
 from pmd_pipeline.rewards.math_reward import MathReward
+from pmd_pipeline.rewards.reasoning_gym import ReasoningGymReward
 from pmd_pipeline.rewards.reward_function import RewardFunction
 from pmd_pipeline.rewards.weighted_sum import WeightedSum
 
@@ -27,6 +29,8 @@ def make_reward(config: AnyRewardConfig, *, parameter: str = "rewards") -> Rewar
             return MathReward(config)
         case ImportRewardConfig():
             return ImportedReward(config, parameter=parameter)
+        case ReasoningGymRewardConfig():
+            return ReasoningGymReward(config, parameter=parameter)
         case SumRewardConfig():
             return WeightedSum(
                 {

@@ -77,3 +77,12 @@ def test_stripping_the_dapo_template_undoes_it_and_leaves_other_texts_alone() ->
     assert strip_dapo_template(wrapped) == BRACES
     assert strip_dapo_template(BRACES) == BRACES
     assert strip_dapo_template(wrapped[:-1]) == wrapped[:-1]
+
+
+def test_the_beginning_of_the_answer_comes_last() -> None:
+    template = TemplateTurns(system="Be brief.", user="{problem}", assistant="Answer:")
+    assert plain_prompt(template, "1+2") == "Be brief.\n\n1+2\n\nAnswer:"
+    assert chat_messages(template, "1+2") == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "1+2"},
+    ]
