@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 IMPORT_PATH_PATTERN: Final = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
-USER_FOLDER: Final = "rewards"
+USER_FOLDERS: Final = ("rewards", "problems")
 
 
 class UserImportError(ValueError):
@@ -17,8 +17,8 @@ class UserImportError(ValueError):
 def import_object(import_path: str, *, parameter: str) -> Any:
     """Return the object that ``my_package.my_module:name`` names.
 
-    Modules are looked for where Python looks, then in the project's folder, then in its folder
-    ``rewards`` beside ``conf``.
+    Modules are looked for where Python looks, then in the project's folder, then in its folders
+    ``rewards`` and ``problems`` beside ``conf``.
 
     Args:
         import_path: Module and name, a colon between them.
@@ -54,7 +54,7 @@ def import_object(import_path: str, *, parameter: str) -> Any:
 
 
 def user_folders() -> Iterator[Path]:
-    """Yield where a user's own modules lie: the project's folder, and ``rewards`` in it.
+    """Yield where a user's own modules lie: the project's folder, and ``USER_FOLDERS`` in it.
 
     The project is the nearest folder, from the working directory up, that holds ``conf``.
     """
@@ -63,8 +63,7 @@ def user_folders() -> Iterator[Path]:
     if project is None:
         return
     yield project
-    if (project / USER_FOLDER).is_dir():
-        yield project / USER_FOLDER
+    yield from (project / name for name in USER_FOLDERS if (project / name).is_dir())
 
 
 def _failed(import_path: str, parameter: str, error: Exception) -> UserImportError:

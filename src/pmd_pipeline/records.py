@@ -22,17 +22,21 @@ class Problem:
         problem: The text that a person would read, without any prompt template.
         answer: The reference answer, as text; None where the data has none, which only some
             rewards allow.
-        source: Where it comes from; for evaluation problems the name of the evaluation set.
+        source: Where it comes from; for evaluation problems the name of the evaluation set. Who
+            makes problems need not say, nor give the split.
         split: ``"train"`` or ``"eval"``.
         metadata: What else the data says of the problem, JSON values.
+        turns: Of a problem that is given as a chat: its turns, ``{"role": ..., "content": ...}``,
+            which go through the chat template as they are; ``problem`` is its last user turn.
     """
 
     problem_id: str
     problem: str
     answer: str | None
-    source: str
-    split: str
+    source: str = ""
+    split: str = ""
     metadata: Metadata = field(default_factory=dict)
+    turns: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

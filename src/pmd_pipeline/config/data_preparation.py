@@ -1,14 +1,27 @@
 """Which problems an experiment trains and evaluates on, and how they become prompts."""
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self, assert_never
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel, VariantModel, without_nulls
 from pmd_pipeline.config.place import PlaceConfig
 from pmd_pipeline.config.prompt_templates import PromptTemplate
+from pmd_pipeline.importing import IMPORT_PATH_PATTERN
 
+# Formats of local files, and what the text formats may be compressed by.
+COMPRESSIONS: Final[Mapping[str, str]] = {".gz": "gzip", ".zst": "zstd"}
+FILE_SUFFIXES: Final = (
+    ".parquet",
+    *(
+        f"{suffix}{compression}"
+        for suffix in (".jsonl", ".json", ".csv")
+        for compression in ("", *COMPRESSIONS)
+    ),
+)
+
+ColumnName = Annotated[str, StringConstraints(min_length=1)]
 Widths = tuple[Annotated[int, Field(ge=1, le=4)], ...]
 EvalSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
@@ -28,6 +41,27 @@ class GeneratedAdditionSource(VariantModel):
     )
 
 
+class GeneratedSource(VariantModel):
+    """Problems that a function of the user's own makes."""
+
+    kind: Literal["generated"]
+    import_path: str = Field(
+        pattern=IMPORT_PATH_PATTERN,
+        description="my_package.my_module:make_problems, called with seed, num_problems and the "
+        "options by name",
+    )
+    options: dict[str, Any] = Field(default={}, description="passed to it by name")
+    num_problems: int = Field(ge=1, le=1_000_000)
+
+    @field_validator("options")
+    @classmethod
+    def _names_of_its_own(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name in ("seed", "num_problems"):
+            if name in options:
+                raise ValueError(f"{name!r} is passed anyway; rename or remove the option")
+        return options
+
+
 class ReasoningGymSource(VariantModel):
     """Problems of one family of Reasoning Gym, drawn from the run's seed; extra reasoning-gym.
 
@@ -41,7 +75,7 @@ class ReasoningGymSource(VariantModel):
 
 
 class StoredSource(PlaceConfig):
-    """Rows of a local .parquet or .jsonl file, or of a hub data set at a pinned revision."""
+    """Rows of a local file or of a hub data set at a pinned revision."""
 
     hub_config: str | None = Field(
         default=None, description="configuration of the hub data set, where it has several"
@@ -62,9 +96,37 @@ class StoredSource(PlaceConfig):
     @field_validator("path")
     @classmethod
     def _known_format(cls, path: str | None) -> str | None:
-        if path is not None and Path(path).suffix not in (".parquet", ".jsonl"):
-            raise ValueError(f"path {path!r} must end in .parquet or .jsonl")
+        if path is not None and not path.endswith(FILE_SUFFIXES):
+            raise ValueError(
+                f"path {path!r} must end in .parquet, .jsonl, .json or .csv, the last three also "
+                "with .gz or .zst after it"
+            )
         return path
+
+
+class TableColumns(StrictModel):
+    """Which column holds what; a dot leads into nested values, as in reward_model.ground_truth."""
+
+    problem: ColumnName = Field(description="text, or chat turns [{role: ..., content: ...}]")
+    answer: ColumnName | None = Field(
+        default=None, description="the reference answer; null: there is none"
+    )
+    problem_id: ColumnName | None = Field(
+        default=None, description="unique in the set; null: row-0, row-1, ..."
+    )
+
+
+class TableSource(StoredSource):
+    """Problems of the user's own: any file or data set, its columns named here.
+
+    All other columns become the problems' metadata.
+    """
+
+    kind: Literal["table"]
+    columns: TableColumns
+    ignored_columns: tuple[str, ...] = Field(
+        default=(), description="columns that are not read, such as pictures"
+    )
 
 
 class DapoSource(StoredSource):
@@ -95,15 +157,28 @@ class Gsm8kSource(StoredSource):
     hub_split: str = Field(default="test", min_length=1)
 
 
+AnyStoredSource = TableSource | DapoSource | AimeSource | Math500Source | Gsm8kSource
+AnyGeneratedSource = GeneratedAdditionSource | GeneratedSource | ReasoningGymSource
 ProblemSource = Annotated[
-    GeneratedAdditionSource
-    | ReasoningGymSource
-    | DapoSource
-    | AimeSource
-    | Math500Source
-    | Gsm8kSource,
+    AnyGeneratedSource | AnyStoredSource,
     Field(discriminator="kind"),
 ]
+
+
+def origin_of(source: ProblemSource) -> str:
+    """Return a source's kind and place in a few words, for reports and messages."""
+    match source:
+        case GeneratedAdditionSource():
+            return source.kind
+        case GeneratedSource():
+            return f"{source.kind}: {source.import_path}"
+        case ReasoningGymSource():
+            return f"{source.kind}: {source.dataset}"
+        case StoredSource():
+            hub = f"{source.hub_name}@{source.revision}"
+            return f"{source.kind}: {source.path if source.path is not None else hub}"
+        case _:
+            assert_never(source)
 
 
 class DataPreparationConfig(StrictModel):
@@ -156,12 +231,17 @@ class DataPreparationConfig(StrictModel):
         """Return the source of ``"train"`` or of a named evaluation set."""
         return self.train if set_name == TRAIN_SET else self.evals[set_name]
 
+    def key_of(self, set_name: str) -> str:
+        """Return the parameter that holds a set's source."""
+        prefix = "data_preparation"
+        return f"{prefix}.train" if set_name == TRAIN_SET else f"{prefix}.evals.{set_name}"
+
     def verbatim_sets(self) -> frozenset[str]:
         """Return the sets whose texts stay just as they came, white space and all."""
         return frozenset(
             name
             for name in self.set_names()
-            if isinstance(self.source_of(name), ReasoningGymSource)
+            if isinstance(self.source_of(name), GeneratedSource | ReasoningGymSource | TableSource)
         )
 
     def set_names(self) -> tuple[str, ...]:

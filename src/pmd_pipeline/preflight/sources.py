@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import assert_never
 
 from pmd_pipeline.config.data_preparation import (
-    GeneratedAdditionSource,
-    ReasoningGymSource,
+    AnyGeneratedSource,
     StoredSource,
 )
 from pmd_pipeline.config.experiment import ExperimentConfig
@@ -16,7 +15,7 @@ from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hub import Hub, Repository, RepositoryKind, licence_of_card
 from pmd_pipeline.preflight.revisions import MissingRevision
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.rows import open_rows
+from pmd_pipeline.problems.stored.rows import open_rows
 
 SECTION = "Model and data"
 _POLICY_KEY = "policy_initialisation.policy"
@@ -37,9 +36,9 @@ def check_sources(
     findings = _check_policy(policy, unpinned, hub)
     data = experiment.data_preparation
     for name in data.set_names():
-        key = f"data_preparation.{name}" if name == "train" else f"data_preparation.evals.{name}"
+        key = data.key_of(name)
         source = data.source_of(name)
-        if isinstance(source, GeneratedAdditionSource | ReasoningGymSource):
+        if isinstance(source, AnyGeneratedSource):
             findings.append(_finding(name, f"{source.num_problems} generated problems", "ok"))
         elif source.path is not None:
             findings += _check_file(name, source)

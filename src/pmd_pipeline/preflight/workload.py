@@ -3,15 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from pmd_pipeline.config.data_preparation import (
-    GeneratedAdditionSource,
-    ProblemSource,
-    ReasoningGymSource,
-)
+from pmd_pipeline.config.data_preparation import AnyGeneratedSource, ProblemSource
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.problems.stored.rows import count_rows
 from pmd_pipeline.training.setup import TrainingSetup
 
 
@@ -163,19 +157,9 @@ def max_problems(source: ProblemSource) -> int | None:
 
     Cleaning takes some away, so this is a bound.
     """
-    if isinstance(source, GeneratedAdditionSource | ReasoningGymSource):
+    if isinstance(source, AnyGeneratedSource):
         return source.num_problems
     if source.path is None or not Path(source.path).is_file():
         return source.limit
-    counts = (_num_rows(Path(source.path)), source.limit)
+    counts = (count_rows(Path(source.path)), source.limit)
     return min((count for count in counts if count is not None), default=None)
-
-
-def _num_rows(path: Path) -> int | None:
-    if path.suffix == ".parquet":
-        try:
-            return int(pq.read_metadata(path).num_rows)
-        except (pa.ArrowException, OSError):
-            return None  # damaged: looking for the data has said so
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())

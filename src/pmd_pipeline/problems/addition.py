@@ -20,6 +20,7 @@ import numpy as np
 
 from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.templates import plain_prompt
+from pmd_pipeline.records import Problem
 
 DEFAULT_WIDTHS = (1, 2, 3, 3)
 HELD_OUT_PARTS = 4  # one part in this many is held out
@@ -32,6 +33,31 @@ class Demonstration(NamedTuple):
 
     prompt: str
     response: str
+
+
+def generate_additions(
+    seed: int | Sequence[int],
+    num_problems: int,
+    *,
+    held_out: bool = False,
+    widths: Sequence[int] = DEFAULT_WIDTHS,
+) -> list[Problem]:
+    """Return column additions with their answers; ``kind: generated_addition`` calls it.
+
+    Args:
+        seed: Decides the draws.
+        num_problems: How many; they are distinct.
+        held_out: Whether they are for evaluation.
+        widths: Digits per operand, each entry with an equal share.
+
+    Raises:
+        ProblemSourceError: If there are fewer than ``num_problems`` distinct texts.
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        Problem(problem_id=text, problem=text, answer=addition_answer(text))
+        for text in sample_problems(num_problems, rng, held_out=held_out, widths=widths)
+    ]
 
 
 def sample_problems(

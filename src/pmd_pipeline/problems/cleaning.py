@@ -25,8 +25,8 @@ def clean_problems(
     """Return the problems that can be used, and the rows that were dropped with the reason.
 
     Rows without text go first, and those without answer where answers are required. Among the rows
-    of one set whose texts are the same but for white space, all go if their answers differ, else
-    all but one: the first that has an answer, or the first.
+    of one set whose texts are the same but for white space (or whose chat turns are the same), all
+    go if their answers differ, else all but one: the first that has an answer, or the first.
 
     Args:
         table: Raw problems; a missing text or answer is an empty text or None.
@@ -48,11 +48,11 @@ def clean_problems(
     reasons = _reasons(normalised, answers_required=answers_required)
     if missing_rows == "refuse":
         _refuse_missing(normalised, reasons)
-    verbatim = set_names_of(table).isin(list(verbatim_sets)) & (normalised["answer"] != "")
-    normalised.loc[verbatim, "answer"] = table.loc[verbatim, "answer"]
-    verbatim = set_names_of(table).isin(list(verbatim_sets))
-    normalised.loc[verbatim, "problem"] = table.loc[verbatim, "problem"]
     normalised.loc[normalised["answer"] == "", "answer"] = None
+    verbatim = set_names_of(table).isin(list(verbatim_sets))
+    for column in ("problem", "answer"):
+        rows = verbatim & normalised[column].notna()
+        normalised.loc[rows, column] = table.loc[rows, column]
     dropped = pd.concat(
         [
             dropped_rows(normalised[reasons == reason], reason)
@@ -76,7 +76,9 @@ def _reasons(table: pd.DataFrame, *, answers_required: bool) -> pd.Series:
     keys = pd.DataFrame(
         {
             "set_name": set_names_of(table),
-            "problem": _map_unique(table["problem"], duplicate_key),
+            "problem": _map_unique(table["problem"], duplicate_key).where(
+                table["turns"] == "", table["turns"]
+            ),
             "answer": _map_unique(table["answer"], answer_key).where(has_answer),
         }
     )[present]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets
 from pmd_pipeline.problems.text import copy_key, words
+from pmd_pipeline.problems.turns import whole_text
 
 OVERLAP_COLUMNS = (
     "problem_id",
@@ -42,6 +43,9 @@ def drop_eval_overlaps(
     n-gram, because stock phrases ("where m and n are relatively prime positive integers, find")
     are longer than any usual n.
 
+    Of a problem given as a chat, the exact rule takes all turns but the system's, the n-gram rule
+    the last user turn alone: worked examples before it may be the same throughout.
+
     Args:
         table: Clean problems of all sets.
         ngram_words: Words of an n-gram.
@@ -56,10 +60,12 @@ def drop_eval_overlaps(
     """
     evals = table[table["split"] == "eval"]
     train = table[table["split"] == "train"]
-    index = _EvalIndex(evals["problem"].tolist(), ngram_words)
+    index = _EvalIndex(evals["problem"].tolist(), _whole_texts(evals), ngram_words)
     rows = []
-    for problem_id, text in zip(train["problem_id"], train["problem"], strict=True):
-        overlap = index.closest(text)
+    for problem_id, text, whole in zip(
+        train["problem_id"], train["problem"], _whole_texts(train), strict=True
+    ):
+        overlap = index.closest(text, whole)
         if overlap is not None and overlap.fraction >= overlap_fraction:
             match = evals.iloc[overlap.eval_row]
             rows.append(
@@ -77,8 +83,10 @@ def drop_eval_overlaps(
 class _EvalIndex:
     """Where each n-gram of the evaluation problems occurs."""
 
-    def __init__(self, texts: list[str], ngram_words: int) -> None:
-        self._row_of_key = {copy_key(text): row for row, text in reversed([*enumerate(texts)])}
+    def __init__(self, texts: list[str], whole_texts: list[str], ngram_words: int) -> None:
+        self._row_of_key = {
+            copy_key(text): row for row, text in reversed([*enumerate(whole_texts)])
+        }
         self._rows_of_ngram: dict[Ngram, list[int]] = defaultdict(list)
         self._num_ngrams: list[int] = []
         for row, text in enumerate(texts):
@@ -91,9 +99,9 @@ class _EvalIndex:
             self._num_ngrams.append(len(ngrams))
         self._lengths = sorted({len(ngram) for ngram in self._rows_of_ngram})
 
-    def closest(self, text: str) -> _Overlap | None:
+    def closest(self, text: str, whole_text: str) -> _Overlap | None:
         """Return the evaluation problem with the largest overlap; of equals the first."""
-        row = self._row_of_key.get(copy_key(text))
+        row = self._row_of_key.get(copy_key(whole_text))
         if row is not None:
             return _Overlap(row, "exact", 1.0)
         text_words = words(text)
@@ -106,6 +114,13 @@ class _EvalIndex:
         fractions = {row: count / self._num_ngrams[row] for row, count in shared.items()}
         best = min(fractions, key=lambda row: (-fractions[row], row))
         return _Overlap(best, "ngram", fractions[best])
+
+
+def _whole_texts(table: pd.DataFrame) -> list[str]:
+    return [
+        whole_text(problem, turns)
+        for problem, turns in zip(table["problem"], table["turns"], strict=True)
+    ]
 
 
 def _ngrams(text_words: list[str], length: int) -> Iterator[Ngram]:

@@ -62,6 +62,17 @@ def json_value(value: Any) -> Any:
     raise TypeError(f"a value of type {type(value).__name__} has no JSON form: {repr(value)[:60]}")
 
 
+def num_characters(value: Any) -> int:
+    """Return about how many characters a JSON value takes."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(key) + num_characters(entry) for key, entry in value.items())
+    if isinstance(value, list):
+        return sum(map(num_characters, value))
+    return 8
+
+
 def _number(value: Decimal) -> int | float | str | None:
     if not value.is_finite():
         return None

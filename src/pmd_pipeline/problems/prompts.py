@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.config.data_preparation import TRAIN_SET, DataPreparationConfig, origin_of
 from pmd_pipeline.config.prompt_templates import template_turns
 from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets, table_to_problems
 from pmd_pipeline.problems.templates import chat_messages, plain_prompt
-from pmd_pipeline.records import Prompt
+from pmd_pipeline.problems.turns import Turn
+from pmd_pipeline.records import Problem, Prompt
 
 PROMPT_TOO_LONG = "prompt_too_long"
 
@@ -39,15 +40,18 @@ def render_prompts(
     Added columns: ``prompt``, the whole text; ``has_special_tokens``, True when the text holds
     its special tokens already; ``num_prompt_tokens``, special tokens included.
 
+    A problem that is given as chat turns goes through the chat template as it is; the prompt
+    template is for the others.
+
     Raises:
         ValueError: If a chat template is asked for and missing, or refuses the conversation.
         ProblemSourceError: If a set has nothing left.
     """
     uses_chat = uses_chat_template(tokenizer, config)
-    if uses_chat:
-        prompts = [_chat_prompt(tokenizer, config, text) for text in table["problem"]]
-    else:
-        prompts = [plain_prompt(config.prompt_template, text) for text in table["problem"]]
+    prompts = [
+        _render(tokenizer, config, problem, uses_chat=uses_chat)
+        for problem in table_to_problems(table)
+    ]
     rendered = table.assign(prompt=pd.Series(prompts, index=table.index, dtype=object))
     rendered["has_special_tokens"] = uses_chat
     token_ids = _encode(tokenizer, prompts, has_special_tokens=uses_chat)
@@ -99,22 +103,66 @@ def uses_chat_template(tokenizer: PromptTokenizer, config: DataPreparationConfig
     return config.use_chat_template
 
 
-def _chat_prompt(tokenizer: PromptTokenizer, config: DataPreparationConfig, problem: str) -> str:
-    messages = chat_messages(config.prompt_template, problem)
+def _render(
+    tokenizer: PromptTokenizer, config: DataPreparationConfig, problem: Problem, *, uses_chat: bool
+) -> str:
+    if problem.turns:
+        _refuse_turns_without_template(tokenizer, config, problem)
+        return _through_chat_template(tokenizer, config, problem, problem.turns)
+    if not uses_chat:
+        return plain_prompt(config.prompt_template, problem.problem)
+    messages = chat_messages(config.prompt_template, problem.problem)
+    text = _through_chat_template(tokenizer, config, problem, messages)
+    return f"{text}{template_turns(config.prompt_template).assistant}"
+
+
+def _through_chat_template(
+    tokenizer: PromptTokenizer,
+    config: DataPreparationConfig,
+    problem: Problem,
+    messages: Sequence[Turn],
+) -> str:
     switches = {}
     if "enable_thinking" in str(tokenizer.chat_template):
         switches["enable_thinking"] = config.enable_thinking
     try:
         text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **switches
+            list(messages), tokenize=False, add_generation_prompt=True, **switches
         )
     except Exception as error:  # templates are programs of their own and raise what they like
+        remedy = (
+            "change the turns, or choose another policy"
+            if problem.turns
+            else "choose another data_preparation.prompt_template, or set use_chat_template: false"
+        )
+        what = "chat" if problem.turns else f"{config.prompt_template!r} conversation"
         raise ValueError(
-            f"the tokenizer's chat template refuses the {config.prompt_template!r} conversation "
-            f"of roles {[message['role'] for message in messages]} ({error}); choose another "
-            "data_preparation.prompt_template, or set use_chat_template: false"
+            f"{_place(config, problem)}: the tokenizer's chat template refuses the {what} "
+            f"of roles {[message['role'] for message in messages]} ({error}); {remedy}"
         ) from error
-    return f"{text}{template_turns(config.prompt_template).assistant}"
+    return str(text)
+
+
+def _refuse_turns_without_template(
+    tokenizer: PromptTokenizer, config: DataPreparationConfig, problem: Problem
+) -> None:
+    place = _place(config, problem)
+    if not tokenizer.chat_template:
+        raise ValueError(
+            f"{place}: the problem is given as chat turns, but the policy's tokenizer has no chat "
+            "template; choose an instruction-tuned policy, or give the problems as text"
+        )
+    if config.use_chat_template is False:
+        raise ValueError(
+            f"{place}: the problem is given as chat turns, but "
+            "data_preparation.use_chat_template is false; set it to auto, or give the problems as "
+            "text"
+        )
+
+
+def _place(config: DataPreparationConfig, problem: Problem) -> str:
+    set_name = problem.source if problem.split == "eval" else TRAIN_SET
+    return f"{origin_of(config.source_of(set_name))}, problem {problem.problem_id!r}"
 
 
 def _encode(

@@ -7,9 +7,7 @@ import pandas as pd
 from pmd_pipeline.config.data_preparation import (
     TRAIN_SET,
     DataPreparationConfig,
-    GeneratedAdditionSource,
-    ProblemSource,
-    ReasoningGymSource,
+    origin_of,
 )
 from pmd_pipeline.config.prompt_templates import TemplateName, TemplateTurns, asked_convention
 from pmd_pipeline.problems.decontamination import OVERLAPS_EVAL
@@ -74,7 +72,7 @@ def _set_report(
         )
     tokens = kept_here["num_prompt_tokens"]
     return {
-        "source": _origin(config.source_of(name)),
+        "source": origin_of(config.source_of(name)),
         "num_rows_in": num_rows_in,
         "num_kept": len(kept_here),
         "num_dropped": num_rows_in - len(kept_here),
@@ -85,15 +83,6 @@ def _set_report(
             "max": int(tokens.max()),
         },
     }
-
-
-def _origin(source: ProblemSource) -> str:
-    if isinstance(source, GeneratedAdditionSource):
-        return source.kind
-    if isinstance(source, ReasoningGymSource):
-        return f"{source.kind}: {source.dataset}"
-    where = source.path if source.path is not None else f"{source.hub_name}@{source.revision}"
-    return f"{source.kind}: {where}"
 
 
 def _template(template: TemplateName | TemplateTurns) -> str | dict[str, str]:

@@ -1,28 +1,28 @@
 """From a configured source to a raw problem table."""
 
 import zlib
-from collections import Counter
-from collections.abc import Iterator
-from itertools import starmap
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import assert_never
 
 import numpy as np
 import pandas as pd
 
 from pmd_pipeline.config.data_preparation import (
     TRAIN_SET,
+    AnyStoredSource,
     DataPreparationConfig,
     GeneratedAdditionSource,
-    ProblemSource,
+    GeneratedSource,
     ReasoningGymSource,
     StoredSource,
 )
-from pmd_pipeline.problems.addition import addition_answer, sample_problems
-from pmd_pipeline.problems.formats import parse_rows
-from pmd_pipeline.problems.reasoning_gym import draw_problems
-from pmd_pipeline.problems.rows import open_rows
+from pmd_pipeline.problems.addition import generate_additions
+from pmd_pipeline.problems.generated import make_problems
+from pmd_pipeline.problems.gym.draw import draw_problems
+from pmd_pipeline.problems.stored.layouts import RawProblem, parse_rows
+from pmd_pipeline.problems.stored.rows import open_rows
 from pmd_pipeline.problems.tables import problems_to_table
-from pmd_pipeline.records import Metadata, Problem
+from pmd_pipeline.records import Problem
 
 
 def load_problems(config: DataPreparationConfig, *, seed: int) -> pd.DataFrame:
@@ -30,11 +30,10 @@ def load_problems(config: DataPreparationConfig, *, seed: int) -> pd.DataFrame:
 
     Raises:
         ProblemSourceError: If a source cannot be read or holds what cannot be right.
+        UserImportError: If a function of the user's own cannot be had.
     """
     return problems_to_table(
-        problem
-        for set_name in config.set_names()
-        for problem in _load_set(config.source_of(set_name), set_name, seed)
+        problem for set_name in config.set_names() for problem in _load_set(config, set_name, seed)
     )
 
 
@@ -43,69 +42,68 @@ def first_problem(config: DataPreparationConfig, *, seed: int) -> Problem | None
 
     Raises:
         ProblemSourceError: If the source cannot be read or holds what cannot be right.
+        UserImportError: If a function of the user's own cannot be had.
     """
     if isinstance(config.train, StoredSource) and config.train.path is None:
         return None
-    return next(_load_set(config.train, TRAIN_SET, seed), None)
+    return next(_load_set(config, TRAIN_SET, seed), None)
 
 
 def set_generator(seed: int, set_name: str) -> np.random.Generator:
     """Return the random generator of one set, so that further sets do not change its draws."""
-    return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
+    return np.random.default_rng(_set_seed(seed, set_name))
 
 
-class _Row(NamedTuple):
-    """One problem of a set, before it knows which."""
-
-    row_id: str
-    problem: str
-    answer: str | None
-    metadata: Metadata = {}  # noqa: RUF012 (a tuple's default, never changed)
+def _set_seed(seed: int, set_name: str) -> Sequence[int]:
+    return [seed, zlib.crc32(set_name.encode())]
 
 
-def _load_set(source: ProblemSource, set_name: str, seed: int) -> Iterator[Problem]:
+def _load_set(config: DataPreparationConfig, set_name: str, seed: int) -> Iterator[Problem]:
     is_train = set_name == TRAIN_SET
-    name, split = (source.kind, "train") if is_train else (set_name, "eval")
-    for row in _rows(source, set_name, seed):
+    kind = config.source_of(set_name).kind
+    name, split = (kind, "train") if is_train else (set_name, "eval")
+    for raw in _raw_problems(config, set_name, seed):
         yield Problem(
-            problem_id=f"{set_name}/{row.row_id}",
-            problem=row.problem,
-            answer=row.answer,
+            problem_id=f"{set_name}/{raw.row_id}",
+            problem=raw.problem or "",
+            answer=raw.answer or "",
             source=name,
             split=split,
-            metadata=row.metadata,
+            metadata=raw.metadata,
+            turns=tuple(raw.turns),
         )
 
 
-def _rows(source: ProblemSource, set_name: str, seed: int) -> Iterator[_Row]:
+def _raw_problems(config: DataPreparationConfig, set_name: str, seed: int) -> Iterable[RawProblem]:
+    source, key = config.source_of(set_name), config.key_of(set_name)
     match source:
         case GeneratedAdditionSource():
-            held_out = set_name != TRAIN_SET
-            return _generate(source, held_out=held_out, rng=set_generator(seed, set_name))
+            return _additions(source, set_name, seed)
+        case GeneratedSource():
+            return make_problems(source, set_name=set_name, seed=seed, key=key)
         case ReasoningGymSource():
-            return starmap(_Row, draw_problems(source, set_name=set_name, seed=seed))
+            return draw_problems(source, set_name=set_name, seed=seed, key=key)
+        case StoredSource():
+            return _stored_problems(source)
         case _:
-            return _read(source)
+            assert_never(source)
 
 
-def _generate(
-    source: GeneratedAdditionSource, *, held_out: bool, rng: np.random.Generator
-) -> Iterator[_Row]:
-    for text in sample_problems(source.num_problems, rng, held_out=held_out, widths=source.widths):
-        yield _Row(text, text, addition_answer(text))
+def _additions(source: GeneratedAdditionSource, set_name: str, seed: int) -> Iterator[RawProblem]:
+    for problem in generate_additions(
+        _set_seed(seed, set_name),
+        source.num_problems,
+        held_out=set_name != TRAIN_SET,
+        widths=source.widths,
+    ):
+        yield RawProblem(problem.problem_id, problem.problem, problem.answer, problem.metadata)
 
 
-def _read(source: StoredSource) -> Iterator[_Row]:
-    """Yield the rows; an id that comes again gets its count as a suffix."""
-    seen: Counter[str] = Counter()
+def _stored_problems(source: AnyStoredSource) -> Iterator[RawProblem]:
     # Public copies repeat each row up to a hundred times: keep one string for all of them.
-    interned: dict[str, str] = {}
-    for number, raw in enumerate(parse_rows(source, open_rows(source))):
-        row_id = raw.row_id or f"row-{number}"
-        seen[row_id] += 1
-        if seen[row_id] > 1:
-            row_id = f"{row_id}#{seen[row_id]}"
-        problem, answer = raw.problem or "", raw.answer or ""
-        yield _Row(
-            row_id, interned.setdefault(problem, problem), interned.setdefault(answer, answer)
+    interned: dict[str | None, str | None] = {}
+    for raw in parse_rows(source, open_rows(source)):
+        yield raw._replace(
+            problem=interned.setdefault(raw.problem, raw.problem),
+            answer=interned.setdefault(raw.answer, raw.answer),
         )

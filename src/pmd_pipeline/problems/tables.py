@@ -10,6 +10,7 @@ import pandas as pd
 from pmd_pipeline.config.data_preparation import TRAIN_SET
 from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.metadata import metadata_to_text, text_to_metadata
+from pmd_pipeline.problems.turns import text_to_turns, turns_to_text
 from pmd_pipeline.records import Problem
 
 PROBLEM_COLUMNS = tuple(field.name for field in fields(Problem))
@@ -17,11 +18,16 @@ DROPPED_COLUMNS = ("problem_id", "set_name", "reason")
 
 
 def problems_to_table(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Return the problems as a table of text columns, in their order; metadata is JSON text."""
+    """Return the problems as a table of text columns, in their order; metadata and
+    turns are JSON text.
+    """
     # attrgetter, not astuple: public copies have millions of rows, and astuple copies deeply.
     rows = list(map(attrgetter(*PROBLEM_COLUMNS), problems))
     table = pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype=object)
-    return table.assign(metadata=table["metadata"].map(metadata_to_text).astype(object))
+    return table.assign(
+        metadata=table["metadata"].map(metadata_to_text).astype(object),
+        turns=table["turns"].map(turns_to_text).astype(object),
+    )
 
 
 def table_to_problems(table: pd.DataFrame) -> list[Problem]:
@@ -33,6 +39,7 @@ def table_to_problems(table: pd.DataFrame) -> list[Problem]:
             | {
                 "answer": text_or_none(row["answer"]),
                 "metadata": text_to_metadata(row["metadata"]),
+                "turns": text_to_turns(row["turns"]),
             }
         )
         for row in rows

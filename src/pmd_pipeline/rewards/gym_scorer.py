@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pmd_pipeline.config.reasoning_gym import GymConvention
-from pmd_pipeline.problems.gym_families import open_family, require_gym
-from pmd_pipeline.problems.reasoning_gym import gym_entry
+from pmd_pipeline.problems.gym.draw import gym_entry
+from pmd_pipeline.problems.gym.families import open_family, require_gym
 from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.extraction import extract_answer
 

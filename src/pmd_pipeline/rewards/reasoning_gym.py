@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pmd_pipeline.config.reasoning_gym import ReasoningGymRewardConfig
 from pmd_pipeline.config.rewards import ImportRewardConfig
-from pmd_pipeline.problems.reasoning_gym import is_gym_prompt
+from pmd_pipeline.problems.gym.draw import is_gym_prompt
 from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.imported import ImportedReward
 

@@ -9,7 +9,8 @@ _NOT_BLANK = r"\S"
 class RawProblemTable(pa.DataFrameModel):
     """Problems as they came from their sources; a missing text is an empty text.
 
-    A missing answer is an empty text or null; ``metadata`` is JSON text.
+    A missing answer is an empty text or null; ``metadata`` is a JSON object as text, ``turns`` a
+    JSON list as text, or empty.
     """
 
     problem_id: Series[str] = pa.Field(unique=True, str_contains=_NOT_BLANK)
@@ -18,6 +19,7 @@ class RawProblemTable(pa.DataFrameModel):
     source: Series[str] = pa.Field(str_contains=_NOT_BLANK)
     split: Series[str] = pa.Field(isin=["train", "eval"])
     metadata: Series[str] = pa.Field(str_startswith="{")
+    turns: Series[str]
 
     class Config:
         strict = True

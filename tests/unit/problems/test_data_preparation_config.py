@@ -77,7 +77,26 @@ def test_a_null_takes_away_what_a_merged_base_file_gave() -> None:
         ({"train": {"kind": "dapo", "hub_name": "b/c"}}, "needs revision"),
         ({"train": {"kind": "dapo", "hub_name": "b/c", "revision": "main"}}, "revision"),
         ({"train": {"kind": "dapo", "path": "a.parquet", "revision": "a" * 40}}, "remove it"),
-        ({"train": {"kind": "dapo", "path": "a.csv"}}, r"must end in \.parquet or \.jsonl"),
+        ({"train": {"kind": "dapo", "path": "a.xlsx"}}, r"must end in \.parquet, \.jsonl"),
+        ({"train": {"kind": "dapo", "path": "a.parquet.gz"}}, "the last three also with"),
+        ({"train": {"kind": "table", "path": "a.csv"}}, "columns"),
+        (
+            {"train": {"kind": "generated", "import_path": "a.b", "num_problems": 1}},
+            "import_path",
+        ),
+        (
+            {
+                "train": {
+                    "kind": "generated",
+                    "import_path": "a:b",
+                    "num_problems": 1,
+                    "options": {"seed": 1},
+                }
+            },
+            "'seed' is passed anyway",
+        ),
+        ({"prompt_template": {"user": "solve this"}}, r"must hold \{problem\}"),
+        ({"prompt_template": {"usr": "{problem}"}}, "usr"),
         ({"train": {"kind": "dapo", "path": "a.parquet", "limit": 0}}, "limit"),
         ({"evals": {}}, "at least 1"),
         ({"evals": {"addition": None}}, "at least 1"),

@@ -155,7 +155,7 @@ def test_a_planted_copy_of_an_aime_problem_is_found(
     original = table[table["problem_id"] == "aime_2025/2025-I-2"].iloc[0]
     copies = pd.DataFrame(
         [
-            ("train/exact", f"  {original['problem'].upper()} ", "588", "dapo", "train", "{}"),
+            ("train/exact", f"  {original['problem'].upper()} ", "588", "dapo", "train", "{}", ""),
             (
                 "train/wrapped",
                 f"Hard one: {original['problem']} Good luck!",
@@ -163,8 +163,9 @@ def test_a_planted_copy_of_an_aime_problem_is_found(
                 "dapo",
                 "train",
                 "{}",
+                "",
             ),
-            ("train/half", original["problem"][:300], "588", "dapo", "train", "{}"),
+            ("train/half", original["problem"][:300], "588", "dapo", "train", "{}", ""),
         ],
         columns=table.columns,
     )

@@ -8,17 +8,18 @@ import pytest
 from pmd_pipeline.config.data_preparation import DataPreparationConfig, ReasoningGymSource
 from pmd_pipeline.problems.cleaning import clean_problems
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.gym_families import GymError, open_family
-from pmd_pipeline.problems.gym_worker import ROUNDS, draw
-from pmd_pipeline.problems.reasoning_gym import GymProblem, draw_problems, first_seed
+from pmd_pipeline.problems.gym.draw import draw_problems, first_seed
+from pmd_pipeline.problems.gym.families import GymError, open_family
+from pmd_pipeline.problems.gym.worker import ROUNDS, draw
 from pmd_pipeline.problems.sources import load_problems
+from pmd_pipeline.problems.stored.layouts import RawProblem
 
 pytest.importorskip("reasoning_gym")
 
 
-def draw_set(set_name: str = "train", seed: int = 3, **fields: Any) -> list[GymProblem]:
+def draw_set(set_name: str = "train", seed: int = 3, **fields: Any) -> list[RawProblem]:
     source = ReasoningGymSource.model_validate({"kind": "reasoning_gym", **fields})
-    return list(draw_problems(source, set_name=set_name, seed=seed))
+    return list(draw_problems(source, set_name=set_name, seed=seed, key=set_name))
 
 
 def test_problem_i_is_drawn_with_the_seed_plus_i() -> None:
@@ -62,7 +63,10 @@ def test_a_family_with_too_few_questions_is_an_error_with_its_count() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"dataset": "chain_sun"}, r"evals.x: .* no dataset 'chain_sun'; did you mean 'chain_sum'"),
+        (
+            {"dataset": "chain_sun"},
+            r"^evals.x: .* no dataset 'chain_sun'; did you mean 'chain_sum'",
+        ),
         (
             {"dataset": "gcd", "options": {"max_numers": 3}},
             r"'gcd' has no option 'max_numers'; did you mean 'max_numbers'\?",
@@ -81,7 +85,7 @@ def test_a_family_with_too_few_questions_is_an_error_with_its_count() -> None:
 )
 def test_what_does_not_exist_is_named_with_the_closest(fields: Any, message: str) -> None:
     with pytest.raises(ProblemSourceError, match=message):
-        draw_set("x", num_problems=2, **fields)
+        draw_set("evals.x", num_problems=2, **fields)
 
 
 def test_a_mixture_of_families_is_a_family() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from pmd_pipeline.config.reasoning_gym import ReasoningGymRewardConfig
-from pmd_pipeline.problems.gym_families import decode, encode
-from pmd_pipeline.problems.gym_worker import draw
+from pmd_pipeline.problems.gym.draw import gym_entry
+from pmd_pipeline.problems.gym.families import decode, encode
+from pmd_pipeline.problems.gym.worker import draw
 from pmd_pipeline.problems.metadata import metadata_to_text, text_to_metadata
-from pmd_pipeline.problems.reasoning_gym import gym_entry
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.rewards.gym_scorer import find_answer, score_answer
 from pmd_pipeline.rewards.reasoning_gym import ReasoningGymReward

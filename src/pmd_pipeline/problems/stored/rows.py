@@ -1,18 +1,16 @@
 """Raw rows of local files and hub data sets."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pmd_pipeline.config.data_preparation import StoredSource
 from pmd_pipeline.problems.errors import ProblemSourceError
+from pmd_pipeline.problems.stored.text_files import Row, damaged, first_line, read_text_rows
 
-Row = dict[str, Any]
 _BATCH_ROWS = 4096
 
 
@@ -24,11 +22,20 @@ class RawRows:
         location: The file, or the hub data set and its revision, for messages.
         columns: Names of the columns that can be read.
         iterate: Reads the named columns, row by row.
+        line_numbers: Of a text file: the line of each row, from 1, None where a row has no line
+            of its own; empty for other places.
     """
 
     location: str
     columns: frozenset[str]
     iterate: Callable[[Sequence[str]], Iterator[Row]]
+    line_numbers: Sequence[int | None] = ()
+
+    def place(self, number: int) -> str:
+        """Return where a row is, for messages."""
+        line = self.line_numbers[number] if self.line_numbers else None
+        row = f"{self.location}, row {number} (from 0)"
+        return row if line is None else f"{row}, line {line}"
 
 
 def open_rows(source: StoredSource) -> RawRows:
@@ -48,14 +55,24 @@ def open_rows(source: StoredSource) -> RawRows:
         )
     if path.stat().st_size == 0:
         raise ProblemSourceError(f"{path} is empty (0 bytes); download it again")
-    return _open_parquet(path) if path.suffix == ".parquet" else _open_jsonl(path)
+    return _open_parquet(path) if path.suffix == ".parquet" else _open_text(path)
+
+
+def count_rows(path: Path) -> int | None:
+    """Return how many rows a local file holds, None if it cannot be read."""
+    try:
+        if path.suffix == ".parquet":
+            return int(pq.read_metadata(path).num_rows)
+        return sum(1 for _ in read_text_rows(path))
+    except (pa.ArrowException, OSError, ProblemSourceError):
+        return None
 
 
 def _open_parquet(path: Path) -> RawRows:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     if file.metadata.num_rows == 0:
         raise _no_rows(str(path))
 
@@ -64,44 +81,27 @@ def _open_parquet(path: Path) -> RawRows:
             for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns)):
                 yield from batch.to_pylist()
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
     return RawRows(location=str(path), columns=frozenset(file.schema_arrow.names), iterate=iterate)
 
 
-def _open_jsonl(path: Path) -> RawRows:
-    rows = list(_parse_lines(path))
-    if not rows:
+def _open_text(path: Path) -> RawRows:
+    numbered = list(read_text_rows(path))
+    if not numbered:
         raise _no_rows(str(path))
-    columns = frozenset(column for row in rows for column in row)
+    columns = frozenset(column for _, row in numbered for column in row)
 
     def iterate(wanted: Sequence[str]) -> Iterator[Row]:
         # JSON lines leave out what has no value; the same row of a parquet file holds a null.
-        return ({column: row.get(column) for column in wanted} for row in rows)
+        return ({column: row.get(column) for column in wanted} for _, row in numbered)
 
-    return RawRows(location=str(path), columns=columns, iterate=iterate)
-
-
-def _parse_lines(path: Path) -> Iterator[Row]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ProblemSourceError(
-                f"{path}, line {number}: no valid JSON ({error}), found {line[:60]!r}; the file "
-                "may be cut short: download it again or correct the line"
-            ) from error
-        if not isinstance(row, dict):
-            raise ProblemSourceError(
-                f"{path}, line {number}: each line must hold a JSON object, found {line[:60]!r}"
-            )
-        yield row
+    return RawRows(
+        location=str(path),
+        columns=columns,
+        iterate=iterate,
+        line_numbers=[line for line, _ in numbered],
+    )
 
 
 def _open_hub(source: StoredSource) -> RawRows:
@@ -116,7 +116,7 @@ def _open_hub(source: StoredSource) -> RawRows:
         raise ProblemSourceError(
             f"data_preparation: the hub data set {location} (configuration {source.hub_config!r}, "
             f"split {source.hub_split!r}) cannot be loaded ({type(error).__name__}: "
-            f"{_first_line(error)}); check name, configuration, split, revision and the network, "
+            f"{first_line(error)}); check name, configuration, split, revision and the network, "
             "or give a local path"
         ) from error
     if len(dataset) == 0:
@@ -130,16 +130,5 @@ def _open_hub(source: StoredSource) -> RawRows:
     return RawRows(location=location, columns=frozenset(dataset.column_names), iterate=iterate)
 
 
-def _damaged(path: Path, error: Exception) -> ProblemSourceError:
-    return ProblemSourceError(
-        f"{path} cannot be read ({type(error).__name__}: {_first_line(error)}); it may be cut "
-        "short or damaged: download it again"
-    )
-
-
 def _no_rows(location: str) -> ProblemSourceError:
     return ProblemSourceError(f"{location} holds no rows; give a file with problems")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]

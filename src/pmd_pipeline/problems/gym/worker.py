@@ -8,7 +8,7 @@ with both fixed, every problem follows from its seed and index.
 import random
 from typing import Any
 
-from pmd_pipeline.problems.gym_families import GymError, encode, open_family
+from pmd_pipeline.problems.gym.families import GymError, encode, open_family
 from pmd_pipeline.processes.server import serve
 
 ROUNDS = 10  # draws per problem wanted, before a family counts as exhausted

@@ -6,46 +6,45 @@ Each problem's ``metadata`` says all that its family needs to score an answer::
     options        the family's settings
     family         {seed, size, index}: the draw
     answer         the family's own answer, which can be null
-    entry          the family's data of this problem, as JSON, see gym_families.encode
+    entry          the family's data of this problem, as JSON, see families.encode
 
 Source: Reasoning Gym, arXiv:2505.24760.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET, ReasoningGymSource
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.gym_families import GymError, decode
+from pmd_pipeline.problems.gym.families import GymError, decode
+from pmd_pipeline.problems.stored.layouts import RawProblem
 from pmd_pipeline.processes.child import ChildProcess
 from pmd_pipeline.processes.errors import CallFailedError
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.seeds import derive_seed
 
-_WORKER = "pmd_pipeline.problems.gym_worker"
+_WORKER = "pmd_pipeline.problems.gym.worker"
 # Some families take seeds below 2**32 alone. Train draws from the lower half of what is left when
 # room for the largest set is kept, evaluation from the upper half: the two never share a seed.
 _HALF = 2**31
 _ROOM = 2**24
 
 
-class GymProblem(NamedTuple):
-    """A drawn problem."""
-
-    row_id: str
-    question: str
-    answer: str | None
-    metadata: dict[str, Any]
-
-
-def draw_problems(source: ReasoningGymSource, *, set_name: str, seed: int) -> Iterator[GymProblem]:
+def draw_problems(
+    source: ReasoningGymSource, *, set_name: str, seed: int, key: str
+) -> Iterator[RawProblem]:
     """Yield ``num_problems`` problems with distinct questions.
+
+    Args:
+        source: Family, options and number.
+        set_name: The set that they are for.
+        seed: The run's seed.
+        key: The parameter that holds the source, for messages.
 
     Raises:
         ProblemSourceError: If Reasoning Gym is not installed, knows no such family or option, or
             the family has too few distinct questions.
     """
-    key = f"data_preparation.{set_name if set_name == TRAIN_SET else f'evals.{set_name}'}"
     problems = _draw(source, first_seed(seed, set_name), key)
     if len(problems) < source.num_problems:
         raise ProblemSourceError(
@@ -54,9 +53,9 @@ def draw_problems(source: ReasoningGymSource, *, set_name: str, seed: int) -> It
             "for fewer, or choose options with more variety"
         )
     for problem in problems:
-        yield GymProblem(
+        yield RawProblem(
             row_id=f"{source.dataset}-{problem['number']}",
-            question=problem["question"],
+            problem=problem["question"],
             answer=None if problem["answer"] is None else str(problem["answer"]),
             metadata={
                 "dataset": source.dataset,

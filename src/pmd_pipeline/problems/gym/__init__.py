@@ -1,0 +1,1 @@
+"""Problems of Reasoning Gym, and the families that make and score them."""

@@ -1,0 +1,1 @@
+"""Problems of files and hub data sets: rows, and what each column is."""
