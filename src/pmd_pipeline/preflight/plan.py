@@ -72,7 +72,7 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     engine, findings = _engine(request.engine, experiment.compute.precision)
     lora = experiment.training.lora
     extras = () if engine is None else engine.extras
-    findings += check_packages(extras if lora is None else (*extras, "lora"))
+    findings += check_packages((*extras, *_optional_parts(experiment)))
     hardware, looked = look_at_hardware(experiment.compute, request.devices)
     findings += looked
     findings += check_sources(experiment, missing, hub)
@@ -98,6 +98,14 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     work = run_work(experiment, rounds, request.known)
     findings += work_findings(experiment, rounds, work, request.known, hardware)
     return findings
+
+
+def _optional_parts(experiment: ExperimentConfig) -> list[str]:
+    """Return the extras of this package that the parameters call for."""
+    data = experiment.data_preparation
+    kinds = {data.source_of(name).kind for name in data.set_names()} | {experiment.rewards.kind}
+    parts = ["lora"] if experiment.training.lora is not None else []
+    return [*parts, *(["reasoning-gym"] if "reasoning_gym" in kinds else [])]
 
 
 def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-from pmd_pipeline.config.data_preparation import (
-    AnyGeneratedSource,
-    StoredSource,
-)
+from pmd_pipeline.config.data_preparation import StoredSource, origin_of
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PretrainedPolicyConfig
 from pmd_pipeline.policies.loading import PolicyLoadError, check_weights_present
@@ -15,7 +12,7 @@ from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hub import Hub, Repository, RepositoryKind, licence_of_card
 from pmd_pipeline.preflight.revisions import MissingRevision
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.stored.rows import open_rows
+from pmd_pipeline.problems.sources import first_problem
 
 SECTION = "Model and data"
 _POLICY_KEY = "policy_initialisation.policy"
@@ -38,10 +35,8 @@ def check_sources(
     for name in data.set_names():
         key = data.key_of(name)
         source = data.source_of(name)
-        if isinstance(source, AnyGeneratedSource):
-            findings.append(_finding(name, f"{source.num_problems} generated problems", "ok"))
-        elif source.path is not None:
-            findings += _check_file(name, source)
+        if not isinstance(source, StoredSource) or source.path is not None:
+            findings.append(_check_first_problem(name, experiment))
         else:
             assert source.hub_name is not None
             revision = None if key in unpinned else source.revision
@@ -94,12 +89,18 @@ def _check_pretrained(
     ]
 
 
-def _check_file(name: str, source: StoredSource) -> list[Finding]:
+def _check_first_problem(name: str, experiment: ExperimentConfig) -> Finding:
+    """Read or make one problem of a set: all that is wrong with rows further on, a run says."""
+    data = experiment.data_preparation
+    source = data.source_of(name)
+    origin = origin_of(source)
     try:
-        open_rows(source)
+        first_problem(data, seed=experiment.seed, set_name=name)
     except ProblemSourceError as error:
-        return [_finding(name, f"{source.path}: not usable", "failure", str(error))]
-    return [_finding(name, f"{source.path}: readable", "ok")]
+        return _finding(name, f"{origin}: not usable", "failure", str(error))
+    if isinstance(source, StoredSource):
+        return _finding(name, f"{origin}: readable", "ok")
+    return _finding(name, f"{origin}: {source.num_problems} problems can be made", "ok")
 
 
 def _check_repository(

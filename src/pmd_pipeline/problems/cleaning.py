@@ -6,11 +6,15 @@ from typing import Literal
 import pandas as pd
 
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets, set_names_of
+from pmd_pipeline.problems.tables import (
+    MISSING_ANSWER,
+    dropped_rows,
+    refuse_empty_sets,
+    set_names_of,
+)
 from pmd_pipeline.problems.text import answer_key, duplicate_key, normalise_text
 
 MISSING_PROBLEM = "missing_problem"
-MISSING_ANSWER = "missing_answer"
 CONFLICTING_ANSWERS = "conflicting_answers"
 DUPLICATE = "duplicate"
 

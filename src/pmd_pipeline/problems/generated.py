@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET, GeneratedSource
-from pmd_pipeline.importing import import_object
+from pmd_pipeline.importing import UserImportError, import_object
 from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.stored.layouts import Layout, RawProblem, read_rows
 from pmd_pipeline.problems.stored.rows import RawRows
@@ -41,8 +41,8 @@ def make_problems(
         key: The parameter that holds the source, for messages.
 
     Raises:
-        UserImportError: If the function cannot be had.
-        ProblemSourceError: If it raises, or returns what are not as many problems.
+        ProblemSourceError: If the function cannot be had, raises, or returns what are not as many
+            problems.
     """
     location = f"{key} ({source.import_path})"
     rows = [
@@ -71,7 +71,10 @@ def set_seed(seed: int, set_name: str) -> int:
 
 
 def _call(source: GeneratedSource, seed: int, key: str, location: str) -> list[Any]:
-    function = import_object(source.import_path, parameter=f"{key}.import_path")
+    try:
+        function = import_object(source.import_path, parameter=f"{key}.import_path")
+    except UserImportError as error:
+        raise ProblemSourceError(str(error)) from error
     if not callable(function):
         raise ProblemSourceError(
             f"{location} is a {type(function).__name__}; name a function of seed and num_problems"

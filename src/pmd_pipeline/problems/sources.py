@@ -13,6 +13,7 @@ from pmd_pipeline.config.data_preparation import (
     DataPreparationConfig,
     GeneratedAdditionSource,
     GeneratedSource,
+    ProblemSource,
     ReasoningGymSource,
     StoredSource,
 )
@@ -30,23 +31,33 @@ def load_problems(config: DataPreparationConfig, *, seed: int) -> pd.DataFrame:
 
     Raises:
         ProblemSourceError: If a source cannot be read or holds what cannot be right.
-        UserImportError: If a function of the user's own cannot be had.
     """
     return problems_to_table(
-        problem for set_name in config.set_names() for problem in _load_set(config, set_name, seed)
+        problem
+        for set_name in config.set_names()
+        for problem in _load_set(
+            config.source_of(set_name), set_name, seed, config.key_of(set_name)
+        )
     )
 
 
-def first_problem(config: DataPreparationConfig, *, seed: int) -> Problem | None:
-    """Return the first train problem as it came; None where it would have to be downloaded.
+def first_problem(
+    config: DataPreparationConfig, *, seed: int, set_name: str = TRAIN_SET
+) -> Problem | None:
+    """Return a set's first problem as it came; None where it would have to be downloaded.
+
+    Of a generated set a single problem is made.
 
     Raises:
         ProblemSourceError: If the source cannot be read or holds what cannot be right.
-        UserImportError: If a function of the user's own cannot be had.
     """
-    if isinstance(config.train, StoredSource) and config.train.path is None:
-        return None
-    return next(_load_set(config, TRAIN_SET, seed), None)
+    source = config.source_of(set_name)
+    if isinstance(source, StoredSource):
+        if source.path is None:
+            return None
+    else:
+        source = source.model_copy(update={"num_problems": 1})
+    return next(_load_set(source, set_name, seed, config.key_of(set_name)), None)
 
 
 def set_generator(seed: int, set_name: str) -> np.random.Generator:
@@ -58,11 +69,10 @@ def _set_seed(seed: int, set_name: str) -> Sequence[int]:
     return [seed, zlib.crc32(set_name.encode())]
 
 
-def _load_set(config: DataPreparationConfig, set_name: str, seed: int) -> Iterator[Problem]:
+def _load_set(source: ProblemSource, set_name: str, seed: int, key: str) -> Iterator[Problem]:
     is_train = set_name == TRAIN_SET
-    kind = config.source_of(set_name).kind
-    name, split = (kind, "train") if is_train else (set_name, "eval")
-    for raw in _raw_problems(config, set_name, seed):
+    name, split = (source.kind, "train") if is_train else (set_name, "eval")
+    for raw in _raw_problems(source, set_name, seed, key):
         yield Problem(
             problem_id=f"{set_name}/{raw.row_id}",
             problem=raw.problem or "",
@@ -74,8 +84,9 @@ def _load_set(config: DataPreparationConfig, set_name: str, seed: int) -> Iterat
         )
 
 
-def _raw_problems(config: DataPreparationConfig, set_name: str, seed: int) -> Iterable[RawProblem]:
-    source, key = config.source_of(set_name), config.key_of(set_name)
+def _raw_problems(
+    source: ProblemSource, set_name: str, seed: int, key: str
+) -> Iterable[RawProblem]:
     match source:
         case GeneratedAdditionSource():
             return _additions(source, set_name, seed)

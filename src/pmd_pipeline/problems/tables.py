@@ -15,6 +15,7 @@ from pmd_pipeline.records import Problem
 
 PROBLEM_COLUMNS = tuple(field.name for field in fields(Problem))
 DROPPED_COLUMNS = ("problem_id", "set_name", "reason")
+MISSING_ANSWER = "missing_answer"
 
 
 def problems_to_table(problems: Iterable[Problem]) -> pd.DataFrame:
@@ -73,7 +74,10 @@ def refuse_empty_sets(before: pd.DataFrame, after: pd.DataFrame, dropped: pd.Dat
         return
     name = lost[0]
     reasons = dropped.loc[dropped["set_name"] == name, "reason"].value_counts().to_dict()
-    raise ProblemSourceError(
-        f"no problem of set {name!r} is left: dropped {reasons}; check the file behind it and the "
-        "limits in data_preparation"
-    )
+    remedy = "check the file behind it and the limits in data_preparation"
+    if set(reasons) == {MISSING_ANSWER}:
+        remedy = (
+            "the reward compares with reference answers: name their column (columns.answer of "
+            "kind: table), or choose a reward that needs none"
+        )
+    raise ProblemSourceError(f"no problem of set {name!r} is left: dropped {reasons}; {remedy}")

@@ -109,6 +109,41 @@ def test_a_missing_file_of_problems_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
+    ("train", "remedy"),
+    [
+        (
+            {"kind": "table", "path": "q.jsonl", "columns": {"problem": "p"}},
+            "missing columns ['p'], found ['q']; correct columns",
+        ),
+        (
+            {"kind": "generated", "import_path": "no:f", "num_problems": 2},
+            "there is no module 'no'",
+        ),
+        (
+            {"kind": "reasoning_gym", "dataset": "chain_sun", "num_problems": 2},
+            "did you mean 'chain_sum'?",
+        ),
+    ],
+)
+def test_a_set_whose_first_problem_cannot_be_had_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: dict[str, Any], remedy: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.jsonl").write_text('{"q": "p"}')
+    findings = _check({"hub_name": "a/b", "revision": COMMIT}, FakeHub(ONLINE), train=train)
+    [failure] = [finding for finding in findings if finding.verdict == "failure"]
+    assert failure.subject == "train"
+    assert remedy in failure.remedy
+
+
+def test_generated_sets_are_looked_at_by_one_problem() -> None:
+    train = {"kind": "reasoning_gym", "dataset": "gcd", "num_problems": 99_999}
+    findings = _check({"hub_name": "a/b", "revision": COMMIT}, FakeHub(ONLINE), train=train)
+    [finding] = [finding for finding in findings if finding.subject == "train"]
+    assert finding.value == "reasoning_gym: gcd: 99999 problems can be made"
+
+
+@pytest.mark.parametrize(
     ("text", "licence"),
     [
         ("---\nlicense: mit\ntags: [a]\n---\ntext", "mit"),
@@ -173,6 +208,6 @@ def _check(
     if train is None:
         train = {"hub_name": "x/dapo", "revision": COMMIT} if "hub_name" in policy else None
     if train is not None:
-        parameters["data_preparation"]["train"] = {"kind": "dapo", **train}
+        parameters["data_preparation"]["train"] = {"kind": "dapo"} | train
     filled, missing = fill_missing_revisions(parameters)
     return check_sources(parse_parameters(filled), missing, hub)

@@ -9,7 +9,9 @@ from pmd_pipeline.problems.tables import problems_to_table
 from pmd_pipeline.records import Problem
 
 
-def make_table(*rows: tuple[str, str], source: str = "dapo", split: str = "train") -> pd.DataFrame:
+def make_table(
+    *rows: tuple[str, str | None], source: str = "dapo", split: str = "train"
+) -> pd.DataFrame:
     return problems_to_table(
         Problem(problem_id=f"{source}/{i}", problem=p, answer=a, source=source, split=split)
         for i, (p, a) in enumerate(rows)
@@ -87,6 +89,67 @@ def test_a_set_that_loses_everything_is_an_error_that_counts_the_reasons() -> No
     )
     with pytest.raises(ProblemSourceError, match=r"set 'aime' is left.*'missing_answer': 2"):
         clean_problems(table, missing_rows="drop")
+
+
+def test_answers_may_be_missing_where_none_is_required() -> None:
+    table = make_table(("a", "1"), ("b", ""), ("c", None), ("", "1"))
+    kept, dropped = clean_problems(table, missing_rows="drop", answers_required=False)
+    assert kept["answer"].tolist() == ["1", None, None]
+    assert reasons(dropped) == {"dapo/3": "missing_problem"}
+    with pytest.raises(ProblemSourceError, match="1 rows have no problem text"):
+        clean_problems(table, missing_rows="refuse", answers_required=False)
+
+
+def test_of_equal_problems_the_first_with_an_answer_stays() -> None:
+    table = make_table(("x", None), ("x", "1"), ("x", "01"), ("y", None), ("y", ""), ("z", "1"))
+    kept, dropped = clean_problems(table, missing_rows="drop", answers_required=False)
+    assert kept["problem_id"].tolist() == ["dapo/1", "dapo/3", "dapo/5"]
+    assert reasons(dropped) == {f"dapo/{i}": "duplicate" for i in (0, 2, 4)}
+
+
+def test_answers_that_differ_contradict_each_other_also_beside_a_missing_one() -> None:
+    table = make_table(("x", None), ("x", "1"), ("x", "2"), ("y", None))
+    kept, dropped = clean_problems(table, missing_rows="drop", answers_required=False)
+    assert kept["problem_id"].tolist() == ["dapo/3"]
+    assert set(reasons(dropped).values()) == {"conflicting_answers"}
+
+
+def test_a_set_without_any_answer_is_an_error_that_says_where_answers_come_from() -> None:
+    with pytest.raises(ProblemSourceError, match=r"name their column \(columns.answer"):
+        clean_problems(make_table(("x", None), ("y", "")), missing_rows="drop")
+
+
+def test_the_texts_of_verbatim_sets_stay_as_they_came() -> None:
+    code = "def f():\n        return  1\n"
+    table = pd.concat(
+        [
+            make_table((code, " 1\n"), (code.replace("  ", " "), "1"), (" \n", "1")),
+            make_table((code, " 1 "), source="aime", split="eval"),
+        ],
+        ignore_index=True,
+    )
+    kept, dropped = clean_problems(table, missing_rows="drop", verbatim_sets={"train"})
+    assert kept["problem"].tolist() == [code, "def f():\nreturn 1"]
+    assert kept["answer"].tolist() == [" 1\n", "1"]
+    assert reasons(dropped) == {"dapo/1": "duplicate", "dapo/2": "missing_problem"}
+
+
+def test_chats_are_the_same_when_all_their_turns_are() -> None:
+    def chat(number: int, first: str, answer: str) -> Problem:
+        turns = [{"role": "user", "content": first}, {"role": "assistant", "content": "?"}]
+        return Problem(
+            problem_id=f"t/{number}",
+            problem="and now?",
+            answer=answer,
+            source="table",
+            split="train",
+            turns=(*turns, {"role": "user", "content": "and now?"}),
+        )
+
+    table = problems_to_table([chat(0, "a", "1"), chat(1, "b", "2"), chat(2, "a", "1")])
+    kept, dropped = clean_problems(table, missing_rows="drop")
+    assert kept["problem_id"].tolist() == ["t/0", "t/1"]
+    assert reasons(dropped) == {"t/2": "duplicate"}
 
 
 def test_the_input_table_is_not_changed() -> None:

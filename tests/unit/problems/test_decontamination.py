@@ -92,3 +92,39 @@ def test_eval_problems_are_never_dropped() -> None:
 def test_losing_every_train_problem_is_an_error() -> None:
     with pytest.raises(ProblemSourceError, match=r"'train' is left.*'overlaps_eval': 1"):
         drop_eval_overlaps(make_table(["a b"], ["A b"]), ngram_words=13, overlap_fraction=0.2)
+
+
+def test_of_a_chat_all_turns_but_the_systems_make_an_exact_copy() -> None:
+    """And the n-grams are those of the last turn: worked examples may be the same throughout."""
+
+    def chat(problem_id: str, *contents: str, system: str = "s") -> Problem:
+        roles = ["user", "assistant"] * len(contents)
+        turns = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]
+        is_eval = problem_id.startswith("e")
+        return Problem(
+            problem_id=problem_id,
+            problem=contents[-1],
+            answer="1",
+            source="aime" if is_eval else "table",
+            split="eval" if is_eval else "train",
+            turns=({"role": "system", "content": system}, *turns),
+        )
+
+    table = problems_to_table(
+        [
+            chat("same", LETTERS, "yes", "and now?", system="other"),
+            chat("other_start", "else", "yes", "and now?"),
+            chat("same_examples", LETTERS, "yes", "something else"),
+            chat("alone", "and then?", system="other"),
+            chat("ngram", "else", "yes", f"Now {LETTERS}"),
+            chat("e0", LETTERS, "yes", "and now?"),
+            chat("e1", "and then?"),
+            chat("e2", "new", "yes", LETTERS),
+        ]
+    )
+    _, found = drop_eval_overlaps(table, ngram_words=13, overlap_fraction=0.2)
+    assert found[["problem_id", "eval_problem_id", "rule"]].to_numpy().tolist() == [
+        ["same", "e0", "exact"],
+        ["alone", "e1", "exact"],
+        ["ngram", "e2", "ngram"],
+    ]

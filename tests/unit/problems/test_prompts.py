@@ -151,6 +151,60 @@ def test_table_to_prompts_keeps_the_order_and_each_rows_own_rule() -> None:
     ]
 
 
+TURNS = ({"role": "user", "content": "1"}, {"role": "assistant", "content": "2"})
+
+
+def make_chat(*contents: str) -> pd.DataFrame:
+    return problems_to_table(
+        Problem(
+            problem_id=f"sums/{i}",
+            problem=content,
+            answer=None,
+            source="sums",
+            split="eval",
+            metadata={"level": i},
+            turns=(*TURNS, {"role": "user", "content": content}),
+        )
+        for i, content in enumerate(contents)
+    )
+
+
+@pytest.mark.parametrize("template", ["boxed", {"user": "{problem}", "assistant": "Answer:"}])
+def test_chat_turns_go_through_the_chat_template_as_they_are(template: object) -> None:
+    tokenizer = make_tokenizer(chat_template=CHAT)
+    config = make_config(prompt_template=template)
+    kept, _ = render_prompts(make_chat("1+2"), tokenizer, config)
+    assert kept["prompt"].tolist() == ["<s>[user] 1 [assistant] 2 [user] 1+2 [assistant]"]
+    (prompt,) = table_to_prompts(kept, tokenizer)
+    assert (prompt.answer, prompt.problem, prompt.metadata) == (None, "1+2", {"level": 0})
+
+
+def test_chat_turns_without_a_chat_template_are_an_error_with_file_and_problem() -> None:
+    with pytest.raises(ValueError, match=r"generated_addition, problem 'sums/0': .* no chat templ"):
+        render_prompts(make_chat("1"), make_tokenizer(), make_config())
+    tokenizer = make_tokenizer(chat_template=CHAT)
+    with pytest.raises(ValueError, match=r"'sums/0': .*use_chat_template is false; set it to auto"):
+        render_prompts(make_chat("1"), tokenizer, make_config(use_chat_template=False))
+
+
+def test_chat_turns_that_the_template_refuses_are_an_error_with_file_and_problem() -> None:
+    refusing = "{% if messages[-1]['content'] == '2' %}{{ raise_exception('no') }}{% endif %}"
+    tokenizer = make_tokenizer(chat_template=refusing)
+    message = (
+        r"problem 'sums/1': .* refuses the chat of roles \['user', 'assistant', 'user'\] \(no\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        render_prompts(make_chat("1", "2"), tokenizer, make_config())
+
+
+def test_a_template_of_the_users_own_begins_the_answer_after_the_chat_template() -> None:
+    config = make_config(prompt_template={"system": "s", "user": "{problem}!", "assistant": "A:"})
+    kept, _ = render_prompts(make_table("1"), make_tokenizer(chat_template=CHAT), config)
+    assert kept["prompt"].tolist() == ["<s>[system] s [user] 1! [assistant]A:"]
+    kept, _ = render_prompts(make_table("1"), make_tokenizer(), config)
+    assert kept["prompt"].tolist() == ["s\n\n1!\n\nA:"]
+
+
 def test_a_real_llama_tokenizer_begins_a_prompt_once_and_does_not_end_it() -> None:
     if not STORIES.is_dir():
         pytest.skip(f"no model folder at {STORIES}")
