@@ -182,6 +182,66 @@ def test_a_bad_problem_file_is_named_before_any_model_is_loaded(
     assert not (project.data / "06_models" / "initial").exists()
 
 
+TABLES: dict[str, tuple[str, list[dict[str, Any]], str]] = {
+    "no such column": (
+        "t.jsonl",
+        [{"question": "x"}],
+        "missing columns ['q', 'id'], found ['question']",
+    ),
+    "an id twice": (
+        "t.jsonl",
+        [{"q": "x", "id": 1}, {"q": "y", "id": 1}],
+        "row 1 (from 0): the problem_id '1' is that of row 0 too",
+    ),
+    "turns after text": (
+        "t.jsonl",
+        [{"q": "x", "id": 1}, {"q": [{"role": "user", "content": "y"}], "id": 2}],
+        "row 1 (from 0): the problem is chat turns, but that of row 0 is text",
+    ),
+    "turns for a tokenizer without chat template": (
+        "t.parquet",
+        [{"q": [{"role": "user", "content": "y"}], "id": 2}],
+        "t.parquet, problem 'train/2': the problem is given as chat turns, but the policy's "
+        "tokenizer has no chat template",
+    ),
+    "no answers for the grader": (
+        "t.parquet",
+        [{"q": "x", "id": 1}],
+        "'missing_answer': 1}; the reward compares with reference answers: name their column",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", TABLES)
+def test_a_bad_table_of_the_users_own_is_named_before_any_model_is_loaded(
+    project: Any, capfd: pytest.CaptureFixture[str], mistake: str
+) -> None:
+    name, rows, message = TABLES[mistake]
+    path = project.path / name
+    aime = project.path / "aime.jsonl"
+    write_jsonl(aime, AIME)
+    if path.suffix == ".parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    else:
+        write_jsonl(path, rows)
+    real_model_project(project, shared_folder("models") / "stories260K-hf", aime)
+    environment = project.path / "conf" / "tiny" / "parameters.yml"
+    parameters = yaml.safe_load(environment.read_text())
+    parameters["data_preparation"]["train"] = {
+        "kind": "table",
+        "path": str(path),
+        "columns": {"problem": "q", "problem_id": "id"},
+    }
+    if mistake != "no answers for the grader":
+        parameters["rewards"] = {"kind": "import", "import_path": "textwrap:dedent"}
+    environment.write_text(yaml.safe_dump(parameters))
+    assert project.run(pipeline_names=["data_preparation"]) == 1
+    errors = capfd.readouterr().err
+    assert message in errors
+    assert "Traceback" not in errors
+    assert not (project.data / "06_models" / "initial").exists()
+
+
 def test_a_truncated_parquet_file_is_named(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
     model = shared_folder("models") / "stories260K-hf"
     path = project.path / "aime.parquet"

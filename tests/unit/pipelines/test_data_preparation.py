@@ -15,9 +15,10 @@ from kedro.validation.parameter_validator import ParameterValidator
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.pipelines.data_preparation import create_pipeline
-from pmd_pipeline.policies.embedded import build_tokenizer
+from pmd_pipeline.problems.tables import table_to_problems
 
 PARAMETERS = Path(__file__).resolve().parents[3] / "conf/base/parameters_data_preparation.yml"
+SECTIONS = ("data_preparation", "policy_initialisation", "rewards", "seed")
 SCHEMAS = "pmd_pipeline.schemas.problems"
 TABLES = {
     "raw_problems": "RawProblemTable",
@@ -36,7 +37,8 @@ TABLES = {
 @pytest.fixture
 def parameters() -> dict[str, Any]:
     values = yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))
-    return {"seed": 3, "rewards": {"kind": "math"}, **values}
+    policy = {"policy": {"kind": "embedded"}}
+    return {"seed": 3, "rewards": {"kind": "math"}, "policy_initialisation": policy, **values}
 
 
 def make_catalog(folder: Path) -> DataCatalog:
@@ -59,18 +61,15 @@ def run(folder: Path, parameters: dict[str, Any]) -> DataCatalog:
     pipeline = create_pipeline()
     validated = ParameterValidator({"it": pipeline}).validate_raw_params(parameters)
     catalog = make_catalog(folder)
-    catalog["params:data_preparation"] = validated["data_preparation"]
-    catalog["params:seed"] = validated["seed"]
-    catalog["params:rewards"] = validated["rewards"]
-    catalog["tokenizer"] = build_tokenizer()
+    for name in SECTIONS:
+        catalog[f"params:{name}"] = validated[name]
     SequentialRunner().run(pipeline, catalog)
     return catalog
 
 
-def test_every_output_of_the_stage_has_a_schema_or_is_the_report() -> None:
-    assert create_pipeline().all_outputs() == {*TABLES, "data_report"}
-    parameters = {"params:data_preparation", "params:rewards", "params:seed"}
-    assert create_pipeline().inputs() == {*parameters, "tokenizer"}
+def test_the_stage_makes_its_tables_its_report_and_the_tokenizer_of_the_parameters_alone() -> None:
+    assert create_pipeline().all_outputs() == {*TABLES, "data_report", "tokenizer"}
+    assert create_pipeline().inputs() == {f"params:{name}" for name in SECTIONS}
 
 
 def test_kedro_turns_the_parameters_into_the_configuration_model(
@@ -157,6 +156,54 @@ def test_files_with_every_fault_are_accounted_for_row_by_row(
         }
     ]
     assert catalog.load("eval_problems")["answer"].tolist() == ["8"]
+
+
+def test_a_reward_that_needs_no_answer_keeps_problems_without_one(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    rows = [
+        {"sum": "1+1", "level": {"digits": 1}},
+        {"sum": "1+2", "gold": "3", "level": None},
+        {"sum": "2+2", "gold": ""},
+    ]
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    columns = {"problem": "sum", "answer": "gold"}
+    parameters["data_preparation"]["train"] = {
+        "kind": "table",
+        "path": str(path),
+        "columns": columns,
+    }
+    scored = {"kind": "import", "import_path": "a:b"}
+    kept = run(tmp_path, {**parameters, "rewards": scored}).load("train_problems")
+    problems = table_to_problems(kept)
+    assert [problem.answer for problem in problems] == [None, "3", None]
+    assert [problem.metadata for problem in problems] == [
+        {"level": {"digits": 1}},
+        {"level": None},
+        {"level": None},
+    ]
+    graded = run(tmp_path, parameters)
+    assert graded.load("train_problems")["problem_id"].tolist() == ["train/row-1"]
+
+
+def test_chat_turns_keep_their_way_through_the_tables(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    rows = [{"chat": [{"role": "user", "content": "1+1"}], "reward_model": {"truth": 2}}]
+    path = tmp_path / "own.parquet"
+    pd.DataFrame(rows).to_parquet(path)
+    parameters["data_preparation"]["train"] = {
+        "kind": "table",
+        "path": str(path),
+        "columns": {"problem": "chat", "answer": "reward_model.truth"},
+    }
+    with pytest.raises(ValueError, match=r"own.parquet, problem 'train/row-0': .*no chat template"):
+        run(tmp_path, parameters)
+    catalog = make_catalog(tmp_path)
+    (problem,) = table_to_problems(catalog.load("clean_problems").query("split == 'train'"))
+    assert problem.turns == ({"role": "user", "content": "1+1"},)
+    assert (problem.problem, problem.answer) == ("1+1", "2")
 
 
 def test_the_catalog_refuses_a_table_that_breaks_its_schema(tmp_path: Path) -> None:

@@ -230,7 +230,9 @@ def test_a_bad_dapo_row_is_one_clear_error(
     path = write_jsonl(
         tmp_path / "d.jsonl", [dapo_row("x", "1"), {**dapo_row("y", "1"), **changes}]
     )
-    with pytest.raises(ProblemSourceError, match=rf"row 1 \(from 0\), line 2: {message}"):
+    with pytest.raises(
+        ProblemSourceError, match=rf"row 1 \(from 0\): {message}.* \(line 2\); correct"
+    ):
         load({"kind": "dapo", "path": path})
 
 

@@ -157,7 +157,7 @@ BAD_ROWS: dict[str, tuple[list[Any], str]] = {
     "no such column": ([{"question": "p", "gold": "1", "uid": "a"}], r"missing columns \['q'\]"),
     "a list as answer": (
         [{"q": "p", "gold": ["1"], "uid": "a"}],
-        r"row 0 \(from 0\), line 1: gold must be text or a number, found list .*becomes metadata",
+        r"row 0 \(from 0\): gold must be text or a number, found list .*becomes metadata",
     ),
     "text after turns": (
         [
@@ -168,7 +168,7 @@ BAD_ROWS: dict[str, tuple[list[Any], str]] = {
     ),
     "an id twice": (
         [{"q": "p", "uid": "a", "gold": "1"}, {"q": "r", "uid": "a", "gold": "1"}],
-        r"row 1 .*line 2: the problem_id 'a' is that of row 0 too; ids must be unique: change one",
+        r"row 1 \(from 0\): the problem_id 'a' is that of row 0 too; .*\(line 2\)",
     ),
     "no id": (
         [{"q": "p", "uid": "a", "gold": "1"}, {"q": "r", "gold": "1"}],

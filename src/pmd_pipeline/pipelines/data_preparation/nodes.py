@@ -3,15 +3,23 @@
 from typing import Any
 
 import pandas as pd
+from transformers import PreTrainedTokenizerBase
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.policies import loading
 from pmd_pipeline.problems import cleaning, decontamination, prompts, report, selection, sources
 
 
 def load_problems(config: DataPreparationConfig, seed: int) -> pd.DataFrame:
     """Read or generate the problems of every source."""
     return sources.load_problems(config, seed=seed)
+
+
+def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
+    """Return the policy's tokenizer, without loading any weights."""
+    return loading.load_tokenizer(config)
 
 
 def clean_problems(

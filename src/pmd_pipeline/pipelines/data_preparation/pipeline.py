@@ -8,7 +8,7 @@ CONFIG = "params:data_preparation"
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Return the stage; it needs the catalog entry ``tokenizer`` of the initial policy."""
+    """Return the stage; it loads the policy's tokenizer, but no weights."""
     return Pipeline(
         [
             Node(
@@ -16,6 +16,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[CONFIG, "params:seed"],
                 outputs="raw_problems",
                 name="load_problems",
+            ),
+            Node(
+                nodes.load_tokenizer,
+                inputs="params:policy_initialisation",
+                outputs="tokenizer",
+                name="load_tokenizer",
             ),
             Node(
                 nodes.clean_problems,

@@ -1,18 +1,12 @@
 """Nodes of the stage ``policy_initialisation``."""
 
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.policies import loading
 from pmd_pipeline.policies.policy import Policy, resolve_device, weight_dtype
 from pmd_pipeline.seeds import derive_seed
-
-
-def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
-    """Return the policy's tokenizer, without loading any weights."""
-    return loading.load_tokenizer(config)
 
 
 def initialise_policy(

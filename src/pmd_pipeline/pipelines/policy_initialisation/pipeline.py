@@ -6,15 +6,9 @@ from pmd_pipeline.pipelines.policy_initialisation import nodes
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Return the stage: the tokenizer, and the policy that all algorithms start from."""
+    """Return the stage: the policy that all algorithms start from."""
     return Pipeline(
         [
-            Node(
-                nodes.load_tokenizer,
-                inputs="params:policy_initialisation",
-                outputs="tokenizer",
-                name="load_tokenizer",
-            ),
             Node(
                 nodes.initialise_policy,
                 inputs=[

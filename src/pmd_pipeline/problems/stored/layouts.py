@@ -108,7 +108,7 @@ def read_rows(layout: Layout, rows: RawRows) -> Iterator[RawProblem]:
             check_size(raw.problem, raw.answer, raw.metadata)
             forms.check(number, text)
         except BadValueError as error:
-            raise ProblemSourceError(f"{rows.place(number)}: {error}; {layout.remedy}") from error
+            raise rows.error(number, error, layout.remedy) from error
         yield raw
 
 

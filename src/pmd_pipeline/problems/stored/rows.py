@@ -31,11 +31,13 @@ class RawRows:
     iterate: Callable[[Sequence[str]], Iterator[Row]]
     line_numbers: Sequence[int | None] = ()
 
-    def place(self, number: int) -> str:
-        """Return where a row is, for messages."""
+    def error(self, number: int, what: object, remedy: str) -> ProblemSourceError:
+        """Return the error that says what is wrong with a row, and where it lies."""
         line = self.line_numbers[number] if self.line_numbers else None
-        row = f"{self.location}, row {number} (from 0)"
-        return row if line is None else f"{row}, line {line}"
+        where = "" if line is None else f" (line {line})"
+        return ProblemSourceError(
+            f"{self.location}, row {number} (from 0): {what}{where}; {remedy}"
+        )
 
 
 def open_rows(source: StoredSource) -> RawRows:
