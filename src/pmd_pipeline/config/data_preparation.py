@@ -244,6 +244,14 @@ class DataPreparationConfig(StrictModel):
             if isinstance(self.source_of(name), GeneratedSource | ReasoningGymSource | TableSource)
         )
 
+    def generated_sets(self) -> frozenset[str]:
+        """Return the sets whose problems a generator makes, alike but for a number or a word."""
+        return frozenset(
+            name
+            for name in self.set_names()
+            if isinstance(self.source_of(name), AnyGeneratedSource)
+        )
+
     def set_names(self) -> tuple[str, ...]:
         """Return ``"train"``, then the evaluation sets in their order."""
         return (TRAIN_SET, *self.evals)

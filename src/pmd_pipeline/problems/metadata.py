@@ -28,9 +28,10 @@ def metadata_to_text(metadata: Mapping[str, Any]) -> str:
     """
     if not metadata:
         return NO_METADATA
-    return json.dumps(
-        json_value(metadata), sort_keys=True, ensure_ascii=False, separators=(",", ":")
-    )
+    try:
+        return _dump(metadata)  # most metadata is of JSON values, and public sets have many rows
+    except (TypeError, ValueError):
+        return _dump(json_value(metadata))
 
 
 def text_to_metadata(text: str) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def num_characters(value: Any) -> int:
     """Return about how many characters a JSON value takes."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return sum(len(key) + num_characters(entry) for key, entry in value.items())
     if isinstance(value, list):
         return sum(map(num_characters, value))
@@ -79,3 +80,9 @@ def _number(value: Decimal) -> int | float | str | None:
     if value == value.to_integral_value():
         return int(value)
     return float(value) if Decimal(str(float(value))) == value else str(value)
+
+
+def _dump(metadata: Mapping[str, Any]) -> str:
+    return json.dumps(
+        metadata, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )

@@ -10,8 +10,7 @@ from pmd_pipeline.config.data_preparation import (
     origin_of,
 )
 from pmd_pipeline.config.prompt_templates import TemplateName, TemplateTurns, asked_convention
-from pmd_pipeline.problems.decontamination import OVERLAPS_EVAL
-from pmd_pipeline.problems.tables import set_names_of
+from pmd_pipeline.problems.tables import OVERLAPS_EVAL, set_names_of
 
 
 def data_report(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
-from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -16,19 +15,37 @@ from pmd_pipeline.records import Problem
 PROBLEM_COLUMNS = tuple(field.name for field in fields(Problem))
 DROPPED_COLUMNS = ("problem_id", "set_name", "reason")
 MISSING_ANSWER = "missing_answer"
+OVERLAPS_EVAL = "overlaps_eval"
+_REMEDIES = {
+    MISSING_ANSWER: "the reward compares with reference answers: name their column (columns.answer "
+    "of kind: table), or choose a reward that needs none",
+    OVERLAPS_EVAL: "every train problem looks like a copy of an evaluation problem; where they "
+    "share long instructions, raise data_preparation.decontamination_overlap_fraction (1: only "
+    "what shares all n-grams is a copy)",
+}
 
 
 def problems_to_table(problems: Iterable[Problem]) -> pd.DataFrame:
     """Return the problems as a table of text columns, in their order; metadata and
     turns are JSON text.
     """
-    # attrgetter, not astuple: public copies have millions of rows, and astuple copies deeply.
-    rows = list(map(attrgetter(*PROBLEM_COLUMNS), problems))
-    table = pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype=object)
-    return table.assign(
-        metadata=table["metadata"].map(metadata_to_text).astype(object),
-        turns=table["turns"].map(turns_to_text).astype(object),
-    )
+    # Public copies have millions of rows, each a hundred times: one string for all of them.
+    interned: dict[str, str] = {}
+    rows = []
+    for problem in problems:
+        metadata = metadata_to_text(problem.metadata)
+        rows.append(
+            (
+                problem.problem_id,
+                problem.problem,
+                problem.answer,
+                problem.source,
+                problem.split,
+                interned.setdefault(metadata, metadata),
+                turns_to_text(problem.turns),
+            )
+        )
+    return pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS), dtype=object)
 
 
 def table_to_problems(table: pd.DataFrame) -> list[Problem]:
@@ -75,9 +92,6 @@ def refuse_empty_sets(before: pd.DataFrame, after: pd.DataFrame, dropped: pd.Dat
     name = lost[0]
     reasons = dropped.loc[dropped["set_name"] == name, "reason"].value_counts().to_dict()
     remedy = "check the file behind it and the limits in data_preparation"
-    if set(reasons) == {MISSING_ANSWER}:
-        remedy = (
-            "the reward compares with reference answers: name their column (columns.answer of "
-            "kind: table), or choose a reward that needs none"
-        )
+    if len(reasons) == 1:
+        remedy = _REMEDIES.get(next(iter(reasons)), remedy)
     raise ProblemSourceError(f"no problem of set {name!r} is left: dropped {reasons}; {remedy}")

@@ -128,3 +128,31 @@ def test_of_a_chat_all_turns_but_the_systems_make_an_exact_copy() -> None:
         ["alone", "e1", "exact"],
         ["ngram", "e2", "ngram"],
     ]
+
+
+INSTRUCTION = "Read the following question with care and answer it in a short sentence of your own"
+    "Read the following question with care and answer it in one short sentence of your own"
+)
+
+
+def test_what_most_problems_of_a_set_say_is_no_copied_text() -> None:
+    evals = [f"{INSTRUCTION}: {LETTERS}", f"{INSTRUCTION}: {SAFE}", f"{INSTRUCTION}: who?"]
+    assert overlaps([f"{INSTRUCTION}: something else"], evals) == []
+    (copy,) = overlaps([f"{INSTRUCTION}: {LETTERS}"[20:]], evals)
+    assert copy[:4] == ("train/1", "aime/0", "aime", "ngram")
+    # Of one problem alone nobody can tell its instruction.
+    assert len(overlaps([f"{INSTRUCTION}: something else"], evals[:1])) == 1
+
+
+def test_of_a_generators_problems_copies_are_exact_alone() -> None:
+    evals = [f"{INSTRUCTION}: {LETTERS} {number}?" for number in (1, 2)]
+    table = make_table([SAFE, f"{INSTRUCTION}: {LETTERS} 3?", evals[1].upper()], evals)
+    _, found = drop_eval_overlaps(
+        table, ngram_words=13, overlap_fraction=0.2, exact_sets=frozenset({"aime"})
+    )
+    assert found[["problem_id", "rule"]].to_numpy().tolist() == [["train/2", "exact"]]
+
+
+def test_when_all_look_like_copies_the_message_says_what_to_change() -> None:
+    with pytest.raises(ProblemSourceError, match=r"raise data_preparation.decontamination_overlap"):
+        drop_eval_overlaps(make_table(["a"], ["a"]), ngram_words=13, overlap_fraction=0.2)

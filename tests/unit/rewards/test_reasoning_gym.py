@@ -1,5 +1,6 @@
 """Reasoning Gym: its problems by way of the tables, and its verifiers as a reward."""
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_right_answer_of_every_family_has_a_full_score_after_the_tables(family
         {1: "int key", (2, 3): "tuple key"},
         {"__type__": "a user's own key"},
         {frozenset({1}), frozenset()},
-        [float("inf"), -0.0, 10**40],
+        [float("inf"), -0.0, 10**40, Fraction(-1, 3)],
     ],
 )
 def test_a_familys_data_comes_back_with_its_types(value: Any) -> None:
@@ -159,3 +160,14 @@ def test_problems_of_another_kind_are_refused() -> None:
     prompt = Prompt(problem_id="train/x", token_ids=(1,), answer="1", problem="1?")
     with pytest.raises(ValueError, match=r"'train/x' is of another kind; choose the reward"):
         make_reward()([prompt], ["1"])
+
+
+def test_a_mixture_is_scored_by_each_problems_own_family() -> None:
+    members = [{"name": "gcd"}, {"name": "graph_color", "weight": 2}]
+    prompts = make_prompts("composite", 8, {"datasets": members})
+    sources = [prompt.metadata["entry"]["source_dataset"] for prompt in prompts]
+    assert set(sources) == {"gcd", "graph_color"}
+    for prompt, source in zip(prompts, sources, strict=True):
+        if source == "gcd":
+            assert score_answer(prompt, str(prompt.answer), partial_credit=True).correct
+        assert score_answer(prompt, "no", partial_credit=True).correct is False

@@ -42,6 +42,7 @@ def drop_eval_overlaps(
         problems,
         ngram_words=config.decontamination_ngram_words,
         overlap_fraction=config.decontamination_overlap_fraction,
+        exact_sets=config.generated_sets(),
     )
 
 

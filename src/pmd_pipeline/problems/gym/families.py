@@ -8,6 +8,7 @@ import difflib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import fields
+from fractions import Fraction
 from importlib import import_module
 from typing import Any, Final
 
@@ -70,6 +71,8 @@ def encode(value: Any) -> Any:
         return encode(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else {_TAG: "float", "value": repr(value)}
+    if isinstance(value, Fraction):
+        return {_TAG: "Fraction", "value": str(value)}
     if isinstance(value, list):
         return [encode(entry) for entry in value]
     if isinstance(value, dict):
@@ -100,6 +103,8 @@ def decode(value: Any) -> Any:
     match value[_TAG]:
         case "float":
             return float(content)
+        case "Fraction":
+            return Fraction(content)
         case "dict":
             return {key: entry for key, entry in content}  # noqa: C416 (pairs are lists)
         case "tuple":

@@ -80,7 +80,7 @@ def read_member(row: Mapping[str, Any], path: ColumnPath, *, required: bool = Tr
     for depth, key in enumerate(path[1:], start=1):
         if value is None:
             return None
-        if not isinstance(value, Mapping) or (required and key not in value):
+        if not isinstance(value, dict) or (required and key not in value):
             raise BadValueError(
                 f"{'.'.join(path[:depth])} must hold {key!r}, found {repr(value)[:60]}"
             )
@@ -126,7 +126,7 @@ def check_size(problem: str | None, answer: str | None, metadata: Mapping[str, A
 def _without(value: Any, path: ColumnPath) -> Any:
     """Return a mapping without the value at a path, and without what that leaves empty."""
     key, *below = path
-    if not isinstance(value, Mapping) or key not in value:
+    if not isinstance(value, dict) or key not in value:
         return value
     rest = {name: entry for name, entry in value.items() if name != key}
     if below and value[key] is not None:
