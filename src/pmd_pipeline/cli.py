@@ -149,10 +149,11 @@ def regrade(
 
     Prints how the metrics change and each completion whose grade does.
     """
-    from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
+    from pmd_pipeline.pipelines.evaluation.regrading import changes_table, regrade_file
+    from pmd_pipeline.reporting.console import print_parts
 
     with spoken_errors():
         former, regraded = regrade_file(completions, convention, timeout_seconds)
         if output is not None:
             regraded.to_parquet(output)
-        click.echo(format_changes(former, regraded))
+        print_parts(changes_table(former, regraded))

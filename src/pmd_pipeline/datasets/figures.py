@@ -8,9 +8,9 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-
-_FORMATS = ("png", "svg")
 
 
 class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
@@ -31,14 +31,7 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, figure in data.items():
-            for suffix in _FORMATS:
-                path = partial / f"{name}.{suffix}"
-                # No date and no random ids: the same figure gives the same bytes.
-                metadata = {"Date": None} if suffix == "svg" else {}
-                with rc_context({"svg.hashsalt": name}):
-                    figure.savefig(path, dpi=self._dpi, metadata=metadata)
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
+            _write(figure, partial / name, dpi=self._dpi)
         self.clear()
         partial.rename(self._path)
 
@@ -51,3 +44,23 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
+
+
+def _write(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write a figure as PNG and SVG beside each other; it is laid out once for both."""
+    layout = figure.get_layout_engine()
+    figure.set_dpi(dpi)
+    png, svg = (path.with_name(f"{path.name}.{suffix}") for suffix in ("png", "svg"))
+    FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
+    try:
+        # Layout takes as long as drawing, and has put everything in its place by now.
+        figure.set_layout_engine("none")
+        # No date and no random ids: the same figure gives the same bytes.
+        with rc_context({"svg.hashsalt": path.name}):
+            canvas = FigureCanvasSVG(figure)
+            canvas.print_svg(svg, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    finally:
+        figure.set_layout_engine(layout)
+    for file in (png, svg):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+from rich.console import Group
 
 from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.pipelines.evaluation.nodes import measure_completions
+from pmd_pipeline.reporting.console import plain_table
 from pmd_pipeline.rewards import GradingPool
 from pmd_pipeline.schemas.evaluation import CompletionTable
 
@@ -46,23 +48,34 @@ def regrade_file(
     return former, regraded
 
 
-def format_changes(former: pd.DataFrame, regraded: pd.DataFrame) -> str:
-    """Return what regrading changed, as text."""
+def changes_table(former: pd.DataFrame, regraded: pd.DataFrame) -> Group:
+    """Return what regrading changed, for a console."""
     changed = former["correct"] != regraded["correct"]
-    lines = [f"{len(former)} completions, {int(changed.sum())} grades changed", ""]
-    before, after = (_metrics(table) for table in (former, regraded))
-    lines.append(f"{'evaluation set':<24} {'metric':<22} {'k':>4} {'before':>9} {'after':>9}")
-    for old, new in zip(before.itertuples(), after.itertuples(), strict=True):
-        lines.append(
-            f"{old.eval_set:<24} {old.metric:<22} {old.k:>4} {old.value:>9.4f} {new.value:>9.4f}"
-        )
+    before, after = (_metrics(completions) for completions in (former, regraded))
+    table = plain_table(
+        [
+            [str(name), str(metric), str(k), f"{old:.4f}", f"{new:.4f}"]
+            for name, metric, k, old, new in zip(
+                before["eval_set"],
+                before["metric"],
+                before["k"],
+                before["value"],
+                after["value"],
+                strict=True,
+            )
+        ],
+        names=["evaluation set", "metric"],
+        numbers=["k", "before", "after"],
+    )
+    lines = []
     for row in regraded[changed].head(_MAX_LISTED).itertuples():
         verdict = "now right" if row.correct else f"now wrong ({row.grade_reason})"
         lines.append(
             f"{row.problem_id}#{row.sample_index}: answer {row.answer!r}, reference "
             f"{row.gold!r}: {verdict}"
         )
-    return "\n".join(lines)
+    title = f"{len(former)} completions, {int(changed.sum())} grades changed"
+    return Group(title, "", table, *lines)
 
 
 def _metrics(completions: pd.DataFrame) -> pd.DataFrame:
