@@ -44,7 +44,8 @@ def plain_table(
     Args:
         rows: A cell for each column.
         names: Headers of the first columns, which fold where the terminal is too narrow.
-        numbers: Headers of the columns after them, aligned to the right and never folded.
+        numbers: Headers of the columns after them, aligned to the right; what stands below these
+            is never folded.
         texts: Headers of the last columns, which fold too, between words where they can.
     """
     table = Table(
@@ -57,11 +58,19 @@ def plain_table(
     headers = [*names, *numbers, *texts]
     least_width = 0
     for place, header in enumerate(headers):
-        width = max(len(row[place]) for row in [headers, *rows])
+        width = max((len(row[place]) for row in rows), default=0)
         if len(names) <= place < len(names) + len(numbers):
-            table.add_column(header, justify="right", no_wrap=True, min_width=width)
+            # Only a header that is longer than its numbers has room to give.
+            table.add_column(
+                header,
+                justify="right",
+                overflow="fold",
+                no_wrap=len(header) <= width,
+                min_width=width,
+            )
         else:
-            width = min(width, _LEAST_NAME if place < len(names) else _LEAST_TEXT)
+            least = _LEAST_NAME if place < len(names) else _LEAST_TEXT
+            width = min(max(width, len(header)), least)
             table.add_column(header, overflow="fold", min_width=width)
         least_width += width + _GAP
     for row in rows:

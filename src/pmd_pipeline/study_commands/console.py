@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import ConsoleTable, plain_table
-from pmd_pipeline.reporting.study.dimensions import short_names
 from pmd_pipeline.studies.findings import STATES, accuracy
 from pmd_pipeline.studies.retries import ERROR, count_trials
 
@@ -92,7 +91,7 @@ def trials_table(trials: pd.DataFrame, names: Sequence[str]) -> ConsoleTable:
     return plain_table(
         [[formatting.plain_ascii(cell) for cell in row] for row in rows],
         names=["trial", "state"],
-        numbers=["avg@k", *short_names(names).values(), "seconds"],
+        numbers=["avg@k", *names, "seconds"],
         texts=["error"],
     )
 

@@ -69,6 +69,17 @@ def test_where_there_is_no_room_names_fold_and_numbers_stay_whole() -> None:
         assert lines[2:] == ["a" * 8 + "  " + number, "a" * 4]
 
 
+def test_a_header_longer_than_its_numbers_folds() -> None:
+    """The numbers below it do not."""
+    table = plain_table([["name", "0.000123"]], names=["name"], numbers=["training.group_size"])
+    assert as_text(table, width=18).splitlines() == [
+        "      training.gro",
+        "name       up_size",
+        "----- ------------",
+        "name      0.000123",
+    ]
+
+
 def test_a_pipe_gets_whole_lines_without_colours(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from pmd_pipeline.reporting.drawing.spec import (
     legend_shape,
     message,
 )
-from pmd_pipeline.reporting.drawing.styles import SCALE, ordered_colours, scale_colour
+from pmd_pipeline.reporting.drawing.styles import GREY, SCALE, ordered_colours, scale_colour
 
 
 def make_series(label: str | None = "a", **fields: object) -> Series:
@@ -73,6 +73,7 @@ def test_the_scale_goes_through_its_colours_and_stops_at_its_ends() -> None:
     assert [scale_colour(i / 9) for i in range(10)] == list(SCALE)
     assert scale_colour(0.5 / 9) == "#461466"
     assert (scale_colour(-1.0), scale_colour(2.0)) == (SCALE[0], SCALE[-1])
+    assert scale_colour(float("nan")) == GREY
 
 
 def test_ordered_things_have_distinct_colours_from_dark_to_light() -> None:

@@ -163,7 +163,7 @@ def _draw_level(axes: Axes, level: Level) -> None:
         level.text,
         (1.0, level.y),
         xycoords=("axes fraction", "data"),
-        xytext=(-2, -3),
+        xytext=(-2, -5),
         textcoords="offset points",
         ha="right",
         va="top",

@@ -58,6 +58,7 @@ _TITLE_PIXELS = 60
 _SECOND_TITLE_PIXELS = 30
 _PANEL_TITLE_SIZE = 14
 _SMALL_FONT = 11
+_LEVEL_SHIFT = 6  # of a level's name below it, so that no point at that level covers the name
 _MOST_STEPS_WITH_A_TICK_EACH = 10
 
 
@@ -115,6 +116,7 @@ def _add_panel(figure: go.Figure, panel: Panel, cell: dict[str, int], in_legend:
             annotation_text=level.text,
             annotation_position="bottom right",
             annotation_font_color=GREY,
+            annotation_yshift=-_LEVEL_SHIFT,
             **cell,
         )
     for text in panel.texts:

@@ -1,5 +1,6 @@
 """The colours of all figures, and one look per algorithm."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
@@ -34,7 +35,7 @@ SCALE = (
     "#b5de2b",
     "#fde725",
 )
-_DARK_PART = 0.75
+_DARK_PART = 0.66
 """Of the scale: lines of the rest are hard to see on white."""
 
 BAND_OPACITY = 0.13
@@ -78,7 +79,9 @@ def algorithm_styles(algorithms: Iterable[str]) -> dict[str, AlgorithmStyle]:
 
 
 def scale_colour(place: float) -> str:
-    """Return the colour at a place of the scale, 0 to 1; values outside count as the ends."""
+    """Return the colour at a place of the scale, 0 to 1; beyond are the ends', NaN is grey."""
+    if math.isnan(place):
+        return GREY
     position = float(np.clip(place, 0.0, 1.0)) * (len(SCALE) - 1)
     index = min(int(position), len(SCALE) - 2)
     below, above = (np.array(red_green_blue(SCALE[i])) for i in (index, index + 1))

@@ -84,7 +84,7 @@ def study_curves(curves: pd.DataFrame, trials: pd.DataFrame, summary: StudySumma
             Series(
                 x=phases,
                 y=values,
-                colour=scale_colour(places[row]) if math.isfinite(places[row]) else GREY,
+                colour=scale_colour(places[row]),
                 dash="solid" if is_finished else "dot",
                 width=1.5 if is_finished else 0.9,
                 opacity=1.0 if is_finished else FAINT,
@@ -154,5 +154,10 @@ def _over_values(
 
 def _colour_bar(dimension: Dimension) -> ColourBar:
     low, high = dimension.bounds
-    ticks = tuple(((position - low) / (high - low), text) for position, text in dimension.ticks())
+    places = ((position - low) / (high - low) for position, _ in dimension.ticks())
+    texts = (text for _, text in dimension.ticks())
+    # A round value just outside is close enough to stand at the end.
+    ticks = tuple(
+        (min(max(place, 0.0), 1.0), text) for place, text in zip(places, texts, strict=True)
+    )
     return ColourBar(title=dimension.title, ticks=ticks)

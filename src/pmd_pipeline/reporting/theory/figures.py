@@ -147,7 +147,7 @@ def estimation_error(table: pd.DataFrame) -> FigureSpec:
                         colour=colour,
                         dash="none",
                         marker=marker,
-                        size=3.5,
+                        size=4.0,
                         opacity=0.65,
                         label=f"{name}, simulated",
                     )

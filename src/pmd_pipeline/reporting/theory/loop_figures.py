@@ -88,7 +88,7 @@ def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -
                 colour=styles[str(name)].colour,
                 dash=dash,
                 marker="circle" if dash == "solid" else "none",
-                size=4,
+                size=4.0,
                 label=f"{name}{suffix}",
             )
             for name, rows in table.groupby("algorithm", sort=False)
@@ -169,7 +169,7 @@ def _measured_by_round(rows: pd.DataFrame) -> tuple[Series, ...]:
                 colour=colour,
                 dash="none",
                 marker="circle",
-                size=3.5,
+                size=4.0,
                 opacity=0.6,
                 label=f"measured, round {number}",
             )
