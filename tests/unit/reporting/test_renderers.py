@@ -1,6 +1,7 @@
 """Both renderers draw whatever a spec says."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -129,6 +130,22 @@ def test_a_logarithmic_axis_keeps_its_range() -> None:
     assert figure.layout.yaxis.type == "log"
     assert figure.layout.yaxis.range == pytest.approx((-1.0, 3.0))
     assert axes_of(panel).get_ylim() == pytest.approx((0.1, 1000.0))
+
+
+def test_a_short_logarithmic_axis_has_plain_numbers_far_enough_apart() -> None:
+    """Within two decades 1, 2 and 5; decades alone over more. No two labels touch."""
+    short = make_panel(make_series(y=np.array([0.012, 0.1, 0.3, 0.8])), y=Axis(scale="log"))
+    long = make_panel(make_series(y=np.array([1e-6, 0.1, 0.3, 0.8])), y=Axis(scale="log"))
+    assert plotly_of(short).layout.yaxis.ticktext[-5:] == ("0.05", "0.1", "0.2", "0.5", "1")
+    assert plotly_of(long).layout.yaxis.dtick == 1
+    for panel in (short, long):
+        axes = axes_of(panel)
+        labels = [*axes.get_yticklabels(), *axes.get_yticklabels(minor=True)]
+        low, high = axes.bbox.y0, axes.bbox.y1
+        boxes = [label.get_window_extent() for label in labels if label.get_text()]
+        shown = sorted((b for b in boxes if low <= (b.y0 + b.y1) / 2 <= high), key=lambda b: b.y0)
+        assert len(shown) >= 5
+        assert all(below.y1 < above.y0 for below, above in pairwise(shown))
 
 
 def test_a_scale_of_ours_without_a_range_shows_all_the_data() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.pipelines.study_report.nodes import draw_study, write_study_page
-from pmd_pipeline.reporting.study.dimensions import dimension_of, log_ticks, short_names
+from pmd_pipeline.reporting.study.dimensions import dimension_of, short_names
 from pmd_pipeline.reporting.study.figures import study_curves, study_history
 from pmd_pipeline.reporting.study.optuna_figures import (
     draw_contour,
@@ -282,15 +282,3 @@ def test_a_choice_is_found_whatever_the_table_made_of_it() -> None:
         table, "b", {"kind": "choice", "choices": ["mean", "log_partition"]}
     ).numbers
     np.testing.assert_array_equal(texts, [0, np.nan, 1])
-
-
-def test_logarithmic_ticks_are_round_numbers() -> None:
-    assert log_ticks(np.array([0.02, 2.0])) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0])
-
-
-def test_where_few_ticks_fit_there_are_few() -> None:
-    """Four of 0.03 to 1 lie within; of decades, six."""
-    few = log_ticks(np.array([0.02, 2.0]), most=4)
-    assert few == pytest.approx([0.03, 0.1, 0.3, 1.0, 3.0])
-    decades = log_ticks(np.array([1e-5, 1.0]), most=6)
-    assert decades == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0])

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.drawing.scales import SymlogScale
+from pmd_pipeline.reporting.drawing.scales import FEW_DECADES, SymlogScale, log_ticks
 from pmd_pipeline.reporting.drawing.spec import (
     Axis,
     Bars,
@@ -200,6 +200,12 @@ def _set_scale(axes: Axes, drawn: MatplotlibAxis, axis: Axis, *, most_ticks: int
         drawn.set_major_formatter(FixedFormatter([formatting.tick(tick) for tick in ticks]))
     elif axis.scale == "log":
         set_scale("log")
+        drawn.set_minor_formatter(NullFormatter())
+        low, high = axis.range or (axes.get_xlim() if is_x else axes.get_ylim())
+        if high < FEW_DECADES * low:
+            ticks = log_ticks(low, high)
+            drawn.set_major_locator(FixedLocator(ticks))
+            drawn.set_major_formatter(FixedFormatter([formatting.tick(tick) for tick in ticks]))
     elif is_x or axis.is_integer:
         drawn.set_major_locator(
             MaxNLocator(nbins=most_ticks, steps=_TICK_STEPS, integer=axis.is_integer)

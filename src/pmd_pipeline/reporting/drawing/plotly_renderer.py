@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.drawing.scales import SymlogScale
+from pmd_pipeline.reporting.drawing.scales import FEW_DECADES, SymlogScale, log_ticks
 from pmd_pipeline.reporting.drawing.spec import (
     Axis,
     Bars,
@@ -293,7 +293,13 @@ def _axis(axis: Axis, data: Iterable[np.ndarray]) -> dict[str, object]:
     if axis.scale == "log":
         # Plotly wants the range of a logarithmic axis as powers of ten.
         ends = None if axis.range is None else [math.log10(end) for end in axis.range]
-        return layout | {"type": "log", "exponentformat": "power", "dtick": 1, "range": ends}
+        layout |= {"type": "log", "range": ends}
+        values = np.concatenate([part[part > 0] for part in data] or [np.ones(1)])
+        low, high = axis.range or (values.min(initial=1.0), values.max(initial=1.0))
+        if high >= FEW_DECADES * low:
+            return layout | {"exponentformat": "power", "dtick": 1}
+        ticks = log_ticks(low, high)
+        return layout | {"tickvals": ticks, "ticktext": [formatting.tick(tick) for tick in ticks]}
     if axis.is_integer:
         ends = [float(end) for values in data if len(values) for end in (min(values), max(values))]
         is_short = not ends or max(ends) - min(ends) <= _MOST_STEPS_WITH_A_TICK_EACH

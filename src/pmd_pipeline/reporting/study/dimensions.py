@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.drawing.scales import log_ticks
 from pmd_pipeline.reporting.study.results import StudySummary
 
 CHOICE = "choice"
-_TICK_BASES = ((1, 2, 5), (1, 3), (1,))
 _NUM_LINEAR_TICKS = 5
 
 
@@ -62,7 +62,7 @@ class Dimension:
         if self.labels is not None:
             return [(float(i), label) for i, label in enumerate(self.labels)]
         if self.log:
-            ticks = [(math.log10(tick), f"{tick:g}") for tick in log_ticks(self.numbers)]
+            ticks = [(math.log10(tick), f"{tick:g}") for tick in log_ticks(10**low, 10**high)]
             slack = 0.01 * (high - low)
             return [(at, text) for at, text in ticks if low - slack <= at <= high + slack]
         return [(float(at), f"{at:.3g}") for at in np.linspace(low, high, _NUM_LINEAR_TICKS)]
@@ -108,22 +108,6 @@ def numeric_dimension(summary: StudySummary) -> str | None:
     taus = [name for name in numeric if short_name(name) == "tau"]
     found = taus or numeric
     return found[0] if found else None
-
-
-def log_ticks(values: np.ndarray, *, most: int = 8) -> list[float]:
-    """Return round numbers around positive values: 1, 2 and 5 times powers of ten, or fewer."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return [1.0]
-    low, high = known.min() / 1.6, known.max() * 1.6
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks: list[float] = []
-    for bases in _TICK_BASES:
-        candidates = [base * 10.0**power for power in powers for base in bases]
-        ticks = [tick for tick in candidates if low <= tick <= high]
-        if sum(known.min() <= tick <= known.max() for tick in ticks) <= most:
-            break
-    return ticks
 
 
 def _key(value: object) -> str:

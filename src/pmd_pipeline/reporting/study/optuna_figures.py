@@ -15,11 +15,11 @@ from pmd_pipeline.reporting.drawing.plotly_renderer import (
     TEMPLATE,
     plotly_figure,
 )
+from pmd_pipeline.reporting.drawing.scales import log_ticks
 from pmd_pipeline.reporting.drawing.spec import message
 from pmd_pipeline.reporting.drawing.styles import BLUE, GREY
 from pmd_pipeline.reporting.study.dimensions import (
     CHOICE,
-    log_ticks,
     numeric_dimension,
     short_name,
     short_names,
@@ -32,6 +32,7 @@ _TOO_FEW = "Too few finished trials to tell, or all equally good."
 _NO_PAIR = "No two parameters vary together in three or more finished trials."
 _LEAST_POINTS = 3
 _MOST_NUMBERED_TRIALS = 10
+_LONGEST_TICK = 4  # characters
 
 
 def draw_importances(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
@@ -68,7 +69,7 @@ def draw_slices(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
     )
     _set_ticks(figure, study, summary, most=4)
     num_columns = len(list(figure.select_xaxes()))
-    figure.update_layout(width=max(600, 330 * num_columns))
+    figure.update_layout(width=max(600, 360 * num_columns))
     return _in_our_look(figure, title, height=400)
 
 
@@ -156,8 +157,21 @@ def _set_ticks(figure: go.Figure, study: optuna.Study, summary: StudySummary, *,
             choices = list(dimension["choices"])
             axis.update(tickvals=choices, ticktext=[str(choice) for choice in choices])
         elif dimension["log"]:
-            ticks = log_ticks(values, most=most)
-            axis.update(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks], tickangle=0)
+            ticks = _log_ticks(values.min(), values.max(), most)
+            axis.update(tickvals=list(ticks), ticktext=list(ticks.values()), tickangle=0)
+
+
+def _log_ticks(low: float, high: float, most: int) -> dict[float, str]:
+    """Return round values and their texts, half as many where these are long."""
+    ticks: dict[float, str] = {}
+    for number in (most, most // 2):
+        around = log_ticks(low, high, most=number)
+        # One just outside would crowd the first one within.
+        within = [tick for tick in around if low <= tick <= high] or around
+        ticks = {tick: f"{tick:g}" for tick in within}
+        if max(map(len, ticks.values())) <= _LONGEST_TICK:
+            break
+    return ticks
 
 
 def _in_our_look(figure: go.Figure, title: str, *, height: int) -> go.Figure:
