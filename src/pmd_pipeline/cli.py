@@ -148,7 +148,8 @@ def regrade(
     """
     from pmd_pipeline.config.experiment import parse_parameters
     from pmd_pipeline.config.rewards import MathRewardConfig
-    from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
+    from pmd_pipeline.pipelines.evaluation.regrading import changes_table, regrade_file
+    from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.study_commands.project import config_loader
 
     with spoken_errors():
@@ -159,4 +160,4 @@ def regrade(
         former, regraded = regrade_file(completions, rewards, experiment.evaluation)
         if output is not None:
             regraded.to_parquet(output)
-        click.echo(format_changes(former, regraded, has_answers=rewards.gives_answers))
+        print_parts(changes_table(former, regraded, has_answers=rewards.gives_answers))

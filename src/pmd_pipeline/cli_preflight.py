@@ -84,6 +84,7 @@ def _preflight(
 ) -> bool:
     """Print the plan; return True when the run can work."""
     from pmd_pipeline import preflight
+    from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.study_commands.project import config_loader
 
     project = Path.cwd()
@@ -107,5 +108,6 @@ def _preflight(
             model_config=model_config,
         )
     )
-    click.echo(preflight.format_plan(f"Preflight of {env or 'the default environment'}", findings))
+    title = f"Preflight of {env or 'the default environment'}"
+    print_parts(preflight.plan_table(title, findings))
     return not preflight.failures(findings)

@@ -95,14 +95,15 @@ def worker(
 @_params
 def status(name: str, env: str | None, params: dict[str, Any]) -> None:
     """Show the trials of the study NAME."""
+    from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.studies.findings import trials_table
-    from pmd_pipeline.study_commands.console import format_trials
+    from pmd_pipeline.study_commands import console
     from pmd_pipeline.study_commands.service import open_study
 
     project = _project(name, env, params)
     table = trials_table(open_study(project), level=project.experiment.evaluation.interval_level)
     searched = ["algorithm", *project.config.search_space]
-    click.echo(format_trials(table, [column for column in searched if column in table]))
+    print_parts(console.trials_table(table, [name for name in searched if name in table]))
     counts = table["state"].value_counts()
     click.echo("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
 

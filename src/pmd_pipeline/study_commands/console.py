@@ -11,11 +11,11 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.console import ConsoleTable, plain_table
 from pmd_pipeline.studies.findings import STATES, accuracy
 from pmd_pipeline.studies.retries import ERROR, count_trials
 
 _log = logging.getLogger(__name__)
-_ERROR_CHARACTERS = 60
 
 
 class StudyProgress:
@@ -75,9 +75,8 @@ def describe_trial(trial: FrozenTrial) -> str:
     return formatting.plain_ascii(f"trial {trial.number} {state}: {values}")
 
 
-def format_trials(table: pd.DataFrame, names: Sequence[str]) -> str:
-    """Return the trials as a table of plain characters."""
-    header = ["trial", "state", "avg@k", *names, "seconds", "error"]
+def trials_table(trials: pd.DataFrame, names: Sequence[str]) -> ConsoleTable:
+    """Return the trials as a table for a console, with a column for each of their parameters."""
     rows = [
         [
             str(row["trial"]),
@@ -85,16 +84,16 @@ def format_trials(table: pd.DataFrame, names: Sequence[str]) -> str:
             formatting.share(row["value"]),
             *(_cell(row[name]) for name in names),
             formatting.number(round(row["training_seconds"], 1)),
-            str(row["error"])[:_ERROR_CHARACTERS],
+            " ".join(str(row["error"]).split()),
         ]
-        for _, row in table.iterrows()
+        for _, row in trials.iterrows()
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [header, *rows]
-    ]
-    return formatting.plain_ascii("\n".join(lines))
+    return plain_table(
+        [[formatting.plain_ascii(cell) for cell in row] for row in rows],
+        names=["trial", "state"],
+        numbers=["avg@k", *names, "seconds"],
+        texts=["error"],
+    )
 
 
 def _cell(value: object) -> str:

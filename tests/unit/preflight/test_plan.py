@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import torch
 from helpers import PROJECT
@@ -20,13 +19,14 @@ from pmd_pipeline.preflight import (
     PreflightError,
     Request,
     failures,
-    format_plan,
     packages,
     plan_run,
+    plan_table,
     require_ready,
 )
 from pmd_pipeline.preflight.hardware import look_at_hardware
 from pmd_pipeline.preflight.hub import Repository, RepositoryKind
+from pmd_pipeline.reporting.console import as_text
 
 # As published in the repository's config.json.
 QWEN2_5_7B = {
@@ -215,7 +215,7 @@ def test_the_table_lists_remedies_by_weight() -> None:
         Finding(section="A", subject="two", value="odd", verdict="warning", remedy="look"),
         Finding(section="B", subject="three", value="bad", verdict="failure", remedy="mend"),
     ]
-    assert click.unstyle(format_plan("Plan", findings)).splitlines() == [
+    assert as_text(plan_table("Plan", findings)).splitlines() == [
         "Plan",
         "",
         "A",
@@ -231,6 +231,21 @@ def test_the_table_lists_remedies_by_weight() -> None:
         "Change before this can run:",
         "  1. three: mend",
     ]
+
+
+def test_on_a_narrow_terminal_the_plan_folds_and_loses_nothing() -> None:
+    """Values and remedies go on below themselves."""
+    words = [f"word{number}" for number in range(12)]
+    finding = Finding(
+        section="A", subject="one", value=" ".join(words), verdict="failure", remedy="do it now"
+    )
+    lines = as_text(plan_table("Plan", [finding]), width=40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[3].startswith("  FAIL  one  word0 ")
+    rows = lines[3 : lines.index("Change before this can run:") - 1]
+    assert len(rows) > 1
+    assert {line[:13] for line in rows[1:]} == {" " * 13}
+    assert " ".join(rows).split() == ["FAIL", "one", *words]
 
 
 def _request(env: str, data_root: Path, **fields: Any) -> Request:
