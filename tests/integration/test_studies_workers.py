@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from study_helpers import await_trials, begin_worker, make_study_project, query, wait
+from forks import wait
+from study_helpers import await_trials, begin_worker, make_study_project, query
 
 PASSWORD = "correct-horse-battery"
 VARIABLE = "PMD_PIPELINE_TEST_STUDY_URL"
