@@ -232,16 +232,16 @@ def _at_trial(number: int, action: Callable[[], None]) -> Callable[[], None]:
     """Return an accident: ``action`` when trial ``number`` is about to train."""
 
     def arrange() -> None:
-        from pmd_pipeline.study_commands.trial import TrialRunner
+        from pmd_pipeline.study_commands.session import StudySession
 
-        run = TrialRunner._run_repeat
+        begin = StudySession.begin
 
-        def changed(self: Any, trial: int, *arguments: Any) -> None:
-            if trial == number:
+        def changed(path: Path, *, data_root: Path, **options: Any) -> StudySession:
+            if data_root.parent.name == f"{number:05d}":
                 action()
-            run(self, trial, *arguments)
+            return begin(path, data_root=data_root, **options)
 
-        TrialRunner._run_repeat = changed  # type: ignore[method-assign]
+        StudySession.begin = changed  # type: ignore[method-assign, assignment]
 
     return arrange
 

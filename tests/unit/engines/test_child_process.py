@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,13 @@ def echo() -> Iterator[ChildProcess]:
     child = start(GIVEN="yes")
     yield child
     child.close()
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, where logs are."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
 
 def wait_until_gone(process_id: int, seconds: float = 10) -> bool:
@@ -99,24 +107,23 @@ def test_a_process_killed_by_the_system_hints_at_memory() -> None:
     child.close()
 
 
-def test_closing_ends_the_process_and_removes_its_log() -> None:
+def test_closing_ends_the_process_and_removes_its_log(logs: Path) -> None:
     child = start()
     child.call("echo", value=0)
-    log = child._log
-    assert log.exists()
+    assert len(list(logs.iterdir())) == 1
     child.close()
     assert wait_until_gone(child.process_id)
-    assert not log.exists()
+    assert list(logs.iterdir()) == []
 
 
-def test_the_log_of_a_process_that_failed_stays() -> None:
+def test_the_log_of_a_process_that_failed_stays(logs: Path) -> None:
     child = start()
     with pytest.raises(EngineFailedError, match="its whole log: ") as caught:
         child.call("fail")
     child.close()
-    assert str(child._log) in str(caught.value)
-    assert "ValueError: no such luck" in child._log.read_text()
-    child._log.unlink()
+    [log] = logs.iterdir()
+    assert f"its whole log: {log}" in str(caught.value)
+    assert "ValueError: no such luck" in log.read_text()
 
 
 def test_a_process_does_not_outlive_a_parent_that_is_killed_while_it_computes() -> None:

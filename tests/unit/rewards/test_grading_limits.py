@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pmd_pipeline.rewards import GradingPool, GradingWorkerError, _algebra_worker, grade, workers
+from pmd_pipeline.rewards import GradingPool, GradingWorkerError, _algebra_worker, grade
 from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Verdict
 from pmd_pipeline.rewards.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
 
@@ -152,17 +152,23 @@ print(worker.pid)
     assert wait_until_gone([int(done.stdout)], seconds=15)
 
 
-def test_worker_imports_neither_the_main_module_nor_heavy_libraries() -> None:
-    script = r"""
-import sys
-sys.path.insert(0, "")
-from pmd_pipeline.rewards import _algebra_worker as worker
-before = set(sys.modules)
-worker._warm_up()
-print(sorted({"torch", "kedro", "mlflow", "transformers", "pydantic"} & set(sys.modules) - before))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
-    assert done.stdout.strip() == b"[]", done.stderr
+def test_worker_imports_neither_the_main_module_nor_heavy_libraries(tmp_path: Path) -> None:
+    """Modules by the names of those libraries are there first, and write down that they came."""
+    for name in ("torch", "kedro", "mlflow", "transformers", "pydantic"):
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'imported')!r}, 'a').write('{name} ')\n"
+        )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from pmd_pipeline.rewards import grade\n"
+        f"open({str(tmp_path / 'imported')!r}, 'a').write('main ')\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        r"print(grade(r'\boxed{2\sqrt{3}}', r'\sqrt{12}').correct)"
+    )
+    done = subprocess.run([sys.executable, "-P", str(script)], capture_output=True, timeout=60)
+    assert done.stdout.split() == [b"True"], done.stderr
+    assert (tmp_path / "imported").read_text() == "main "
 
 
 def test_script_without_a_main_guard_can_grade(tmp_path: Path) -> None:
@@ -243,12 +249,11 @@ def test_comparison_out_of_memory_or_depth_is_one_that_does_not_fit(
 def test_process_that_cannot_start_is_an_error_that_quotes_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "worker.py"
-    broken.write_text("raise ImportError('no module named math_verify')")
-    monkeypatch.setattr(workers, "_SCRIPT", broken)
+    (tmp_path / "math_verify.py").write_text("raise ImportError('this is not math-verify')")
+    monkeypatch.syspath_prepend(tmp_path)
     with (
         GradingPool(num_workers=1) as pool,
-        pytest.raises(GradingWorkerError, match="no module named math_verify"),
+        pytest.raises(GradingWorkerError, match="this is not math-verify"),
     ):
         pool.grade_many(*[[part] for part in NEEDS_ALGEBRA])
 
