@@ -11,14 +11,15 @@ import torch
 from helpers import PROJECT
 from kedro.config import OmegaConfigLoader
 
-from pmd_pipeline import launch
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.launch import Launch
 from pmd_pipeline.preflight import (
     Finding,
     PlannedDevices,
     PreflightError,
     Request,
     failures,
+    hardware,
     packages,
     plan_run,
     plan_table,
@@ -155,9 +156,9 @@ def test_a_run_uses_one_gpu_for_each_process(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
-    monkeypatch.setattr(launch, "_launch", launch.Launch(world_size=processes))
-    hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
-    assert (hardware.num_devices, hardware.memory_bytes) == (num_devices, 80 * 2**30)
+    monkeypatch.setattr(hardware, "current_launch", lambda: Launch(world_size=processes))
+    found, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    assert (found.num_devices, found.memory_bytes) == (num_devices, 80 * 2**30)
     assert finding.verdict == verdict
     assert ("--num-gpus 4" in finding.remedy) == (verdict == "warning")
 
@@ -166,8 +167,8 @@ def test_no_gpu_where_one_is_asked_for_is_a_failure(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     _, [finding] = look_at_hardware(ComputeConfig(device="cuda"), PlannedDevices())
     assert finding.verdict == "failure"
-    hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
-    assert (hardware.is_gpu, finding.verdict) == (False, "ok")
+    found, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    assert (found.is_gpu, finding.verdict) == (False, "ok")
 
 
 def test_a_model_that_cannot_be_looked_at_leaves_its_sizes_unknown(tmp_path: Path) -> None:
