@@ -10,10 +10,10 @@ import click
 import pytest
 import torch
 from helpers import PROJECT
-from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline import launch
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.preflight import (
     Finding,
     PlannedDevices,
@@ -234,7 +234,7 @@ def test_the_table_lists_remedies_by_weight() -> None:
 
 
 def _request(env: str, data_root: Path, **fields: Any) -> Request:
-    loader = OmegaConfigLoader(
+    loader = VariantConfigLoader(
         conf_source=str(PROJECT / "conf"),
         env=env,
         base_env="base",
