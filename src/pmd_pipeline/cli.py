@@ -30,7 +30,7 @@ def cli() -> None:
 
 
 @contextmanager
-def spoken_errors() -> Iterator[None]:
+def friendly_errors() -> Iterator[None]:
     """Turn expected errors into one message and exit status 1; the traceback goes to a file."""
     try:
         yield
@@ -65,12 +65,12 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
+def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(run)
     def wrapped(**options: Any) -> None:
         # A cluster's scheduler stops jobs by SIGTERM: end as Ctrl-C does.
         signal.signal(signal.SIGTERM, _interrupt)
-        with spoken_errors():
+        with friendly_errors():
             try:
                 run(**options)
             except KeyboardInterrupt:
@@ -87,13 +87,13 @@ def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
 
 _kedro_run = kedro_run.callback
 assert _kedro_run is not None
-cli.add_command(study_group(spoken_errors))
-cli.add_command(preflight_command(spoken_errors))
+cli.add_command(study_group(friendly_errors))
+cli.add_command(preflight_command(friendly_errors))
 cli.add_command(
     click.Command(
         name="run",
         params=kedro_run.params,
-        callback=_run_with_spoken_errors(_kedro_run),
+        callback=_run_with_friendly_errors(_kedro_run),
         help=kedro_run.help,
         short_help=kedro_run.short_help,
         context_settings=CONTEXT_SETTINGS,
@@ -112,7 +112,7 @@ def export_policy(policy: Path, destination: Path) -> None:
     from pmd_pipeline.datasets.policies import stored_policy
     from pmd_pipeline.policies import export
 
-    with spoken_errors():
+    with friendly_errors():
         source = stored_policy(policy)
         exported = export.export_policy(source, destination)
         click.echo(
@@ -151,7 +151,7 @@ def regrade(
     from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
     from pmd_pipeline.study_commands.project import config_loader
 
-    with spoken_errors():
+    with friendly_errors():
         experiment = parse_parameters(config_loader(Path.cwd(), env, params)["parameters"])
         rewards = experiment.rewards
         if convention is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
-SpokenErrors = Callable[[], AbstractContextManager[None]]
+FriendlyErrors = Callable[[], AbstractContextManager[None]]
 
 _positive = click.FloatRange(min=0, min_open=True)
 _OPTIONS = [
@@ -46,15 +46,15 @@ _OPTIONS = [
 ]
 
 
-def preflight_command(spoken_errors: SpokenErrors) -> click.Command:
+def preflight_command(friendly_errors: FriendlyErrors) -> click.Command:
     """Return the command.
 
     Args:
-        spoken_errors: Turns expected errors into one message.
+        friendly_errors: Turns expected errors into one message.
     """
 
     def preflight(**options: Any) -> None:
-        with spoken_errors():
+        with friendly_errors():
             can_work = _preflight(**options)
         if not can_work:
             raise SystemExit(1)

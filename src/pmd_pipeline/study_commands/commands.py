@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
-SpokenErrors = Callable[[], AbstractContextManager[None]]
+FriendlyErrors = Callable[[], AbstractContextManager[None]]
 
 _name = click.argument("name")
 _env = click.option("--env", "-e", help="Kedro environment: a folder of conf.")
@@ -29,16 +29,16 @@ _timeout = click.option(
 )
 
 
-def study_group(spoken_errors: SpokenErrors) -> click.Group:
+def study_group(friendly_errors: FriendlyErrors) -> click.Group:
     """Return the command group.
 
     Args:
-        spoken_errors: Turns expected errors into one message.
+        friendly_errors: Turns expected errors into one message.
     """
 
     class StudyGroup(click.Group):
         def invoke(self, context: click.Context) -> Any:
-            with spoken_errors():
+            with friendly_errors():
                 return super().invoke(context)
 
     group = StudyGroup(
