@@ -311,6 +311,8 @@ def test_a_study_is_not_mixed_with_other_parameters(studied: Path, tmp_path: Pat
     child = begin_worker(path)
     assert wait(child) == 1
     log = (path / f"worker_{child}.log").read_text()
-    assert "study 'small' was begun with other parameters:\n  evaluation.num_samples: 2 -> 3" in log
+    assert (
+        "study 'small' was started with other parameters:\n  evaluation.num_samples: 2 -> 3" in log
+    )
     summary = json.loads((_folder(path) / "report" / "study_summary.json").read_text())
     assert summary["counts"] == {"finished": 4}

@@ -78,5 +78,5 @@ def test_several_machines_are_refused(started_together: pytest.MonkeyPatch) -> N
 
 def test_a_half_set_environment_is_refused(started_together: pytest.MonkeyPatch) -> None:
     started_together.delenv("MASTER_PORT")
-    with pytest.raises(ValueError, match="not MASTER_PORT: start the processes by torchrun"):
+    with pytest.raises(ValueError, match="not MASTER_PORT: start the processes with torchrun"):
         take_launch()

@@ -9,7 +9,7 @@ from pmd_pipeline.context import ExperimentContext
 
 
 class ConsoleHook:
-    """Prints the comparison and where to look further."""
+    """Prints the comparison and where to find more."""
 
     def __init__(self) -> None:
         self._context: ExperimentContext | None = None

@@ -1,4 +1,4 @@
-"""What a terminal shows of a study: a bar while it runs, a table of its trials."""
+"""What a terminal shows about a study: a bar while it runs, a table of its trials."""
 
 import logging
 from collections import Counter
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class StudyProgress:
-    """A bar on a terminal; elsewhere a line per finished trial."""
+    """A progress bar on a terminal; otherwise a line per finished trial."""
 
     def __init__(self, name: str, num_trials: int) -> None:
         self._bar = tqdm(total=num_trials, desc=f"study {name}", unit=" trials", disable=None)
@@ -37,17 +37,17 @@ class StudyProgress:
         self._bar.close()
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
-        """Show the study's present state."""
+        """Show the study's current state."""
         finished, _ = count_trials(list(trials))
         done = {trial.number for trial in trials if trial.state.is_finished()}
         if self._bar.disable:
-            # What an earlier run has done is no news.
+            # What an earlier run has done is not news.
             new = done - (done if self._known is None else self._known)
             for trial in trials:
                 if trial.number in new:
                     _log.info("%s", describe_trial(trial))
         if self._known is None:
-            # The rate is of what this process has seen.
+            # The rate counts what this process has seen.
             self._bar.initial = finished
         self._known = done
         states = Counter(trial.state for trial in trials)
@@ -65,7 +65,7 @@ class StudyProgress:
 
 
 def describe_trial(trial: FrozenTrial) -> str:
-    """Return one line on a finished trial."""
+    """Return one line about a finished trial."""
     values = ", ".join(f"{name} {formatting.number(value)}" for name, value in trial.params.items())
     state = STATES[trial.state]
     if trial.state == TrialState.COMPLETE:

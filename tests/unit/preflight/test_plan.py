@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 from helpers import PROJECT
-from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.launch import Launch
 from pmd_pipeline.preflight import (
     Finding,
@@ -250,7 +250,7 @@ def test_on_a_narrow_terminal_the_plan_folds_and_loses_nothing() -> None:
 
 
 def _request(env: str, data_root: Path, **fields: Any) -> Request:
-    loader = OmegaConfigLoader(
+    loader = VariantConfigLoader(
         conf_source=str(PROJECT / "conf"),
         env=env,
         base_env="base",

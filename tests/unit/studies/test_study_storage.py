@@ -63,7 +63,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_study_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
     storage = _open(tmp_path, kind="sqlite")
     optuna.create_study(study_name="a", storage=storage)
-    with pytest.raises(StudyStorageError, match="that pmd_pipeline did not make"):
+    with pytest.raises(StudyStorageError, match="that pmd_pipeline did not create"):
         load("a", storage)
 
 
