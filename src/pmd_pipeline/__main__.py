@@ -5,11 +5,11 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Do what ``kedro`` does with the same arguments; options alone are those of ``kedro run``."""
+    """Do what ``kedro`` does with the same arguments; with options only, ``kedro run``."""
     from pmd_pipeline.startup import prepare
 
     prepare()
-    # Of the processes that torchrun starts, only the driver comes here.
+    # Of the processes that torchrun starts, only the driver gets here.
     from kedro.framework.cli.cli import KedroCLI
     from kedro.framework.startup import bootstrap_project
 

@@ -1,4 +1,4 @@
-"""The project's own commands, and ``kedro run`` with errors that speak."""
+"""The project's own commands, and ``kedro run`` with friendly errors."""
 
 import functools
 import signal
@@ -20,7 +20,7 @@ from pmd_pipeline.study_commands.commands import study_group
 
 ERROR_LOG = Path("data") / "last_error.log"
 
-# What a user's mistake or the machine can cause; anything else is our mistake and shows itself.
+# Errors that a user's mistake or the machine can cause; anything else is our bug and is not caught.
 _EXPECTED = (ValueError, OSError, DatasetError, EngineError)
 
 
@@ -30,7 +30,7 @@ def cli() -> None:
 
 
 @contextmanager
-def spoken_errors() -> Iterator[None]:
+def friendly_errors() -> Iterator[None]:
     """Turn expected errors into one message and exit status 1; the traceback goes to a file."""
     try:
         yield
@@ -65,12 +65,12 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
+def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(run)
     def wrapped(**options: Any) -> None:
-        # A cluster's scheduler stops jobs by SIGTERM: end as Ctrl-C does.
+        # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
-        with spoken_errors():
+        with friendly_errors():
             try:
                 run(**options)
             except KeyboardInterrupt:
@@ -87,13 +87,13 @@ def _run_with_spoken_errors(run: Callable[..., Any]) -> Callable[..., None]:
 
 _kedro_run = kedro_run.callback
 assert _kedro_run is not None
-cli.add_command(study_group(spoken_errors))
-cli.add_command(preflight_command(spoken_errors))
+cli.add_command(study_group(friendly_errors))
+cli.add_command(preflight_command(friendly_errors))
 cli.add_command(
     click.Command(
         name="run",
         params=kedro_run.params,
-        callback=_run_with_spoken_errors(_kedro_run),
+        callback=_run_with_friendly_errors(_kedro_run),
         help=kedro_run.help,
         short_help=kedro_run.short_help,
         context_settings=CONTEXT_SETTINGS,
@@ -105,14 +105,14 @@ cli.add_command(
 @click.argument("policy", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("destination", type=click.Path(path_type=Path))
 def export_policy(policy: Path, destination: Path) -> None:
-    """Write POLICY as a model folder to DESTINATION, an adapter merged into the weights.
+    """Write POLICY as a model folder to DESTINATION, with any adapter merged into the weights.
 
     POLICY is a folder below data/06_models: the initial policy, a phase, or one of its rounds.
     """
     from pmd_pipeline.datasets.policies import stored_policy
     from pmd_pipeline.policies import export
 
-    with spoken_errors():
+    with friendly_errors():
         source = stored_policy(policy)
         exported = export.export_policy(source, destination)
         click.echo(
@@ -123,12 +123,12 @@ def export_policy(policy: Path, destination: Path) -> None:
 
 @cli.command()
 @click.argument("completions", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--env", "-e", help="Kedro environment whose section `rewards` scores.")
+@click.option("--env", "-e", help="Kedro environment whose section `rewards` is used.")
 @click.option("--params", default="", callback=_split_params, help="Parameters, as for kedro run.")
 @click.option(
     "--convention",
     type=click.Choice(["boxed", "answer_line"]),
-    help="Compare answers as mathematics, stated so, whatever the environment's reward.",
+    help="Compare mathematical answers given in this form, whatever the environment's reward.",
 )
 @click.option(
     "--output",
@@ -144,14 +144,15 @@ def regrade(
 ) -> None:
     """Score saved evaluation COMPLETIONS (parquet) again, without a model.
 
-    Prints how the metrics change and each completion whose score does.
+    Prints how the metrics change, and each completion whose score changes.
     """
     from pmd_pipeline.config.experiment import parse_parameters
     from pmd_pipeline.config.rewards import MathRewardConfig
-    from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
+    from pmd_pipeline.pipelines.evaluation.regrading import changes_table, regrade_file
+    from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.study_commands.project import config_loader
 
-    with spoken_errors():
+    with friendly_errors():
         experiment = parse_parameters(config_loader(Path.cwd(), env, params)["parameters"])
         rewards = experiment.rewards
         if convention is not None:
@@ -159,4 +160,4 @@ def regrade(
         former, regraded = regrade_file(completions, rewards, experiment.evaluation)
         if output is not None:
             regraded.to_parquet(output)
-        click.echo(format_changes(former, regraded, has_answers=rewards.gives_answers))
+        print_parts(changes_table(former, regraded, has_answers=rewards.gives_answers))

@@ -8,53 +8,49 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
-SpokenErrors = Callable[[], AbstractContextManager[None]]
+FriendlyErrors = Callable[[], AbstractContextManager[None]]
 
 _positive = click.FloatRange(min=0, min_open=True)
 _OPTIONS = [
-    click.Option(["--env", "-e"], help="Kedro environment: a folder of conf."),
+    click.Option(["--env", "-e"], help="Kedro environment: a folder in conf."),
     click.Option(
         ["--params"], default="", callback=_split_params, help="Parameters, as for kedro run."
     ),
     click.Option(
         ["--num-gpus"],
         type=click.IntRange(min=1),
-        help="Plan for so many GPUs instead of looking for those of this machine.",
+        help="Plan for this many GPUs instead of those of this machine.",
     ),
     click.Option(["--gpu-memory-gib"], type=_positive, help="Plan for GPUs of this size, in GiB."),
     click.Option(
         ["--model-config"],
         type=click.Path(exists=True, path_type=Path),
-        help="config.json of the model, or its folder, where the hub is out of reach.",
+        help="The model's config.json, or its folder, if the hub cannot be reached.",
     ),
-    click.Option(
-        ["--mean-prompt-tokens"], type=_positive, help="Else prompts count at their limit."
-    ),
-    click.Option(
-        ["--mean-response-tokens"], type=_positive, help="Else responses count at their limit."
-    ),
+    click.Option(["--mean-prompt-tokens"], type=_positive, help="Without it, the limit is used."),
+    click.Option(["--mean-response-tokens"], type=_positive, help="Without it, the limit is used."),
     click.Option(
         ["--tokens-per-second-sampling"],
         type=_positive,
-        help="Response tokens that one GPU samples in a second.",
+        help="Response tokens that one GPU samples per second.",
     ),
     click.Option(
         ["--tokens-per-second-training"],
         type=_positive,
-        help="Tokens that one GPU takes through an update, forward and backward, in a second.",
+        help="Tokens per second that one GPU processes in an update, forward and backward.",
     ),
 ]
 
 
-def preflight_command(spoken_errors: SpokenErrors) -> click.Command:
+def preflight_command(friendly_errors: FriendlyErrors) -> click.Command:
     """Return the command.
 
     Args:
-        spoken_errors: Turns expected errors into one message.
+        friendly_errors: Turns expected errors into one message.
     """
 
     def preflight(**options: Any) -> None:
-        with spoken_errors():
+        with friendly_errors():
             can_work = _preflight(**options)
         if not can_work:
             raise SystemExit(1)
@@ -63,9 +59,9 @@ def preflight_command(spoken_errors: SpokenErrors) -> click.Command:
         name="preflight",
         params=list(_OPTIONS),
         callback=preflight,
-        help="Show what a run needs and whether it is there; see docs/recipes.md.\n\n"
-        "Ends with status 1 when the run cannot work, and says what to change.",
-        short_help="Show what a run needs and whether it is there.",
+        help="Show what a run needs and whether it is available; see docs/recipes.md.\n\n"
+        "If the run cannot work, exits with status 1 and says what to change.",
+        short_help="Show what a run needs and whether it is available.",
         context_settings=CONTEXT_SETTINGS,
     )
 
@@ -84,6 +80,7 @@ def _preflight(
 ) -> bool:
     """Print the plan; return True when the run can work."""
     from pmd_pipeline import preflight
+    from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.study_commands.project import config_loader
 
     project = Path.cwd()
@@ -107,5 +104,6 @@ def _preflight(
             model_config=model_config,
         )
     )
-    click.echo(preflight.format_plan(f"Preflight of {env or 'the default environment'}", findings))
+    title = f"Preflight of {env or 'the default environment'}"
+    print_parts(preflight.plan_table(title, findings))
     return not preflight.failures(findings)

@@ -1,4 +1,4 @@
-"""How an environment's parameters are laid over those of ``conf/base``."""
+"""How an environment's parameters are merged into those of ``conf/base``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from kedro.config import OmegaConfigLoader
 
 
 class VariantConfigLoader(OmegaConfigLoader):
-    """Kedro's configuration loader, told what ``kind`` means.
+    """Kedro's configuration loader, which also knows what ``kind`` means.
 
     Kedro's ``soft`` merge goes key by key. A section of another kind than the base's has other
-    keys, so it takes the base's place as a whole: ``rewards: {kind: import, import_path: ...}`` is
-    all that an environment has to say.
+    keys, so it replaces the base's as a whole: ``rewards: {kind: import, import_path: ...}`` is
+    all that an environment has to state.
     """
 
     @staticmethod

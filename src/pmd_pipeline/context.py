@@ -12,13 +12,13 @@ from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 class ExperimentContext(KedroContext):
     """A Kedro context that knows the experiment.
 
-    Pipelines cannot see parameters when they are built, but which algorithms and how many phases
-    there are is in the parameters. So the context reads them and has the pipelines built anew when
-    the structure has changed.
+    Pipelines cannot see parameters when they are built, but the parameters decide which algorithms
+    and how many phases there are. So the context reads them and rebuilds the pipelines when the
+    structure has changed.
 
     Attributes:
         experiment: All parameters, validated.
-        data_root: Where the run's data lies.
+        data_root: Where the run's data is.
 
     Raises:
         ParameterError: If a parameter is wrong, before anything is loaded.
@@ -28,8 +28,8 @@ class ExperimentContext(KedroContext):
     data_root: Path
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Every command imports the settings, and so this module; the pipelines with torch and
-        # transformers behind them take seconds that only runs should pay.
+        # Every command imports the settings, and so this module; importing the pipelines, with
+        # torch and transformers, takes seconds that only runs should spend.
         from pmd_pipeline import pipeline_registry
 
         super().__init__(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""Whether this process runs alone or was started together with others, by torchrun.
+"""Whether this process runs alone or was started by torchrun together with others.
 
 The process of rank 0 is the driver: it runs Kedro. The others are training processes: they hold
-shares of the policy and do what the driver says.
+shares of the policy and follow the driver's commands.
 """
 
 import os
@@ -30,8 +30,8 @@ class Launch:
     Attributes:
         rank: From 0; 0 is the driver.
         world_size: How many processes there are.
-        store_host, store_port: Where the key-value store listens through which they meet.
-        hosts_store: True where the driver opens that store; torchrun opens it itself.
+        store_host, store_port: Address of the key-value store through which they meet.
+        hosts_store: True if the driver has to open that store; otherwise torchrun has opened it.
     """
 
     rank: int = 0
@@ -42,9 +42,9 @@ class Launch:
 
 
 def take_launch() -> Launch:
-    """Return how this process was started; torchrun's variables leave the environment.
+    """Return how this process was started, and remove torchrun's variables from the environment.
 
-    No library in this process and no process that it starts (grading, an engine) may take itself
+    No library in this process and no process that it starts (grading, an engine) may mistake itself
     for one of those that train together. Further calls return the same.
 
     Raises:
@@ -60,7 +60,7 @@ def take_launch() -> Launch:
 
 
 def current_launch() -> Launch:
-    """Return what :func:`take_launch` has found; alone, where it was not called."""
+    """Return what :func:`take_launch` found; a process alone if it was not called."""
     return _launch
 
 
@@ -76,7 +76,7 @@ def _read(environment: dict[str, str]) -> Launch:
     if missing:
         raise ValueError(
             f"WORLD_SIZE is set in the environment, but not {', '.join(missing)}: start the "
-            "processes by torchrun --nproc-per-node N, or unset WORLD_SIZE"
+            "processes with torchrun --nproc-per-node N, or unset WORLD_SIZE"
         )
     world_size, local = int(environment["WORLD_SIZE"]), int(environment["LOCAL_WORLD_SIZE"])
     if world_size != local:

@@ -23,7 +23,7 @@ from pmd_pipeline.pipelines import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """What of the parameters decides which nodes there are."""
+    """The parameters that decide which nodes there are."""
 
     algorithms: tuple[str, ...]
     num_phases: int

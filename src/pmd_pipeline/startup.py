@@ -10,9 +10,9 @@ from pmd_pipeline.launch import take_launch
 
 
 def prepare() -> None:
-    """Take this process's place among those that torchrun started; quiet the dependencies.
+    """Find this process's rank among those that torchrun started; quiet the dependencies.
 
-    Only the driver goes on to Kedro. The others train at its command until it ends.
+    Only the driver continues to Kedro. The others train at its command until it ends.
     """
     launch = take_launch()
     if launch.rank > 0:
@@ -31,12 +31,12 @@ def _end_training_processes() -> None:
 
 
 def _quiet_dependencies() -> None:
-    """Silence what dependencies say on their own account, and find this environment's commands."""
-    # Kedro's plugin reports usage unless it is told not to; here it takes no action to be private.
+    """Silence messages of dependencies, and put this environment's commands on the path."""
+    # Kedro's plugin reports usage unless told not to; here privacy is the default.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     for message in (
         r"register_new_resolver\(\) is deprecated",  # Kedro's, on omegaconf
-        # A phase is a namespace, so these dots are meant.
+        # A phase is a namespace, so these dots are intended.
         r"One or more dataset names contain '\.' characters",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -36,7 +36,7 @@ def test_packed_log_probs_and_gradients_are_as_near_to_the_exact_ones_as_padded(
     exact = _log_probs_and_gradients(model, packed=False, bfloat16=False)
     padded = _log_probs_and_gradients(model, packed=False, bfloat16=True)
     # The kernel, not the loop that stands in for it elsewhere.
-    monkeypatch.delattr(packing, "_one_by_one")
+    monkeypatch.delattr(packing, "scaled_dot_product_attention")
     packed = _log_probs_and_gradients(model, packed=True, bfloat16=True)
     for of_exact, of_padded, of_packed in zip(exact, padded, packed, strict=True):
         rounding = (of_padded - of_exact).norm()

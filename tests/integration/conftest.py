@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from forks import empty_tracking_store, run_forked
 from helpers import PROJECT
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
@@ -79,6 +80,14 @@ SHAPED = (
 )
 
 
+class Result(NamedTuple):
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """A copy of the project's configuration in a folder of its own."""
@@ -112,20 +121,28 @@ class Project:
             params: As ``--params``.
             options: Of ``KedroSession.run``.
         """
-        child = os.fork()
-        if child == 0:
-            # Only os._exit leaves: pytest must not see the child's end.
-            try:
-                os.chdir(self.path)
-                before()
-                with self.session(**(params or {})) as session:
-                    session.run(**options)
-            except BaseException as error:
-                print(f"child: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-                os._exit(1)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status)
+
+        def run() -> None:
+            os.chdir(self.path)
+            before()
+            with self.session(**(params or {})) as session:
+                session.run(**options)
+
+        return run_forked(run)
+
+    def command(self, *arguments: str) -> Result:
+        """Run a ``kedro`` command in a forked child, which need not import everything anew."""
+        stdout, stderr = (self.path / f"command.{name}" for name in ("stdout", "stderr"))
+
+        def run() -> None:
+            from kedro.framework.cli import main
+
+            os.chdir(self.path)
+            sys.argv = ["kedro", *arguments]
+            main()
+
+        status = run_forked(run, stdout=stdout, stderr=stderr)
+        return Result(status, stdout.read_text(), stderr.read_text())
 
     def kedro(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
         """Run a ``kedro`` command in a process of its own, as a user does; timeout in seconds."""
@@ -139,8 +156,11 @@ class Project:
         )
 
 
-def make_project(path: Path) -> Project:
+def make_project(path: Path, *, has_database: bool = True) -> Project:
+    """Make a project; without a database for MLflow, the first run makes it."""
     shutil.copytree(PROJECT / "conf", path / "conf")
+    if has_database:
+        shutil.copy(empty_tracking_store(), path / "mlflow.db")
     shutil.copy(PROJECT / "pyproject.toml", path)
     (path / "src").mkdir()
     (path / "conf" / "tiny").mkdir()
@@ -166,17 +186,23 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def unused(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which nothing has run; do not change it."""
+    return make_project(tmp_path_factory.mktemp("unused") / "project")
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose ``tiny`` run has finished without an interruption; do not change it."""
+    """A project whose ``tiny`` run was compared without an interruption; do not change it."""
     finished = make_project(tmp_path_factory.mktemp("finished") / "project")
-    assert finished.run() == 0
+    assert finished.run(to_outputs=["comparison"]) == 0
     return finished
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project after ``kedro run --env smoke``; do not change it."""
-    project = make_project(tmp_path_factory.mktemp("smoke") / "project")
+    project = make_project(tmp_path_factory.mktemp("smoke") / "project", has_database=False)
     result = project.kedro("run", "--env", "smoke")
     assert result.returncode == 0, result.stderr[-3000:]
     (project.path / "stdout.txt").write_text(result.stdout)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 from helpers import shared_folder
+
+from pmd_pipeline.config.experiment import ParameterError
 
 AIME = [
     {
@@ -88,26 +91,20 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
         {"rollout_generation": {"min_mean_reward": 1.0, "max_mean_reward": -1.0}},
         "min_mean_reward 1.0 must be below max_mean_reward -1.0",
     ),
-    "more prompts per round than problems": (
-        {"training": {"prompts_per_round": 64}},
-        "training.prompts_per_round is 64, but only 12 prompts were selected",
-    ),
 }
 
 
 @pytest.mark.parametrize("mistake", PARAMETERS)
-def test_wrong_parameters_are_named(
-    project: Any, capfd: pytest.CaptureFixture[str], mistake: str
-) -> None:
+def test_wrong_parameters_are_named_before_anything_runs(unused: Any, mistake: str) -> None:
     params, message = PARAMETERS[mistake]
-    reached_data = mistake == "more prompts per round than problems"
-    assert project.run(params=params, to_outputs=["comparison"]) == 1
-    assert message in capfd.readouterr().err
-    assert (project.data / "run_state.json").exists() == reached_data
+    with pytest.raises(ParameterError) as caught, unused.session(**params) as session:
+        session.run(to_outputs=["comparison"])
+    assert message in str(caught.value)
+    assert not (unused.data / "run_state.json").exists()
 
 
 def test_the_command_line_prints_one_message_and_no_traceback(project: Any) -> None:
-    result = project.kedro("run", "--env", "tiny", "--params", "algorithms.pmd_mean.tau=-1")
+    result = project.command("run", "--env", "tiny", "--params", "algorithms.pmd_mean.tau=-1")
     assert result.returncode == 1
     assert "Error: the parameters in conf/" in result.stderr
     assert "tau: Input should be greater than 0 (found -1)" in result.stderr
@@ -302,8 +299,15 @@ def test_a_full_disk_loses_nothing_and_the_run_can_go_on(
     assert project.comparison == finished.comparison
 
 
-def test_a_fresh_run_that_fails_early_keeps_the_former_results(project: Any) -> None:
-    assert project.run(to_outputs=["comparison"]) == 0
-    former = project.comparison
+def test_more_prompts_per_round_than_problems_are_found_with_the_data_and_lose_nothing(
+    project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Known once problems are selected: the run ends there and keeps the former results."""
+    shutil.copytree(finished.path, project.path, dirs_exist_ok=True)
+    state = project.data / "run_state.json"
+    former = json.loads(state.read_text())
     assert project.run(params={"training": {"prompts_per_round": 64}}) == 1
-    assert project.comparison == former
+    message = "training.prompts_per_round is 64, but only 12 prompts were selected"
+    assert message in capfd.readouterr().err
+    assert json.loads(state.read_text())["version"] != former["version"], "it began"
+    assert project.comparison == finished.comparison

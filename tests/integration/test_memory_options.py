@@ -1,16 +1,14 @@
 """Whole runs with weights in bfloat16, an adapter and packing, also killed and resumed."""
 
 import json
-import os
 import shutil
 import signal
 from typing import Any
 
 import pytest
 import torch
+from accidents import at_state
 from transformers import AutoModelForCausalLM
-
-from pmd_pipeline.policies import storage
 
 OPTIONS = {
     "compute": {"precision": "bfloat16", "weights": "bfloat16"},
@@ -26,26 +24,13 @@ OPTIONS = {
 COMPARED = ["comparison"]
 
 
-def die_in_the_second_phase() -> None:
-    sync, count = storage._sync, 0
-
-    def dies(folder: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == 5:  # tokenizer, initial policy, two rounds of the first phase
-            os.kill(os.getpid(), signal.SIGKILL)
-        sync(folder)
-
-    storage._sync = dies
-
-
 @pytest.mark.slow
 def test_an_adapter_in_bfloat16_resumes_to_the_byte_and_is_exported(project: Any) -> None:
     assert project.run(params=OPTIONS, to_outputs=COMPARED) == 0
     expected = project.comparison
     weights = final_adapter(project)
     shutil.rmtree(project.data)
-    killed = project.run(before=die_in_the_second_phase, params=OPTIONS, to_outputs=COMPARED)
+    killed = project.run(before=at_state(5), params=OPTIONS, to_outputs=COMPARED)
     assert killed == -signal.SIGKILL
     assert (project.data / "06_models" / "pmd_mean" / "phase_1" / "final.json").is_file()
     assert project.run(params=OPTIONS, only_missing_outputs=True, to_outputs=COMPARED) == 0
@@ -60,7 +45,7 @@ def test_an_adapter_in_bfloat16_resumes_to_the_byte_and_is_exported(project: Any
         manifest = json.loads((state / "manifest.json").read_text())
         assert manifest["base_path"] == "../../../initial"
     arguments = ("export-policy", "data/06_models/pmd_mean/phase_2", "exported")
-    result = project.kedro(*arguments)
+    result = project.command(*arguments)
     assert result.returncode == 0, result.stderr
     exported = AutoModelForCausalLM.from_pretrained(project.path / "exported", dtype="auto")
     initial = AutoModelForCausalLM.from_pretrained(models / "initial" / "policy", dtype="auto")

@@ -7,7 +7,7 @@ from helpers import shared_folder
 
 
 def test_a_run_that_can_work_ends_with_status_0(project: Any) -> None:
-    result = project.kedro("preflight", "--env", "tiny")
+    result = project.command("preflight", "--env", "tiny")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Nothing stands in the way." in result.stdout
     assert "\x1b[" not in result.stdout
@@ -39,7 +39,7 @@ def test_local_copies_take_the_hubs_place(project: Any) -> None:
         f"{key}.hub_name=null,{key}.revision=null,{key}.path={path}"
         for key, path in sources.items()
     )
-    result = project.kedro(
+    result = project.command(
         "preflight",
         "--env",
         "paper_qwen3_4b",
@@ -70,10 +70,10 @@ def test_local_copies_take_the_hubs_place(project: Any) -> None:
 
 
 def test_a_misspelt_parameter_and_an_unknown_environment_are_spoken(project: Any) -> None:
-    result = project.kedro("preflight", "--env", "tiny", "--params", "training.group_sise=8")
+    result = project.command("preflight", "--env", "tiny", "--params", "training.group_sise=8")
     assert result.returncode == 1
     assert "did you mean 'group_size'?" in result.stderr
     assert "Traceback" not in result.stderr
-    result = project.kedro("preflight", "--env", "nowhere")
+    result = project.command("preflight", "--env", "nowhere")
     assert result.returncode == 1
     assert "there is no environment 'nowhere'" in result.stderr

@@ -11,50 +11,11 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from accidents import at_save_of, at_state
 
 from pmd_pipeline.datasets import rounds
 from pmd_pipeline.datasets.atomic import AtomicParquetDataset
 from pmd_pipeline.hooks.run_state import RunState
-from pmd_pipeline.policies import storage
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def at_save_of(name: str) -> Callable[[], None]:
-    """Return an accident: killed when a table whose path has ``name`` in it is half-written."""
-
-    def arrange() -> None:
-        replace = Path.replace
-
-        def dies(self: Path, target: Path) -> Path:
-            if name in str(target):
-                die()
-            return replace(self, target)
-
-        Path.replace = dies  # type: ignore[method-assign, assignment]
-
-    return arrange
-
-
-def at_state(number: int) -> Callable[[], None]:
-    """Return an accident: killed before the ``number``-th state or policy gets its name."""
-
-    def arrange() -> None:
-        sync, count = storage._sync, 0
-
-        def dies(folder: Path) -> None:
-            nonlocal count
-            count += 1
-            if count == number:
-                die()
-            sync(folder)
-
-        storage._sync = dies
-
-    return arrange
-
 
 # Reports and figures take most of so small a run's time and decide nothing here.
 COMPARED = ["comparison"]
@@ -97,7 +58,7 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
 
             def saves(self: Any, data: Any, save: Callable[..., None] = save) -> None:
                 with killed_at.open("a") as file:
-                    file.write(f"{self._path} {next(iter(data))}\n")
+                    file.write(f"{self} {next(iter(data))}\n")
                 save(self, data)
 
             dataset.save = saves

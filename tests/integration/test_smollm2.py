@@ -1,7 +1,6 @@
 """SmolLM2-135M-Instruct: is it the model it should be, and does it go through `conf/smollm2`?"""
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from pmd_pipeline.policies.policy import Policy
 
 pytestmark = pytest.mark.slow
 
-MOST_SECONDS_FOR_AIME = 600
 ENGLISH = "The sun rises in the east and sets in the west."
 
 
@@ -100,23 +98,18 @@ def test_two_real_problems_go_through_the_environment(project: Any) -> None:
 def test_all_of_aime_2024_and_2025_is_graded(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """60 problems, 2 samples each of at most 256 tokens, within ten minutes on two idle cores.
-
-    Prints the table and the time.
-    """
-    started = time.monotonic()
+    """60 problems, 2 samples each of at most 256 tokens. Prints the table."""
     result = project.kedro(
         "run", "--env", "smollm2", "--to-outputs", "initial.eval_metrics", "--params",
         aime_files() + ",compute.num_threads=2",
         timeout=1500,
     )  # fmt: skip
-    seconds = time.monotonic() - started
     assert result.returncode == 0, result.stderr[-3000:]
     initial = project.path / "data/smollm2/07_model_output/initial"
     completions = pd.read_parquet(initial / "eval_completions.parquet")
     metrics = pd.read_parquet(initial / "eval_metrics.parquet")
     with capsys.disabled():
-        print(f"\nAIME, SmolLM2-135M-Instruct, {seconds:.0f} s in all")
+        print("\nAIME, SmolLM2-135M-Instruct")
         print(metrics.to_string(index=False, float_format="%.3f"))
         print(completions["grade_reason"].value_counts().to_string())
     assert completions.groupby("eval_set")["problem_id"].nunique().to_dict() == {
@@ -127,7 +120,6 @@ def test_all_of_aime_2024_and_2025_is_graded(
     assert completions["num_tokens"].between(1, 256).all()
     assert set(completions["grade_reason"]) <= {"correct", "wrong", "no_answer", "unparsable"}
     assert completions["response"].str.contains(r"[a-z]{3,} [a-z]{2,}").mean() > 0.9
-    assert seconds < MOST_SECONDS_FOR_AIME
 
 
 @pytest.mark.real_model

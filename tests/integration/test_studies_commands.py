@@ -97,7 +97,7 @@ def test_an_unreachable_database_is_one_error_without_its_password(
 def test_an_unknown_study_is_named_with_those_that_there_are(study: Study) -> None:
     result = study("status", "smal")
     assert result.exit_code == 1
-    assert "no study is called 'smal'" in result.output
+    assert "there is no study 'smal'" in result.output
     assert "did you mean 'small'?" in result.output
 
 
@@ -105,7 +105,7 @@ def test_an_unknown_study_is_named_with_those_that_there_are(study: Study) -> No
 def test_a_study_that_was_not_begun_says_how_to_begin_it(command: str, study: Study) -> None:
     result = study(command, "small")
     assert result.exit_code == 1
-    assert "has not been begun; run: kedro study run small --env small" in result.output
+    assert "has not been started; run: kedro study run small --env small" in result.output
 
 
 def test_the_status_lists_every_trial(path: Path, study: Study) -> None:

@@ -5,20 +5,19 @@ import os
 import shutil
 import signal
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from forks import run_forked, wait
 from study_helpers import (
     begin_worker,
     make_study_project,
     merged,
     query,
     run_to_end,
-    wait,
     write_small,
 )
 
@@ -185,16 +184,7 @@ def test_the_report_says_what_was_found(studied: Path) -> None:
 
 def test_the_exported_environment_reaches_the_same_value(studied: Path) -> None:
     """Exactly: the same seed gives the same policy and the same answers."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = _export_and_run(studied)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    assert wait(child) == 0
+    assert run_forked(lambda: _export_and_run(studied)) == 0
     comparison = pd.read_parquet(
         studied / "data" / "07_model_output" / "pmd_mean" / "comparison.parquet"
     )
@@ -204,7 +194,7 @@ def test_the_exported_environment_reaches_the_same_value(studied: Path) -> None:
     assert set(comparison["eval_set"]) == {"addition", "validation"}
 
 
-def _export_and_run(path: Path) -> int:
+def _export_and_run(path: Path) -> None:
     os.chdir(path)
     from click.testing import CliRunner
     from kedro.framework.session import KedroSession
@@ -214,9 +204,7 @@ def _export_and_run(path: Path) -> int:
     from pmd_pipeline.cli import cli
 
     result = CliRunner().invoke(cli, ["study", "export", "small", "--env", "small"])
-    if result.exit_code:
-        print(result.output)
-        return result.exit_code
+    assert result.exit_code == 0, result.output
     with KedroSession.create(path, env="small_best") as session:
         # All of the default pipeline that decides the value.
         session.run(
@@ -228,7 +216,6 @@ def _export_and_run(path: Path) -> int:
                 "evaluation",
             ]
         )
-    return 0
 
 
 def test_a_study_that_is_done_is_continued_by_asking_for_more(tmp_path: Path) -> None:
@@ -245,16 +232,16 @@ def _at_trial(number: int, action: Callable[[], None]) -> Callable[[], None]:
     """Return an accident: ``action`` when trial ``number`` is about to train."""
 
     def arrange() -> None:
-        from pmd_pipeline.study_commands.trial import TrialRunner
+        from pmd_pipeline.study_commands.session import StudySession
 
-        run = TrialRunner._run_repeat
+        begin = StudySession.begin
 
-        def changed(self: Any, trial: int, *arguments: Any) -> None:
-            if trial == number:
+        def changed(path: Path, *, data_root: Path, **options: Any) -> StudySession:
+            if data_root.parent.name == f"{number:05d}":
                 action()
-            run(self, trial, *arguments)
+            return begin(path, data_root=data_root, **options)
 
-        TrialRunner._run_repeat = changed  # type: ignore[method-assign]
+        StudySession.begin = changed  # type: ignore[method-assign, assignment]
 
     return arrange
 
@@ -324,6 +311,8 @@ def test_a_study_is_not_mixed_with_other_parameters(studied: Path, tmp_path: Pat
     child = begin_worker(path)
     assert wait(child) == 1
     log = (path / f"worker_{child}.log").read_text()
-    assert "study 'small' was begun with other parameters:\n  evaluation.num_samples: 2 -> 3" in log
+    assert (
+        "study 'small' was started with other parameters:\n  evaluation.num_samples: 2 -> 3" in log
+    )
     summary = json.loads((_folder(path) / "report" / "study_summary.json").read_text())
     assert summary["counts"] == {"finished": 4}

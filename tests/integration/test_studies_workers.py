@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from study_helpers import await_trials, begin_worker, make_study_project, query, wait
+from forks import wait
+from study_helpers import await_trials, begin_worker, make_study_project, query
 
 PASSWORD = "correct-horse-battery"
 VARIABLE = "PMD_PIPELINE_TEST_STUDY_URL"
@@ -147,13 +148,17 @@ def test_a_killed_workers_trial_is_done_by_the_other(
     marker = tmp_path / "running"
 
     def hang() -> None:
-        from pmd_pipeline.study_commands.trial import TrialRunner
+        from pmd_pipeline.study_commands.session import StudySession
 
-        def forever(self: Any, trial: int, *_: Any) -> None:
-            marker.write_text(str(trial))
-            time.sleep(100)
+        begin = StudySession.begin
 
-        TrialRunner._run_repeat = forever  # type: ignore[method-assign]
+        def forever(path: Path, *, data_root: Path, **options: Any) -> StudySession:
+            if data_root.parents[1].name == "trials":
+                marker.write_text(data_root.parent.name)
+                time.sleep(100)
+            return begin(path, data_root=data_root, **options)
+
+        StudySession.begin = forever  # type: ignore[method-assign, assignment]
 
     first = begin_worker(path, before=lambda: _remember_trials(path, until=marker.exists))
     await_trials(path, first)

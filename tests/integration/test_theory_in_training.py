@@ -1,7 +1,5 @@
 """Real rounds held against theory: what a run shows of them, and that it tells a difference."""
 
-import math
-import time
 from typing import Any
 
 import mlflow
@@ -9,10 +7,6 @@ import numpy as np
 import pandas as pd
 import plotly.io
 import pytest
-from helpers import make_algorithm
-
-from pmd_pipeline.config.rewards import MathRewardConfig
-from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
 
 PMD = ["pmd_mean", "pmd_part_small"]
 FIGURES = ["theory_in_the_loop_by_pass_rate", "theory_in_the_loop_by_round"]
@@ -112,24 +106,6 @@ def test_the_report_and_kedro_viz_show_training_against_theory(compared: Any) ->
         )
     ]
     assert order == sorted(order)
-
-
-def test_comparing_takes_a_small_part_of_a_round(compared: Any, rounds: pd.DataFrame) -> None:
-    """Under 1 % of the embedded default's rounds; these are far shorter, hence 5 % here."""
-    options = {"pmd_mean": {"kind": "pmd_mean", "tau": 0.5}}
-    options["pmd_part_small"] = {"kind": "pmd_part", "tau": 0.05}
-    for label in PMD:
-        update = exact_update_of(make_algorithm(**options[label]), MathRewardConfig())
-        for phase in (1, 2):
-            folder = compared.data / "07_model_output" / label / f"phase_{phase}" / "rollouts"
-            rollouts = pd.read_parquet(folder / f"round_{phase:05d}.parquet")
-            seconds = math.inf
-            for _ in range(3):
-                started = time.perf_counter()
-                theory_metrics(rollouts, update)
-                seconds = min(seconds, time.perf_counter() - started)
-            work = ["sampling_seconds", "grading_seconds", "updating_seconds"]
-            assert seconds < 0.05 * rounds.loc[(label, phase), work].sum()
 
 
 def test_the_rows_can_be_made_anew_from_the_rollouts_alone(compared: Any) -> None:

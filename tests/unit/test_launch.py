@@ -1,11 +1,12 @@
 """How this process was started, read from torchrun's variables once."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from pmd_pipeline import launch
 from pmd_pipeline.launch import Launch, current_launch, take_launch
 
 VARIABLES = {
@@ -22,12 +23,25 @@ VARIABLES = {
 }
 
 
+# What a process by itself is: taking this launch undoes another.
+ALONE = {
+    "RANK": "0",
+    "WORLD_SIZE": "1",
+    "LOCAL_WORLD_SIZE": "1",
+    "MASTER_ADDR": "",
+    "MASTER_PORT": "0",
+    "TORCHELASTIC_USE_AGENT_STORE": "True",
+}
+
+
 @pytest.fixture
-def started_together(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(launch, "_launch", Launch())
+def started_together(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    return monkeypatch
+    yield monkeypatch
+    monkeypatch.undo()
+    os.environ.update(ALONE)
+    assert take_launch() == Launch()
 
 
 def test_a_process_by_itself_is_the_driver_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,5 +78,5 @@ def test_several_machines_are_refused(started_together: pytest.MonkeyPatch) -> N
 
 def test_a_half_set_environment_is_refused(started_together: pytest.MonkeyPatch) -> None:
     started_together.delenv("MASTER_PORT")
-    with pytest.raises(ValueError, match="not MASTER_PORT: start the processes by torchrun"):
+    with pytest.raises(ValueError, match="not MASTER_PORT: start the processes with torchrun"):
         take_launch()

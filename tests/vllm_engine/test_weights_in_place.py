@@ -9,6 +9,7 @@ import torch
 from vllm_helpers import break_adapter, make_mixture_policy, make_tied_policy, update
 
 from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines import vllm_engine
 from pmd_pipeline.engines.errors import StaleSamplerError
 from pmd_pipeline.engines.vllm_engine import VllmEngine
 from pmd_pipeline.policies.log_probs import response_log_probs
@@ -85,7 +86,9 @@ def test_a_policy_that_the_sampler_has_is_not_sent_again(
     engine: VllmEngine, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample(engine, policy, PROMPTS)
-    monkeypatch.setattr(engine, "_load", lambda policy: pytest.fail("weights were sent again"))
+    monkeypatch.setattr(
+        vllm_engine, "weights_folder", lambda *_: pytest.fail("weights were sent again")
+    )
     assert len(sample(engine, policy, PROMPTS)) == 4
 
 

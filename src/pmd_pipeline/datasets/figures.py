@@ -7,11 +7,11 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from pmd_pipeline.files import whole_folder
-
-_FORMATS = ("png", "svg")
 
 
 class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
@@ -30,13 +30,7 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
     def save(self, data: Mapping[str, Figure]) -> None:
         with whole_folder(self._path) as folder:
             for name, figure in data.items():
-                for suffix in _FORMATS:
-                    # No date and no random ids: the same figure gives the same bytes.
-                    metadata = {"Date": None} if suffix == "svg" else {}
-                    with rc_context({"svg.hashsalt": name}):
-                        figure.savefig(
-                            folder / f"{name}.{suffix}", dpi=self._dpi, metadata=metadata
-                        )
+                _write(figure, folder / name, dpi=self._dpi)
 
     def clear(self) -> None:
         """Remove the figures of an earlier run."""
@@ -47,3 +41,20 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
+
+
+def _write(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write a figure as PNG and SVG beside each other; it is laid out once for both."""
+    layout = figure.get_layout_engine()
+    figure.set_dpi(dpi)
+    png, svg = (path.with_name(f"{path.name}.{suffix}") for suffix in ("png", "svg"))
+    FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
+    try:
+        # Layout takes as long as drawing, and has put everything in its place by now.
+        figure.set_layout_engine("none")
+        # No date and no random ids: the same figure gives the same bytes.
+        with rc_context({"svg.hashsalt": path.name}):
+            canvas = FigureCanvasSVG(figure)
+            canvas.print_svg(svg, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    finally:
+        figure.set_layout_engine(layout)

@@ -9,7 +9,7 @@ from pmd_pipeline.context import ExperimentContext
 
 
 class ConsoleHook:
-    """Prints the comparison and where to look further."""
+    """Prints the comparison and where to find more."""
 
     def __init__(self) -> None:
         self._context: ExperimentContext | None = None
@@ -23,13 +23,14 @@ class ConsoleHook:
         assert self._context is not None
         if "comparison" not in pipeline.datasets():
             return
-        from pmd_pipeline.reporting.run_page.final_table import format_console_table
+        from pmd_pipeline.reporting.console import print_parts
+        from pmd_pipeline.reporting.run_page.final_table import console_table
 
         report = self._context.data_root / "08_reporting" / "report.html"
         env = self._context.env
         option = "" if env in (None, "local", "base") else f" --env {env}"
         click.echo()
-        click.echo(format_console_table(catalog.load("comparison")))
+        print_parts(console_table(catalog.load("comparison")))
         click.echo()
         click.echo(f"Report        {report.relative_to(self._context.project_path)}")
         click.echo(f"MLflow runs   kedro mlflow ui{option}   -> http://127.0.0.1:5000")

@@ -21,11 +21,11 @@ _logger = logging.getLogger(__name__)
 
 
 class LifecycleHook:
-    """Fails early where a run cannot succeed, and leaves nothing running behind.
+    """Fails early if a run cannot succeed, and leaves no process running.
 
     Args:
-        keeps_graders: True where more runs follow in this process: who starts them closes the
-            grading processes after the last.
+        keeps_graders: True if more runs follow in this process: the code that starts them closes
+            the grading processes after the last.
     """
 
     def __init__(self, *, keeps_graders: bool = False) -> None:
@@ -38,7 +38,7 @@ class LifecycleHook:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        # Every command imports this module; what takes seconds to import is for runs alone.
+        # Every command imports this module; imports that take seconds are for runs only.
         import torch
         import transformers
 
@@ -64,7 +64,7 @@ class LifecycleHook:
         check_processes(experiment.compute)
         if experiment.compute.num_threads is not None:
             torch.set_num_threads(experiment.compute.num_threads)
-        # Their bars for loading a few small files only hide ours.
+        # Its bars for loading a few small files only hide ours.
         transformers.utils.logging.disable_progress_bar()
 
     @hook_impl
@@ -112,7 +112,7 @@ def check_reward(experiment: ExperimentConfig) -> None:
 
 
 def check_preflight(context: ExperimentContext) -> None:
-    """Look at everything that a run needs, as ``kedro preflight`` does, and log what may hurt.
+    """Check everything that a run needs, as ``kedro preflight`` does, and log warnings.
 
     Raises:
         PreflightError: If the run cannot work, unless ``compute.preflight`` is ``warn``.

@@ -17,7 +17,7 @@ from pmd_pipeline.hooks.stages import stage_of, stage_parameters, upstream_stage
 
 
 class ResumeHook:
-    """Records what a run has begun and with which parameters; prepares resumed runs."""
+    """Records what a run has started and with which parameters; prepares resumed runs."""
 
     def __init__(self) -> None:
         self.state: RunState | None = None
@@ -65,7 +65,7 @@ class ResumeHook:
 
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
-        # after_node_run comes after a generator's first chunk; each save moves the end on.
+        # after_node_run comes after a generator's first chunk; each save extends the node's time.
         assert self.state is not None
         now = time.perf_counter()
         seconds = now - self._started_at.get(node.name, now)
@@ -75,7 +75,7 @@ class ResumeHook:
         self.state.save(self._data_root)
 
     def _begin(self, former: RunState | None, version: str, pipeline: Pipeline) -> RunState:
-        """Return the state of a fresh run; what other nodes left behind stays known."""
+        """Return the state of a fresh run; records of other nodes are kept."""
         names = {node.name for node in pipeline.nodes}
         if former is None:
             return RunState(version=version)
@@ -105,7 +105,7 @@ class ResumeHook:
             for name in node.outputs:
                 dataset = catalog.get(name)
                 if isinstance(dataset, AbstractVersionedDataset) and dataset._version:
-                    # Only what the resumed run itself has saved counts as there.
+                    # Only what the resumed run itself has saved counts as existing.
                     dataset._version = Version(former.version, former.version)
         return former
 

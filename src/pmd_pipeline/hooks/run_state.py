@@ -1,8 +1,8 @@
-"""What has to be known of a run to resume it, in ``run_state.json`` below the data folder.
+"""What is needed to resume a run, in ``run_state.json`` in the data folder.
 
 A fresh run clears a node's outputs right before the node runs, never earlier, so that a run that
 fails early loses nothing. A resumed run (``--only-missing-outputs``) trusts only what was written
-since the run it resumes began.
+after the run it resumes began.
 """
 
 import json
@@ -24,8 +24,8 @@ class RunState:
     """The state of the latest run.
 
     Attributes:
-        version: Kedro's save version of the run: versioned datasets bear it.
-        started_nodes: Nodes whose former outputs have been cleared.
+        version: Kedro's save version of the run, used for versioned datasets.
+        started_nodes: Nodes whose old outputs have been cleared.
         stage_parameters: The parameters that decided each stage's results, flat.
         node_seconds: Wall time of each finished node, all attempts added up.
         mlflow_runs: MLflow run ids: ``""`` for the parent run, else by algorithm.
@@ -38,12 +38,12 @@ class RunState:
     mlflow_runs: dict[str, str] = field(default_factory=dict)
 
     def save(self, data_root: Path) -> None:
-        """Write the state; a killed run leaves the former one or this one, never a part."""
+        """Write the state; a killed run leaves the previous one or this one, never a part."""
         write_json(data_root / FILE_NAME, asdict(self))
 
 
 def load_run_state(data_root: Path) -> RunState | None:
-    """Return the latest run's state, None where there was no run.
+    """Return the latest run's state, None if there was no run.
 
     Raises:
         ResumeError: If the file is unreadable.

@@ -18,7 +18,7 @@ _SHARED_STAGES = (
 
 
 def stage_of(node: Node) -> str:
-    """Return the node's stage; those of training and evaluation bear the algorithm's label."""
+    """Return the node's stage; those of training and evaluation have the algorithm's label."""
     for kind in ("training", "evaluation"):
         if kind in node.tags:
             return f"{kind}.{str(node.namespace).split('.')[0]}"
@@ -26,7 +26,7 @@ def stage_of(node: Node) -> str:
 
 
 def upstream_stages(stage: str, algorithms: tuple[str, ...]) -> set[str]:
-    """Return all stages that ``stage`` builds on, near and far."""
+    """Return all stages that ``stage`` builds on, directly or indirectly."""
     direct = _direct_upstream(stage, algorithms)
     return direct.union(*(upstream_stages(name, algorithms) for name in direct))
 
@@ -44,7 +44,7 @@ def stage_parameters(
         key: value
         for key, value in flatten(parameters).items()
         if any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
-        # Which algorithms are compared is reporting's matter and changes no other's result.
+        # Which algorithms are compared matters to reporting only and changes no other result.
         and (key != "training.algorithms" or stage == "reporting")
     }
 

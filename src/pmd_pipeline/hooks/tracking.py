@@ -32,7 +32,7 @@ from pmd_pipeline.tracking.runs import (
 )
 
 with warnings.catch_warnings(record=True):
-    # MLflow warns of a class of kedro-mlflow, whatever the filters say; nothing of ours.
+    # MLflow warns about a class of kedro-mlflow, whatever the filters say; not about our code.
     from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 # The package sets its own level to INFO when it is imported.
@@ -45,7 +45,7 @@ _hooks: list["TrackingHook"] = []
 
 
 def kill_open_runs() -> None:
-    """End every run that is open as KILLED: the process is interrupted from outside."""
+    """End every open run as KILLED: the process is interrupted from outside."""
     for hook in _hooks:
         hook.kill()
 
@@ -181,7 +181,7 @@ class TrackingHook(MlflowHook):
         end_active_runs("KILLED")
 
     def _end_unfinished(self, failed: str | None) -> None:
-        """The algorithm at fault has FAILED; the others that were not done were KILLED by it."""
+        """The algorithm at fault FAILED; the others that were not done were KILLED by it."""
         if self._runs is None:
             return
         for label, names in self._unfinished.items():
@@ -234,9 +234,9 @@ class TrackingHook(MlflowHook):
 
 
 def _with_absolute_database(config: dict[str, Any], project_path: Path) -> dict[str, Any]:
-    """Return ``mlflow.yml`` with a relative SQLite path taken from the project's folder.
+    """Return ``mlflow.yml`` with a relative SQLite path resolved from the project's folder.
 
-    MLflow would take it from the working directory, and keep it for later projects.
+    MLflow would resolve it from the working directory, and keep it for later projects.
     """
     server = dict(config.get("server") or {})
     prefix, uri = "sqlite:///", str(server.get("mlflow_tracking_uri") or "")

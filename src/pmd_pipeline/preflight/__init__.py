@@ -4,7 +4,7 @@ from pmd_pipeline.preflight.findings import Finding, failures, warnings_of
 from pmd_pipeline.preflight.hardware import PlannedDevices
 from pmd_pipeline.preflight.plan import PreflightError, Request, plan_run, require_ready
 from pmd_pipeline.preflight.rewards import check_reward
-from pmd_pipeline.preflight.table import format_plan
+from pmd_pipeline.preflight.table import plan_table
 from pmd_pipeline.preflight.workload import Assumptions
 
 __all__ = [
@@ -15,8 +15,8 @@ __all__ = [
     "Request",
     "check_reward",
     "failures",
-    "format_plan",
     "plan_run",
+    "plan_table",
     "require_ready",
     "warnings_of",
 ]

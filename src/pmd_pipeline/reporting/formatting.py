@@ -77,8 +77,18 @@ def number(value: object) -> str:
             return MISSING
         if as_float.is_integer() and abs(as_float) < 1e7:
             return str(int(as_float)).replace("-", MINUS)
-        return f"{as_float:.4g}".replace("-", MINUS)
+        return short_number(as_float)
     return str(value)
+
+
+def short_number(value: float) -> str:
+    """Return a number to four digits."""
+    return MISSING if math.isnan(value) else f"{value:.4g}".replace("-", MINUS)
+
+
+def tick(value: float) -> str:
+    """Return a round number as an axis shows it."""
+    return f"{value:g}".replace("-", MINUS)
 
 
 def listed(names: list[str]) -> str:

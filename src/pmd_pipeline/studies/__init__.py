@@ -1,1 +1,1 @@
-"""Hyperparameter studies with Optuna: what a trial is, where trials are kept, how they follow."""
+"""Hyperparameter studies with Optuna: what a trial is, where trials are kept, how they are run."""

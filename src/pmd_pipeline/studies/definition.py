@@ -1,4 +1,4 @@
-"""What a study was begun with, kept in its storage, so that it is never continued with less."""
+"""A study's definition, kept in its storage so that it is never continued with a different one."""
 
 import json
 from collections.abc import Mapping
@@ -50,10 +50,10 @@ def definition(study: StudyConfig, parameters: Mapping[str, Any]) -> dict[str, A
 def create_or_load(
     name: str, storage: BaseStorage, study: StudyConfig, wanted: Mapping[str, Any]
 ) -> Study:
-    """Return the study of this name, created where there is none.
+    """Return the study of this name, creating it if there is none.
 
     Raises:
-        StudyError: If it was begun with other parameters or by something else.
+        StudyError: If it was started with other parameters or by another program.
     """
     try:
         return load(name, storage, wanted)
@@ -65,7 +65,7 @@ def create_or_load(
     created = optuna.create_study(
         study_name=name, storage=storage, directions=directions, load_if_exists=True
     )
-    # Two workers may come here at once; both write the same.
+    # Two workers may get here at once; both write the same.
     created.set_user_attr(DEFINITION, json.dumps(dict(wanted), sort_keys=True))
     return created
 
@@ -76,11 +76,11 @@ def load(name: str, storage: BaseStorage, wanted: Mapping[str, Any] | None = Non
     Args:
         name: Its name.
         storage: Its storage.
-        wanted: Its definition now; None where nothing will be added.
+        wanted: Its definition now; None if no trial will be added.
 
     Raises:
         KeyError: If there is none of this name.
-        StudyError: If it was begun with other parameters or by something else.
+        StudyError: If it was started with other parameters or by another program.
     """
     try:
         study = optuna.load_study(study_name=name, storage=storage)
@@ -89,12 +89,12 @@ def load(name: str, storage: BaseStorage, wanted: Mapping[str, Any] | None = Non
     except Exception as error:
         raise StudyStorageError(
             f"study {name!r} cannot be read from its storage ({type(error).__name__}); restore "
-            "the storage from a copy, or move it away to begin afresh"
+            "the storage from a copy, or move it away to start afresh"
         ) from None
     recorded = study.user_attrs.get(DEFINITION)
     if recorded is None:
         raise StudyStorageError(
-            f"the storage holds a study {name!r} that pmd_pipeline did not make; give this one "
+            f"the storage holds a study {name!r} that pmd_pipeline did not create; give this one "
             "another name, or another storage"
         )
     if wanted is not None:
@@ -103,7 +103,7 @@ def load(name: str, storage: BaseStorage, wanted: Mapping[str, Any] | None = Non
 
 
 def refuse_changes(name: str, recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse to go on with other parameters.
+    """Refuse to continue with other parameters.
 
     Raises:
         StudyError: With every parameter that differs.
@@ -111,7 +111,7 @@ def refuse_changes(name: str, recorded: Mapping[str, Any], wanted: Mapping[str, 
     changes = changed_parameters(recorded, wanted)
     if changes:
         raise StudyError(
-            f"study {name!r} was begun with other parameters:\n  "
+            f"study {name!r} was started with other parameters:\n  "
             + "\n  ".join(changes)
-            + "\nIts trials would not compare; set them back, or give the study a new name"
+            + "\nIts trials would not be comparable; set them back, or give the study a new name"
         )

@@ -1,4 +1,4 @@
-"""What a study's trials say: tables, the best trial, its interval, how flat the optimum is."""
+"""What a study's trials show: tables, the best trial, its interval, how flat the optimum is."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ _SMALL_TOLERANCE = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimum:
-    """The best trial and what lies around it.
+    """The best trial and the trials close to it.
 
     Attributes:
         trial: Its number.
         value: avg@k on the validation problems.
-        low, high: Interval of the value; NaN where there is none.
-        interval_of: What the interval is taken over: ``"repeats"``, ``"problems"`` or ``""``.
+        low, high: Interval of the value; NaN if there is none.
+        interval_of: What the interval is over: ``"repeats"``, ``"problems"`` or ``""``.
         values: Its parameters by dimension name.
         tolerance: How much worse a trial may be and still count as good.
         num_close: Finished trials within the tolerance, the best one included.
@@ -106,7 +106,7 @@ def curves_table(study: Study, num_phases: int) -> pd.DataFrame:
 
 
 def best_trial(study: Study) -> FrozenTrial | None:
-    """Return the finished trial of highest accuracy, the first of equals; None if none finished."""
+    """Return the most accurate finished trial, the first of equals; None if none has finished."""
     finished = _finished(study)
     return max(finished, key=lambda t: (accuracy(t), -t.number)) if finished else None
 
@@ -122,7 +122,7 @@ def pareto_trials(study: Study) -> set[int]:
 
 
 def interval(trial: FrozenTrial, *, level: float) -> tuple[float, float, str]:
-    """Return an interval of a trial's value and what it is taken over.
+    """Return an interval of a trial's value and what it is over.
 
     Over repeats, Student's t for their mean; over the problems of a single repeat as evaluated.
     """
@@ -140,8 +140,8 @@ def interval(trial: FrozenTrial, *, level: float) -> tuple[float, float, str]:
 def find_optimum(study: Study, *, level: float) -> Optimum | None:
     """Return the best trial and how flat the optimum is; None if no trial has finished.
 
-    A trial is close when its value is within half the best one's interval; where there is no
-    interval, within 0.01.
+    A trial is close if its value is within half the best one's interval or, without an interval,
+    within 0.01.
     """
     best = best_trial(study)
     if best is None:
@@ -177,7 +177,7 @@ def find_optimum(study: Study, *, level: float) -> Optimum | None:
 def importances(study: Study, *, seed: int) -> dict[str, float]:
     """Return each dimension's share of the variance of finished trials' accuracy, largest first.
 
-    Empty where it cannot be told: fewer than four trials, or all equally good.
+    Empty if it cannot be determined: fewer than four trials, or all equally good.
 
     Source: functional ANOVA on a forest of random trees, Hutter et al. 2014.
     """
@@ -220,7 +220,7 @@ def _value(trial: FrozenTrial) -> float:
 def _error(trial: FrozenTrial) -> str:
     if trial.state != TrialState.FAIL:
         return ""
-    # Of a worker that was killed nothing else is left.
+    # Nothing else is left of a worker that was killed.
     return str(trial.user_attrs.get(ERROR, DEAD_WORKER))
 
 

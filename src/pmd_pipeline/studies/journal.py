@@ -1,7 +1,7 @@
-"""A journal file with signs of life, which Optuna's own has not.
+"""A journal file with heartbeats, which Optuna's own lacks.
 
 Every running trial has a small file beside the journal that its worker touches; machines that
-share the journal share these too.
+share the journal share these files too.
 """
 
 import time
@@ -18,13 +18,13 @@ from pmd_pipeline.config.study import StorageConfig
 
 
 class HeartbeatJournalStorage(JournalStorage, BaseHeartbeat):
-    """Journal storage whose trials are taken back when their worker has died.
+    """Journal storage whose trials are reclaimed when their worker has died.
 
     Args:
         backend: The journal.
-        folder: For the signs of life.
+        folder: For the heartbeat files.
         config: Heartbeat interval and grace.
-        on_stale: Called with a trial that was taken back.
+        on_stale: Called with a trial that was reclaimed.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class HeartbeatJournalStorage(JournalStorage, BaseHeartbeat):
         self._file(trial_id).touch()
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        # By the file system's own clock: those of two machines may differ.
+        # By the file system's clock: the clocks of two machines may differ.
         clock = self._folder / f".{time.time_ns()}"
         clock.touch()
         now = clock.stat().st_mtime
@@ -66,7 +66,7 @@ class HeartbeatJournalStorage(JournalStorage, BaseHeartbeat):
         try:
             return self._file(trial._trial_id).stat().st_mtime
         except FileNotFoundError:
-            # Its worker has not come to its first sign yet, or died before.
+            # Its worker has not sent its first heartbeat yet, or died before.
             return 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
 
     def _file(self, trial_id: int) -> Path:

@@ -20,13 +20,13 @@ from pmd_pipeline.studies.retries import (
     queue_again,
 )
 
-# So many equal failures in a row are no accident.
+# This many equal failures in a row are not an accident.
 _MOST_EQUAL_FAILURES = 3
 _LOCATION = re.compile(r"\d[\d.,e+-]*")
 
 
 class Observer(Protocol):
-    """What is told of the loop's progress."""
+    """Receives the loop's progress."""
 
     def update(self, trials: Sequence[FrozenTrial]) -> None: ...
 
@@ -36,9 +36,9 @@ class Limits:
     """When the loop ends.
 
     Attributes:
-        num_trials: Finished trials that the study shall have, those of other workers included.
-        deadline: By ``time.monotonic``; no trial begins after it. None: no limit.
-        poll_seconds: Between two looks at what other workers still run.
+        num_trials: Finished trials after which it stops, those of other workers included.
+        deadline: By ``time.monotonic``; no trial starts after it. None: no limit.
+        poll_seconds: Between two checks of what other workers still run.
     """
 
     num_trials: int
@@ -52,19 +52,19 @@ def run_trials(
     limits: Limits,
     observer: Observer,
 ) -> None:
-    """Run trials until the study has enough of them; a failed one is recorded and passed over.
+    """Run trials until the study has enough of them; a failed one is recorded and skipped.
 
-    The last worker waits for what others still run, and takes a dead worker's trial back.
+    The last worker waits for what others still run, and reclaims a dead worker's trial.
 
     Args:
         study: With its sampler and pruner.
         run_trial: Returns a trial's value or values.
         limits: When to end.
-        observer: Told after every trial.
+        observer: Notified after every trial.
 
     Raises:
         RepeatedFailureError: If three trials in a row failed with the same error.
-        KeyboardInterrupt: If the user interrupted it; the running trial has ended and is queued.
+        KeyboardInterrupt: If the user interrupts it; the running trial has ended and is queued.
     """
 
     def recorded(trial: Trial) -> float | Sequence[float]:
@@ -106,7 +106,7 @@ def _take_back_dead(study: Study) -> None:
 
 
 def _queue_interrupted(study: Study) -> None:
-    """Have the trial that the user interrupted done when the study goes on."""
+    """Queue the trial that the user interrupted for when the study continues."""
     queued = {
         number
         for trial in study.get_trials(deepcopy=False)
@@ -125,10 +125,10 @@ def _stop_at_repeated_failure(study: Study) -> None:
         numbers = ", ".join(str(trial.number) for trial in last)
         raise RepeatedFailureError(
             f"trials {numbers} all failed with the same error:\n  {last[-1].user_attrs[ERROR]}\n"
-            "Correct its cause and run the study again; it goes on with the next trial"
+            "Correct its cause and run the study again; it continues with the next trial"
         )
 
 
 def _kind(error: Exception) -> str:
-    """Return the error without its numbers: that of another trial names another loss or round."""
+    """Return the error without its numbers: another trial's error has another loss or round."""
     return f"{type(error).__name__}: {_LOCATION.sub('#', str(error))}"

@@ -13,7 +13,7 @@ Values = Mapping[str, Choice]
 
 # The budget and the shared initial rollouts fix these for every trial.
 _FIXED = ("algorithms", "num_phases", "rounds_per_phase", "prompts_per_round", "sampling")
-# An entry's other fields may differ by algorithm; its kind is what the entry is.
+# An entry's other fields may differ by algorithm; its kind may not.
 _NOT_SEARCHED = ("kind",)
 
 
@@ -28,10 +28,10 @@ def trial_parameters(
     Args:
         parameters: Those of the experiment, complete.
         study: The study.
-        values: By dimension name; of other algorithms' dimensions none.
+        values: By dimension name; without dimensions of other algorithms.
 
     Raises:
-        StudyError: If the budget cannot be divided as these values ask for.
+        StudyError: If the budget cannot be divided as these values require.
     """
     result = copy.deepcopy({key: value for key, value in parameters.items() if key != "studies"})
     label = chosen_algorithm(study, values)
@@ -53,13 +53,13 @@ def chosen_algorithm(study: StudyConfig, values: Values) -> str:
 
 
 def parameter_path(name: str, label: str) -> tuple[str, ...]:
-    """Return where in the parameters a dimension stands; ``algorithm.tau`` is the trial's own."""
+    """Return a dimension's place in the parameters; ``algorithm.`` is the trial's algorithm."""
     parts = tuple(name.split("."))
     return ("algorithms", label, *parts[1:]) if parts[0] == ALGORITHM else parts
 
 
 def applies_to(name: str, label: str, experiment: ExperimentConfig) -> bool:
-    """Return True if a dimension is searched when the algorithm ``label`` is trained."""
+    """Return True if a dimension is searched when training the algorithm ``label``."""
     path = parameter_path(name, label)
     if path[0] == "algorithms" and path[1] != label:
         return False
@@ -67,7 +67,7 @@ def applies_to(name: str, label: str, experiment: ExperimentConfig) -> bool:
 
 
 def check_names(study: StudyConfig, experiment: ExperimentConfig) -> None:
-    """Refuse dimensions that are no parameter of any of the study's algorithms.
+    """Refuse dimensions that are not a parameter of any of the study's algorithms.
 
     Raises:
         StudyError: With the most similar name.

@@ -1,4 +1,4 @@
-"""Trials that a dead or interrupted worker left behind: taken back and tried once more."""
+"""Trials that a dead or interrupted worker left behind: reclaimed and tried once more."""
 
 from optuna import Study, create_trial
 from optuna.trial import FrozenTrial, TrialState
@@ -16,7 +16,7 @@ _MAX_RETRIES = 1
 
 
 def take_back(study: Study, trial: FrozenTrial) -> None:
-    """Queue a trial whose worker has died once more, unless it was a second try itself."""
+    """Queue a trial whose worker has died again, unless it was a second try already."""
     if len(_history(trial)) < _MAX_RETRIES:
         queue_again(study, trial)
 
@@ -37,7 +37,7 @@ def queue_again(study: Study, trial: FrozenTrial) -> None:
 
 
 def count_trials(trials: list[FrozenTrial]) -> tuple[int, int]:
-    """Return how many trials are finished and how many run; a trial tried again counts once."""
+    """Return how many trials have finished and how many run; a repeated trial counts once."""
     replaced = {number for trial in trials for number in _history(trial)}
     finished = sum(t.state.is_finished() and t.number not in replaced for t in trials)
     running = sum(t.state == TrialState.RUNNING for t in trials)

@@ -25,10 +25,10 @@ Grid = dict[str, list[Any]]
 
 
 class SeededPerTrial(BaseSampler):
-    """Seeds a sampler afresh for every trial, by the study's seed and the trial's number.
+    """Seeds a sampler anew for every trial, from the study's seed and the trial's number.
 
-    A sampler with one seed would begin its random numbers anew in every process: a continued
-    study would repeat its first trials, and two workers would make the same ones.
+    A sampler with one seed would restart its random numbers in every process: a continued study
+    would repeat its first trials, and two workers would make the same ones.
     """
 
     def __init__(self, build: Callable[[int], BaseSampler], seed: int) -> None:

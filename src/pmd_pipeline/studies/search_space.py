@@ -36,7 +36,7 @@ _DIVIDING = ("group_size", "num_mini_batches")
 
 
 def distributions(study: StudyConfig) -> dict[str, BaseDistribution]:
-    """Return every dimension as Optuna has it, that of the algorithm first."""
+    """Return every dimension in Optuna's terms, that of the algorithm first."""
     result: dict[str, BaseDistribution] = {}
     if len(study.algorithms) > 1:
         result[ALGORITHM] = CategoricalDistribution(study.algorithms)
@@ -58,7 +58,7 @@ def suggest(trial: Trial, study: StudyConfig, experiment: ExperimentConfig) -> d
 
 
 def is_conditional(study: StudyConfig, experiment: ExperimentConfig) -> bool:
-    """Return True if a dimension applies to some of the algorithms only."""
+    """Return True if a dimension applies only to some of the algorithms."""
     return any(
         not applies_to(name, label, experiment)
         for name in study.search_space
@@ -69,7 +69,7 @@ def is_conditional(study: StudyConfig, experiment: ExperimentConfig) -> bool:
 def current_values(
     study: StudyConfig, experiment: ExperimentConfig, parameters: Mapping[str, Any]
 ) -> dict[str, Choice] | None:
-    """Return the experiment's own values; None where the search space does not hold them all."""
+    """Return the experiment's own values; None if the search space does not contain them all."""
     label = study.algorithms[0]
     values: dict[str, Choice] = {ALGORITHM: label} if len(study.algorithms) > 1 else {}
     for name, dimension in study.search_space.items():
@@ -95,7 +95,7 @@ def grid(study: StudyConfig) -> dict[str, list[Choice]]:
 def check_search_space(
     study: StudyConfig, experiment: ExperimentConfig, parameters: Mapping[str, Any]
 ) -> None:
-    """Refuse a search space with a name, bound or combination that no trial could run with.
+    """Refuse a search space with a name, bound or combination with which no trial could run.
 
     Raises:
         StudyError: With the dimension, the value and the remedy.
@@ -103,7 +103,7 @@ def check_search_space(
     check_names(study, experiment)
     if study.sampler.kind == "grid" and is_conditional(study, experiment):
         raise StudyError(
-            "the sampler grid cannot combine dimensions that apply to some algorithms only; "
+            "the sampler grid cannot combine dimensions that apply only to some algorithms; "
             "choose tpe or random"
         )
     for label in study.algorithms:
@@ -115,7 +115,7 @@ def check_search_space(
             except ParameterError as error:
                 reason = str(error).partition("\n")[2].strip() or str(error)
                 raise StudyError(
-                    f"search_space.{name}: {values.get(name)!r} is no possible value: {reason}"
+                    f"search_space.{name}: {values.get(name)!r} is not a possible value: {reason}"
                 ) from None
 
 

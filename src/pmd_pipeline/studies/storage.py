@@ -31,12 +31,12 @@ OnStale = Callable[[Study, FrozenTrial], None]
 def open_storage(
     config: StorageConfig, folder: Path, *, url: str | None, on_stale: OnStale
 ) -> BaseStorage:
-    """Return the opened storage; a file that is not there is made.
+    """Return the opened storage; a missing file is created.
 
     Args:
         config: Kind, place and heartbeat.
         folder: The study's own folder, for files without a path.
-        url: Of PostgreSQL; it may hold a password and gets into no message.
+        url: Of PostgreSQL; it may contain a password and appears in no message.
         on_stale: Called with a trial whose worker has died.
 
     Raises:
@@ -71,7 +71,7 @@ def open_storage(
 
 
 def storage_path(config: StorageConfig, folder: Path) -> Path:
-    """Return the file of a storage that is one."""
+    """Return the file of a file storage."""
     if config.path is not None:
         return Path(config.path).resolve()
     match config.kind:
@@ -112,10 +112,10 @@ def _open_postgresql(config: StorageConfig, url: str, on_stale: OnStale) -> Base
         reason = _first_line(error)
         for secret in filter(None, (full, str(parsed.password or ""))):
             reason = reason.replace(secret, "***")
-        # Without its cause: a traceback would carry the URL into the error log.
+        # Without its cause: a traceback would write the URL to the error log.
         raise StudyStorageError(
             f"the database {parsed.render_as_string(hide_password=True)} cannot be used "
-            f"({reason}); see that the server runs, can be reached from here and knows the user"
+            f"({reason}); check that the server runs, can be reached from here and knows the user"
         ) from None
 
 
@@ -135,7 +135,7 @@ def _relational(
     with warnings.catch_warnings():
         # The heartbeat is called experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # Alembic reports every look at the schema.
+        # Alembic reports every inspection of the schema.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         return RDBStorage(
             url,

@@ -24,7 +24,7 @@ def summarise_study(
     known: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> StudySummary:
-    """Return what is known of a study beside its trials.
+    """Return what is known about a study apart from its trials.
 
     Args:
         study: The study.

@@ -1,4 +1,4 @@
-"""MLflow: a run per study, and below it one per trial."""
+"""MLflow: a run per study, with a child run per trial."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +41,7 @@ class StudyRuns:
         study.set_user_attr(MLFLOW_RUN, self.run_id)
 
     def begin_trial(self, trial: Trial, parameters: Mapping[str, Any]) -> str:
-        """Begin a trial's run and return its id."""
+        """Start a trial's run and return its id."""
         run = self._client.create_run(
             self._experiment_id,
             run_name=f"trial {trial.number}",
@@ -79,9 +79,9 @@ class StudyRuns:
         metrics: Mapping[str, float],
         figures: Mapping[str, go.Figure],
     ) -> None:
-        """Log what was found to the study's own run."""
+        """Log the findings to the study's own run."""
         for name, value in best.items():
-            # Tags, as a parameter cannot change when the study goes on.
+            # Tags, because a parameter cannot change when the study continues.
             self._client.set_tag(self.run_id, f"best.{name}", str(value))
         log_metrics(self._client, self.run_id, metrics, step=0)
         for name, figure in figures.items():

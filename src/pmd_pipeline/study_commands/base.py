@@ -1,4 +1,4 @@
-"""What all trials of a study share, made once: problems, initial policy, initial rollouts."""
+"""What all trials of a study share and is made once: problems, initial policy and its rollouts."""
 
 import fcntl
 import json
@@ -25,7 +25,7 @@ _MANIFEST = "base.json"
 
 @contextmanager
 def study_lock(project: StudyProject) -> Iterator[None]:
-    """Hold the study's folder against other workers that share it; the system frees it at death."""
+    """Lock the study's folder against other workers; the system frees it when the process dies."""
     project.folder.mkdir(parents=True, exist_ok=True)
     with (project.folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -33,13 +33,13 @@ def study_lock(project: StudyProject) -> Iterator[None]:
 
 
 def make_base(project: StudyProject) -> dict[str, Any]:
-    """Make what trials share unless it is there, and return what is known of it.
+    """Make what trials share unless it exists, and return facts about it.
 
-    Call it under :func:`study_lock`.
+    Call it while holding :func:`study_lock`.
 
     Returns:
-        ``num_validation_problems``, ``num_overlaps`` (left out, as an evaluation set has them too)
-        and ``initial_value``: avg@k of the initial policy on the validation problems.
+        ``num_validation_problems``, ``num_overlaps`` (dropped: also in an evaluation set) and
+        ``initial_value``: avg@k of the initial policy on the validation problems.
 
     Raises:
         StudyError: If it was made with other parameters, or no validation problem is left.
@@ -85,7 +85,7 @@ def make_base(project: StudyProject) -> dict[str, Any]:
 
 
 def read_base(project: StudyProject) -> dict[str, Any]:
-    """Return what :func:`make_base` has found out.
+    """Return what :func:`make_base` found.
 
     Raises:
         StudyError: If it has not been made here.
@@ -93,15 +93,15 @@ def read_base(project: StudyProject) -> dict[str, Any]:
     manifest = project.base_folder / _MANIFEST
     if not manifest.is_file():
         raise StudyError(
-            f"{manifest} is not there: the study has not been run on this machine; run it, or a "
-            "worker of it, here first"
+            f"{manifest} does not exist: the study has not been run on this machine; run it, or "
+            "one of its workers, here first"
         )
     known: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
     return known
 
 
 def base_parameters(project: StudyProject) -> dict[str, Any]:
-    """Return the experiment's parameters with the validation problems as one more set."""
+    """Return the experiment's parameters with the validation problems as an additional set."""
     parameters = {k: v for k, v in project.parameters.items() if k != "studies"}
     data = dict(parameters["data_preparation"])
     data["evals"] = {
@@ -112,7 +112,7 @@ def base_parameters(project: StudyProject) -> dict[str, Any]:
 
 
 def _separate_validation(project: StudyProject) -> dict[str, Any]:
-    """Write the validation problems that no reported evaluation set has."""
+    """Write the validation problems that are in no reported evaluation set."""
     problems = pd.read_parquet(
         _latest(project.base_folder / "03_primary" / "eval_problems.parquet")
     )

@@ -10,35 +10,35 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
-SpokenErrors = Callable[[], AbstractContextManager[None]]
+FriendlyErrors = Callable[[], AbstractContextManager[None]]
 
 _name = click.argument("name")
-_env = click.option("--env", "-e", help="Kedro environment: a folder of conf.")
+_env = click.option("--env", "-e", help="Kedro environment: a folder in conf.")
 _params = click.option(
     "--params", default="", callback=_split_params, help="Parameters, as for kedro run."
 )
 _trials = click.option(
     "--trials",
     type=click.IntRange(min=1),
-    help="Finished trials that the study shall have in the end, all workers together.",
+    help="Stop once this many trials have finished, counting those of all workers.",
 )
 _timeout = click.option(
     "--timeout-minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Begin no trial after so long.",
+    help="Start no trial after this time.",
 )
 
 
-def study_group(spoken_errors: SpokenErrors) -> click.Group:
+def study_group(friendly_errors: FriendlyErrors) -> click.Group:
     """Return the command group.
 
     Args:
-        spoken_errors: Turns expected errors into one message.
+        friendly_errors: Turns expected errors into one message.
     """
 
     class StudyGroup(click.Group):
         def invoke(self, context: click.Context) -> Any:
-            with spoken_errors():
+            with friendly_errors():
                 return super().invoke(context)
 
     group = StudyGroup(
@@ -64,7 +64,7 @@ def run(
     trials: int | None,
     timeout_minutes: float | None,
 ) -> None:
-    """Create the study NAME of parameters_study.yml, or continue it; then report."""
+    """Create the study NAME of parameters_study.yml or continue it, then report."""
     from pmd_pipeline.study_commands.report import report_study
 
     project = _project(name, env, params)
@@ -85,7 +85,7 @@ def worker(
     trials: int | None,
     timeout_minutes: float | None,
 ) -> None:
-    """Join the study NAME, begun by ``kedro study run`` in another process or machine."""
+    """Join the study NAME, started with ``kedro study run`` elsewhere."""
     _run(_project(name, env, params), trials, timeout_minutes, joins=True)
 
 
@@ -95,14 +95,15 @@ def worker(
 @_params
 def status(name: str, env: str | None, params: dict[str, Any]) -> None:
     """Show the trials of the study NAME."""
+    from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.studies.findings import trials_table
-    from pmd_pipeline.study_commands.console import format_trials
+    from pmd_pipeline.study_commands import console
     from pmd_pipeline.study_commands.service import open_study
 
     project = _project(name, env, params)
     table = trials_table(open_study(project), level=project.experiment.evaluation.interval_level)
     searched = ["algorithm", *project.config.search_space]
-    click.echo(format_trials(table, [column for column in searched if column in table]))
+    print_parts(console.trials_table(table, [name for name in searched if name in table]))
     counts = table["state"].value_counts()
     click.echo("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
 
@@ -112,7 +113,7 @@ def status(name: str, env: str | None, params: dict[str, Any]) -> None:
 @_env
 @_params
 def report(name: str, env: str | None, params: dict[str, Any]) -> None:
-    """Write figures, table and page of the study NAME."""
+    """Write the figures, table and page of the study NAME."""
     from pmd_pipeline.study_commands.report import report_study
     from pmd_pipeline.study_commands.service import open_study
 
@@ -151,8 +152,8 @@ def dashboard(name: str, env: str | None, params: dict[str, Any], host: str, por
             "optuna-dashboard is not installed: pip install 'pmd_pipeline[dashboard]'"
         ) from None
     study = open_study(_project(name, env, params))
-    # In this process: a command line with the database's URL would show its password.
-    click.echo(f"http://{host}:{port}  (Ctrl-C ends it)")
+    # In this process: a command line would show the password in the database's URL.
+    click.echo(f"http://{host}:{port}  (Ctrl-C stops it)")
     run_server(study._storage, host=host, port=port)
 
 
@@ -165,7 +166,7 @@ def _project(name: str, env: str | None, params: dict[str, Any]) -> Any:
 def _run(project: Any, trials: int | None, timeout_minutes: float | None, *, joins: bool) -> Any:
     from pmd_pipeline.study_commands.service import run_study
 
-    # A cluster's scheduler stops jobs by SIGTERM: end as Ctrl-C does.
+    # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return run_study(project, num_trials=trials, timeout_minutes=timeout_minutes, joins=joins)

@@ -1,4 +1,4 @@
-"""What a terminal shows of a study: a bar while it runs, a table of its trials."""
+"""What a terminal shows about a study: a bar while it runs, a table of its trials."""
 
 import logging
 from collections import Counter
@@ -11,15 +11,15 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.console import ConsoleTable, plain_table
 from pmd_pipeline.studies.findings import STATES, accuracy
 from pmd_pipeline.studies.retries import ERROR, count_trials
 
 _log = logging.getLogger(__name__)
-_ERROR_CHARACTERS = 60
 
 
 class StudyProgress:
-    """A bar on a terminal; elsewhere a line per finished trial."""
+    """A progress bar on a terminal; otherwise a line per finished trial."""
 
     def __init__(self, name: str, num_trials: int) -> None:
         self._bar = tqdm(total=num_trials, desc=f"study {name}", unit=" trials", disable=None)
@@ -37,17 +37,17 @@ class StudyProgress:
         self._bar.close()
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
-        """Show the study's present state."""
+        """Show the study's current state."""
         finished, _ = count_trials(list(trials))
         done = {trial.number for trial in trials if trial.state.is_finished()}
         if self._bar.disable:
-            # What an earlier run has done is no news.
+            # What an earlier run has done is not news.
             new = done - (done if self._known is None else self._known)
             for trial in trials:
                 if trial.number in new:
                     _log.info("%s", describe_trial(trial))
         if self._known is None:
-            # The rate is of what this process has seen.
+            # The rate counts what this process has seen.
             self._bar.initial = finished
         self._known = done
         states = Counter(trial.state for trial in trials)
@@ -65,7 +65,7 @@ class StudyProgress:
 
 
 def describe_trial(trial: FrozenTrial) -> str:
-    """Return one line on a finished trial."""
+    """Return one line about a finished trial."""
     values = ", ".join(f"{name} {formatting.number(value)}" for name, value in trial.params.items())
     state = STATES[trial.state]
     if trial.state == TrialState.COMPLETE:
@@ -75,9 +75,8 @@ def describe_trial(trial: FrozenTrial) -> str:
     return formatting.plain_ascii(f"trial {trial.number} {state}: {values}")
 
 
-def format_trials(table: pd.DataFrame, names: Sequence[str]) -> str:
-    """Return the trials as a table of plain characters."""
-    header = ["trial", "state", "avg@k", *names, "seconds", "error"]
+def trials_table(trials: pd.DataFrame, names: Sequence[str]) -> ConsoleTable:
+    """Return the trials as a table for a console, with a column for each of their parameters."""
     rows = [
         [
             str(row["trial"]),
@@ -85,16 +84,16 @@ def format_trials(table: pd.DataFrame, names: Sequence[str]) -> str:
             formatting.share(row["value"]),
             *(_cell(row[name]) for name in names),
             formatting.number(round(row["training_seconds"], 1)),
-            str(row["error"])[:_ERROR_CHARACTERS],
+            " ".join(str(row["error"]).split()),
         ]
-        for _, row in table.iterrows()
+        for _, row in trials.iterrows()
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [header, *rows]
-    ]
-    return formatting.plain_ascii("\n".join(lines))
+    return plain_table(
+        [[formatting.plain_ascii(cell) for cell in row] for row in rows],
+        names=["trial", "state"],
+        numbers=["avg@k", *names, "seconds"],
+        texts=["error"],
+    )
 
 
 def _cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The best trial's parameters as an environment that ``kedro run`` knows."""
+"""The best trial's parameters as an environment for ``kedro run``."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ _MARK = "# Written by kedro study export"
 def export_best(project: StudyProject, study: Study) -> str:
     """Write ``conf/NAME_best`` and return what the console shows.
 
-    The folder holds what differs from ``conf/base``: it stands alone, as Kedro reads one
-    environment at a time.
+    The folder holds everything that differs from ``conf/base``, since Kedro reads one environment
+    at a time.
 
     Raises:
-        StudyError: If no trial has finished, or the folder is somebody's own.
+        StudyError: If no trial has finished, or a folder of that name was not written by export.
     """
     best = best_trial(study)
     if best is None:
@@ -46,10 +46,10 @@ def export_best(project: StudyProject, study: Study) -> str:
     )
     text = yaml.safe_dump(_differences(base, parameters), sort_keys=False, allow_unicode=True)
     (folder / "parameters.yml").write_text(header + text, encoding="utf-8")
-    lines = [f"Wrote {folder.relative_to(project.path)}; run it by: kedro run --env {name}"]
+    lines = [f"Wrote {folder.relative_to(project.path)}; run it with: kedro run --env {name}"]
     if read_base(project)["num_overlaps"]:
         lines.append(
-            "Note: the study left out validation problems that an evaluation set has too; that "
+            "Note: the study dropped validation problems that are also in an evaluation set; that "
             "run evaluates them as well, so its value on `validation` may differ a little."
         )
     return "\n".join(lines)
@@ -61,13 +61,13 @@ def _make_way(folder: Path) -> None:
     file = folder / "parameters.yml"
     if not file.is_file() or not file.read_text(encoding="utf-8").startswith(_MARK):
         raise StudyError(
-            f"{folder} is there already and was not written by kedro study export; rename it"
+            f"{folder} already exists and was not written by kedro study export; rename it"
         )
     shutil.rmtree(folder)
 
 
 def _copy_environment(project: StudyProject, folder: Path) -> None:
-    """Take over the environment's own catalog, globals and MLflow settings."""
+    """Copy the environment's own catalog, globals and MLflow settings."""
     folder.mkdir(parents=True)
     if project.env is None:
         return
@@ -77,7 +77,7 @@ def _copy_environment(project: StudyProject, folder: Path) -> None:
 
 
 def _differences(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what to lay over ``base`` to get ``wanted``; a key to take away is null."""
+    """Return what to merge into ``base`` to get ``wanted``; a key to drop is null."""
     differences: dict[str, Any] = {}
     for key, value in wanted.items():
         former = base.get(key)

@@ -1,4 +1,4 @@
-"""A study as the project's configuration describes it."""
+"""A study, as configured in the project."""
 
 import difflib
 import os
@@ -18,7 +18,7 @@ from pmd_pipeline.studies.errors import StudyError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyProject:
-    """Everything that configuration says of one study.
+    """Everything that the configuration says about one study.
 
     Attributes:
         name: The study's name.
@@ -28,7 +28,7 @@ class StudyProject:
         experiment: The same, validated.
         config: The study's own section.
         folder: Where the study keeps its data.
-        url: Of its database, where it has one; may hold a password.
+        url: Of its database, if it has one; may contain a password.
     """
 
     name: str
@@ -76,7 +76,7 @@ def read_project(
 
     Raises:
         ParameterError: If a parameter is wrong.
-        StudyError: If there is no such study, or its database's URL is not to be found.
+        StudyError: If there is no such study, or its database's URL cannot be found.
     """
     loader = config_loader(path, env, runtime_parameters)
     parameters = loader["parameters"]
@@ -85,7 +85,7 @@ def read_project(
         similar = difflib.get_close_matches(name, experiment.studies, n=1)
         hint = f"; did you mean {similar[0]!r}?" if similar else ""
         raise StudyError(
-            f"no study is called {name!r}; conf/*/parameters_study.yml has: "
+            f"there is no study {name!r}; conf/*/parameters_study.yml has: "
             f"{', '.join(experiment.studies) or 'none'}{hint}"
         )
     config = experiment.studies[name]
@@ -113,7 +113,7 @@ def config_loader(
     )
     if env is not None and not (path / settings.CONF_SOURCE / env).is_dir():
         raise StudyError(
-            f"there is no environment {env!r}: {settings.CONF_SOURCE}/{env} is no folder"
+            f"there is no environment {env!r}: {settings.CONF_SOURCE}/{env} is not a folder"
         )
     return loader
 
@@ -143,7 +143,7 @@ def _credentials(loader: OmegaConfigLoader) -> Mapping[str, Any]:
     from kedro.config import MissingConfigException
 
     found: dict[str, Any] = {}
-    # Credentials live in conf/local, whatever the environment of the run.
+    # Credentials are in conf/local, whatever the environment of the run.
     local = OmegaConfigLoader(
         conf_source=loader.conf_source,
         base_env=loader.base_env,

@@ -1,4 +1,4 @@
-"""A study's report: tables, figures and page on disk, the same in MLflow."""
+"""A study's report: tables, figures and page, on disk and in MLflow."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ from pmd_pipeline.study_commands.tracking_store import tracking_store
 
 
 def report_study(project: StudyProject, study: Study) -> str:
-    """Write the report and return what the console shows of it."""
+    """Write the report and return what the console shows."""
     level = project.experiment.evaluation.interval_level
     trials = trials_table(study, level=level)
     summary = summarise_study(
@@ -37,7 +37,7 @@ def report_study(project: StudyProject, study: Study) -> str:
             project.path,
             env=project.env,
             parameters=project.parameters,
-            # Its catalog entries say the study's folder themselves.
+            # Its catalog entries contain the study's folder.
             data_root=project.folder.parents[1],
         )
         catalog = session.load_context().catalog

@@ -1,4 +1,4 @@
-"""Running a study: everything is checked, then trial follows trial."""
+"""Running a study: everything is checked first, then trials run one after another."""
 
 import logging
 import shutil
@@ -43,9 +43,9 @@ def run_study(
 
     Args:
         project: The study.
-        num_trials: That it shall have in the end; None: as configured.
-        timeout_minutes: No trial begins after so long.
-        joins: True for a worker: the study must be there, and someone else writes its report.
+        num_trials: Finished trials after which it stops; None: as configured.
+        timeout_minutes: No trial starts after this time.
+        joins: True for a worker: the study must exist, and another process writes its report.
 
     Raises:
         StudyError: If anything is wrong, before anything runs; or if trials keep failing.
@@ -83,7 +83,7 @@ def run_study(
 
 
 def open_study(project: StudyProject) -> Study:
-    """Open a study that exists, to read it.
+    """Open an existing study, to read it.
 
     Raises:
         StudyError: If there is none.
@@ -101,7 +101,7 @@ def open_study(project: StudyProject) -> Study:
 
 @contextmanager
 def quiet_logs() -> Iterator[None]:
-    """Leave the console to the study: its trials are many runs."""
+    """Keep the trials' own log lines off the console: a study is many runs."""
     loggers = [logging.getLogger(name) for name in _LOUD]
     former = [logger.level for logger in loggers]
     for logger in loggers:
@@ -143,7 +143,7 @@ def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
 
 
 def _queue_current(project: StudyProject, study: Study) -> None:
-    """Have the experiment's own values tried first, to compare the others with."""
+    """Queue the experiment's own values as the first trial, to compare the others with."""
     config = project.config
     if study.get_trials(deepcopy=False) or config.sampler.kind == "grid":
         return
@@ -163,13 +163,13 @@ def _wanted_trials(project: StudyProject) -> int:
 
 def _no_such_study(project: StudyProject) -> StudyError:
     return StudyError(
-        f"study {project.name!r} has not been begun; run: kedro study run {project.name}"
+        f"study {project.name!r} has not been started; run: kedro study run {project.name}"
         + (f" --env {project.env}" if project.env else "")
     )
 
 
 class _Tidy:
-    """Removes the weights that nobody asked to keep, then passes the trials on."""
+    """Removes weights that need not be kept, then passes the trials on."""
 
     def __init__(self, project: StudyProject, study: Study, progress: StudyProgress) -> None:
         self._project = project

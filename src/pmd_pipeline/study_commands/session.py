@@ -21,8 +21,8 @@ VALIDATION_FILE = Path("03_primary") / "validation_problems.parquet"
 class StudySession(KedroSession):
     """A session for one run within a study.
 
-    The project's own hooks are left out: they open an MLflow run, keep a run state and print a
-    comparison, all of the one run that the project's data folder belongs to.
+    The project's own hooks are not used: they open an MLflow run, keep a run state and print a
+    comparison, all for the single run that owns the project's data folder.
     """
 
     _parameters: Mapping[str, Any]
@@ -47,7 +47,7 @@ class StudySession(KedroSession):
             env: Its environment, for the catalog.
             parameters: Of the run, complete.
             data_root: Where the run writes.
-            shared_root: Where the results of the shared stages lie; the evaluation problems are
+            shared_root: Where the results of the shared stages are; the evaluation problems are
                 then the study's validation problems. None: in ``data_root``.
             hooks: The run's hooks.
         """
@@ -72,14 +72,14 @@ class StudySession(KedroSession):
                 "filepath": str(self._shared_root / VALIDATION_FILE),
                 "validator": "pmd_pipeline.schemas.problems.EvalPromptTable",
             }
-        # Made last: the loader that is made last resolves ${globals:...} for all.
+        # Created last: the loader created last resolves ${globals:...} for all.
         loader = self._loader(self._data_root)
         loader["catalog"] = {**loader["catalog"], **shared}
         loader["parameters"] = dict(self._parameters)
         return loader
 
     def _shared_entries(self, root: Path) -> dict[str, Any]:
-        """Return the catalog entries of what trials share; read once, not for every trial."""
+        """Return the catalog entries that trials share; read once, not for every trial."""
         key = (self._conf_source, self.store.get("env"), root)
         if key not in _shared_entries:
             entries = self._loader(root)["catalog"]
@@ -95,7 +95,7 @@ class StudySession(KedroSession):
         return loader
 
     def _relative(self, folder: Path) -> str:
-        # As conf/base/globals.yml has it: below the project's folder.
+        # As in conf/base/globals.yml: below the project's folder.
         return folder.relative_to(self._project_path).as_posix()
 
 
@@ -103,9 +103,9 @@ _shared_entries: dict[tuple[str, str | None, Path], dict[str, Any]] = {}
 
 
 class PhaseRunner(SequentialRunner):
-    """Runs groups of nodes one after another, each group to its end.
+    """Runs groups of nodes one after another, finishing each group first.
 
-    Kedro's own order would train the next phase before the last one's evaluation can prune.
+    Kedro's own order would train the next phase before the evaluation of this one can prune.
     """
 
     def __init__(self, groups: Sequence[Sequence[str]]) -> None:
@@ -114,7 +114,7 @@ class PhaseRunner(SequentialRunner):
 
     @property
     def _logger(self) -> logging.Logger:
-        # Kedro takes the class's module, and conf/logging.yml speaks of Kedro's own.
+        # Kedro uses the class's module, but conf/logging.yml configures Kedro's own.
         return logging.getLogger("kedro.runner")
 
     def run(
@@ -133,7 +133,7 @@ class PhaseRunner(SequentialRunner):
 
 
 def shared_datasets() -> set[str]:
-    """Return the names of what the stages before training make."""
+    """Return the names of what the stages before training produce."""
     stages = (data_preparation, policy_initialisation, rollout_generation)
     pipelines = [stage.create_pipeline() for stage in stages]
     return set().union(*(pipeline.all_outputs() for pipeline in pipelines))

@@ -14,7 +14,7 @@ from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.study_commands.project import StudyProject, config_loader
 
 with warnings.catch_warnings(record=True):
-    # MLflow warns of a class of kedro-mlflow, whatever the filters say; nothing of ours.
+    # MLflow warns about a class of kedro-mlflow, whatever the filters say; not about our code.
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 _PATTERNS = ["mlflow*", "mlflow*/**", "**/mlflow*"]
@@ -35,7 +35,7 @@ def tracking_store(project: StudyProject) -> tuple[MlflowClient, str]:
     config = KedroMlflowConfig.model_validate(values)
     logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
     try:
-        # Of the context it reads no more than these.
+        # It reads nothing else of the context.
         config.setup(
             SimpleNamespace(
                 project_path=project.path,
@@ -46,7 +46,7 @@ def tracking_store(project: StudyProject) -> tuple[MlflowClient, str]:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise StudyError(
             f"the MLflow store of conf/*/mlflow.yml cannot be used ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}); start its server, or name another store"
+            f"{str(error).splitlines()[0]}); start its server, or configure another store"
         ) from error
     return config.server._mlflow_client, config.tracking.experiment._experiment.experiment_id
 

@@ -1,4 +1,4 @@
-"""One trial: a Kedro session per repeat, and what Optuna and MLflow are told of it."""
+"""One trial: a Kedro session per repeat, reported to Optuna and MLflow."""
 
 import math
 import shutil
@@ -29,7 +29,7 @@ from pmd_pipeline.study_commands.trial_hook import Evaluation, TrialHook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRunner:
-    """Runs trials of one study, each below its own folder and MLflow run."""
+    """Runs trials of one study, each in its own folder and MLflow run."""
 
     project: StudyProject
     runs: StudyRuns
@@ -38,7 +38,7 @@ class TrialRunner:
         """Run a trial and return its objective.
 
         Raises:
-            optuna.TrialPruned: If its evaluations are not worth going on.
+            optuna.TrialPruned: If its evaluations are not good enough to continue.
         """
         project = self.project
         values = suggest(trial, project.config, project.experiment)
@@ -130,7 +130,7 @@ _NODES = ("train", "evaluate", "compute_metrics")
 
 
 def repeat_seed(seed: int, repeat: int) -> int:
-    """Return the seed of a repeat; the first has the experiment's, as ``kedro run`` would."""
+    """Return the seed of a repeat; the first uses the experiment's, as ``kedro run`` does."""
     return seed if repeat == 0 else derive_seed(seed, "repeat", repeat)
 
 
@@ -146,7 +146,7 @@ class _Progress:
     interval: tuple[float, float] = (math.nan, math.nan)
 
     def report(self, repeat: int, evaluation: Evaluation, *, may_prune: bool) -> None:
-        """Tell Optuna; steps count on over the repeats, values are means over them."""
+        """Report to Optuna; steps continue over the repeats, values are means over them."""
         values = self.by_phase.setdefault(evaluation.phase, [])
         values.append(evaluation.value)
         self.interval = (evaluation.low, evaluation.high)
@@ -170,6 +170,6 @@ class _Progress:
 
 
 def _clock(experiment: ExperimentConfig) -> Any:
-    """Return the clock of the device that computes: the processor's time, or the wall's."""
+    """Return the clock for the device that computes: processor time or wall-clock time."""
     is_cpu = resolve_device(experiment.compute) == torch.device("cpu")
     return time.process_time if is_cpu else time.perf_counter

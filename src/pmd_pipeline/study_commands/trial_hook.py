@@ -1,4 +1,4 @@
-"""What a trial's session tells of itself: rounds, evaluations, and the seconds of training."""
+"""What a trial's session reports: rounds, evaluations, and the seconds of training."""
 
 import time
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class TrialHook:
     Attributes:
         on_round: Called with a round's metrics and its number.
         on_evaluation: Called after each phase's evaluation; may raise to prune.
-        clock: Seconds of computing; the processor's where training runs there.
+        clock: Seconds of computing; processor time if training runs on the CPU.
         training_seconds: So far.
     """
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from helpers import PROJECT
-from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
+from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
 
 ENVIRONMENTS = sorted(
@@ -17,7 +17,7 @@ ENVIRONMENTS = sorted(
 
 
 def parameters_of(env: str) -> dict[str, Any]:
-    loader = OmegaConfigLoader(
+    loader = VariantConfigLoader(
         str(PROJECT / "conf"),
         base_env="base",
         default_run_env="local",

@@ -144,6 +144,17 @@ def test_figures_are_saved_as_png_and_svg_with_the_same_bytes_each_time(tmp_path
     assert contents[0] == contents[1]
 
 
+def test_saving_a_figure_lays_it_out_and_leaves_it_able_to_do_so_again(tmp_path: Path) -> None:
+    """Nothing is cut off, in either format: the label of the axis lies within the picture."""
+    figure = Figure(figsize=(2, 1), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel("label")
+    layout = figure.get_layout_engine()
+    FiguresDataset(path=str(tmp_path / "figures")).save({"one": figure})
+    assert figure.get_layout_engine() is layout
+    assert axes.xaxis.label.get_window_extent().y0 >= 0
+
+
 def test_an_engine_is_started_once_and_closed_on_release() -> None:
     dataset = RolloutEngineDataset(backend="transformers", options={"max_batch_size": 4})
     engine = dataset.load()

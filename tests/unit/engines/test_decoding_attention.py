@@ -3,6 +3,7 @@
 import pytest
 import torch
 from transformers import DynamicCache, Qwen3Config, Qwen3ForCausalLM
+from vllm_helpers import record_attention
 
 from pmd_pipeline.engines.grouped_attention import grouped_attention
 from pmd_pipeline.policies.packing import PACKED_ATTENTION
@@ -26,15 +27,18 @@ def model() -> Qwen3ForCausalLM:
 
 @pytest.mark.parametrize("attention", ["sdpa", PACKED_ATTENTION])
 def test_a_decoded_token_has_the_logits_of_torchs_own_attention(
-    model: Qwen3ForCausalLM, attention: str
+    model: Qwen3ForCausalLM, attention: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = _logits_of_a_decoded_token(model)
     model.set_attn_implementation(attention)
+    used = record_attention(monkeypatch)
     with grouped_attention(model):
-        assert model.config._attn_implementation not in ("sdpa", PACKED_ATTENTION)
         found = _logits_of_a_decoded_token(model)
-    assert model.config._attn_implementation == attention
+    assert not used & {"sdpa", PACKED_ATTENTION}
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    used.clear()
+    _logits_of_a_decoded_token(model)
+    assert used == {attention}
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """From the catalog's entry to an engine, or to a message that helps."""
 
 import importlib.machinery
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from pmd_pipeline.engines.choice import check_available, make_engine
 from pmd_pipeline.engines.errors import EngineUnavailableError
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.engines.vllm_engine import VllmEngine
+from pmd_pipeline.policies.policy import Policy
 
 
 def test_the_backend_decides_the_engine() -> None:
@@ -23,11 +25,33 @@ def test_an_unknown_option_is_named() -> None:
         parse_engine("vllm", {"tensor_paralel_size": 2})
 
 
-def gpus(monkeypatch: pytest.MonkeyPatch, number: int, visible: str = "") -> None:
+class Copy:
+    """Takes the place of a process with a copy of the model."""
+
+    def __init__(self, devices: str) -> None:
+        self.devices = devices
+
+    def send(self, method: str, **arguments: Any) -> None:
+        pass
+
+    def receive(self, **options: Any) -> int:
+        return 512
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, number: int, visible: str = "") -> list[Copy]:
+    """Pretend to have GPUs and vLLM; return the copies of the model that are started."""
+    started: list[Copy] = []
+
+    def start(module: str, *, environment: dict[str, str], name: str) -> Copy:
+        started.append(Copy(environment["CUDA_VISIBLE_DEVICES"]))
+        return started[-1]
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(vllm_engine, "check_vllm_installed", lambda: None)
+    monkeypatch.setattr(vllm_engine, "ChildProcess", start)
+    return started
 
 
 @pytest.mark.parametrize(
@@ -39,25 +63,31 @@ def gpus(monkeypatch: pytest.MonkeyPatch, number: int, visible: str = "") -> Non
     ],
 )
 def test_each_copy_of_the_model_has_gpus_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, options: dict[str, int], copies: list[str]
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_policy: Policy,
+    options: dict[str, int],
+    copies: list[str],
 ) -> None:
-    gpus(monkeypatch, 4)
-    engine = VllmEngine(VllmEngineConfig.model_validate(options))
-    found = [engine._environment(i)["CUDA_VISIBLE_DEVICES"] for i in range(engine._num_copies())]
-    assert found == copies
+    started = gpus(monkeypatch, 4)
+    VllmEngine(VllmEngineConfig.model_validate(options)).set_policy(tiny_policy)
+    assert [copy.devices for copy in started] == copies
 
 
-def test_gpus_that_are_hidden_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpus(monkeypatch, 2, visible="5,7")
-    engine = VllmEngine(VllmEngineConfig())
-    assert [engine._devices(i) for i in range(engine._num_copies())] == ["5", "7"]
+def test_gpus_that_are_hidden_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, tiny_policy: Policy
+) -> None:
+    started = gpus(monkeypatch, 2, visible="5,7")
+    VllmEngine(VllmEngineConfig()).set_policy(tiny_policy)
+    assert [copy.devices for copy in started] == ["5", "7"]
 
 
-def test_more_copies_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_copies_than_gpus_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tiny_policy: Policy
+) -> None:
     gpus(monkeypatch, 2)
     engine = VllmEngine(VllmEngineConfig(tensor_parallel_size=2, data_parallel_size=2))
     with pytest.raises(ValueError, match="needs 4 GPUs, 2 are visible"):
-        engine._num_copies()
+        engine.set_policy(tiny_policy)
 
 
 def test_without_vllm_choosing_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

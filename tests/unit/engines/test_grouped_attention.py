@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from vllm_helpers import make_tied_policy
+from vllm_helpers import make_tied_policy, record_attention
 
 from pmd_pipeline.engines.grouped_attention import attend, grouped_attention
 
@@ -52,21 +53,32 @@ def test_a_new_tokens_keys_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen[0] is key
 
 
-def test_the_model_gets_its_attention_back_after_an_error() -> None:
+@torch.no_grad()
+def compute(model: PreTrainedModel) -> None:
+    model(torch.tensor([[1, 4, 5]]))
+
+
+def test_the_model_gets_its_attention_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_tied_policy().model
+    used = record_attention(monkeypatch)
 
     def fail() -> None:
         with grouped_attention(model):
-            assert model.config._attn_implementation != "sdpa"
+            compute(model)
             raise RuntimeError("while decoding")
 
     with pytest.raises(RuntimeError, match="while decoding"):
         fail()
-    assert model.config._attn_implementation == "sdpa"
+    assert "sdpa" not in used
+    used.clear()
+    compute(model)
+    assert used == {"sdpa"}
 
 
-def test_a_model_with_another_attention_keeps_it() -> None:
+def test_a_model_with_another_attention_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_tied_policy().model
     model.set_attn_implementation("eager")
+    used = record_attention(monkeypatch)
     with grouped_attention(model):
-        assert model.config._attn_implementation == "eager"
+        compute(model)
+    assert used == set(), "eager attention is the one that is not registered"

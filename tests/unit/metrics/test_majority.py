@@ -1,5 +1,4 @@
 import json
-import time
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -90,15 +89,11 @@ def test_answer_with_mixed_marks_is_worth_their_mean() -> None:
 
 
 @pytest.mark.parametrize("num_answers", [3, 16, 64])
-def test_majority_of_half_of_64_samples_agrees_with_simulation_and_is_fast(
-    num_answers: int,
-) -> None:
+def test_majority_of_half_of_64_samples_agrees_with_simulation(num_answers: int) -> None:
     rng = np.random.default_rng(num_answers)
     drawn = rng.integers(0, num_answers, 64)
     answers, correct = [str(a) for a in drawn], [bool(a == 0) for a in drawn]
-    started = time.perf_counter()
     exact = majority_at_k(answers, correct, 32)
-    assert time.perf_counter() - started < 1
     outcomes = []
     for _ in range(4000):
         votes = np.bincount(drawn[rng.permutation(64)[:32]], minlength=num_answers)

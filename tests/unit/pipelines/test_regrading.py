@@ -9,7 +9,8 @@ import pytest
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig, RewardParameters
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.pipelines.evaluation.regrading import format_changes, regrade_file
+from pmd_pipeline.pipelines.evaluation.regrading import changes_table, regrade_file
+from pmd_pipeline.reporting.console import as_text
 from pmd_pipeline.schemas.evaluation import CompletionTable
 
 EVALUATION = EvaluationConfig(num_samples=2, sampling=SamplingConfig(max_new_tokens=10))
@@ -55,7 +56,7 @@ def test_what_is_graded_otherwise_is_changed_and_told(tmp_path: Path) -> None:
     assert regraded["correct"].tolist() == [True, False, False, True]
     assert regraded["reward"].tolist() == [1.0, 0.0, 0.0, 1.0]
     assert regraded["answer"].tolist() == ["5", "6", None, "4"]
-    text = format_changes(former, regraded, has_answers=True)
+    text = as_text(changes_table(former, regraded, has_answers=True))
     assert "4 completions, 1 scores changed" in text
     assert "b#1: answer '4', reference '4': now right" in text
     (average,) = [line for line in text.splitlines() if "avg_at_k" in line]
@@ -87,10 +88,10 @@ def test_a_users_own_reward_sees_problem_and_metadata_and_the_mean_is_compared(
     former, regraded = regrade(tmp_path, reward_of(kind="import", import_path="regraders:make"))
     assert regraded["reward"].tolist() == [5.0, 5.0, 6.0, 5.0]
     assert regraded["correct"].isna().all()
-    text = format_changes(former, regraded, has_answers=False)
+    text = as_text(changes_table(former, regraded, has_answers=False))
     assert "a#0: answer None, reference '5': reward 1, now 5" in text
     (mean,) = [line for line in text.splitlines() if "mean_reward" in line]
-    assert mean.split() == ["sums", "mean_reward", "2", "nan", "5.2500"]
+    assert mean.split() == ["sums", "mean_reward", "2", "–", "5.2500"]
 
 
 def test_what_is_no_table_of_completions_is_refused(tmp_path: Path) -> None:

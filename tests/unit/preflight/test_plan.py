@@ -6,27 +6,28 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import torch
 from helpers import PROJECT
-from kedro.config import OmegaConfigLoader
 
-from pmd_pipeline import launch
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config_loader import VariantConfigLoader
+from pmd_pipeline.launch import Launch
 from pmd_pipeline.preflight import (
     Finding,
     PlannedDevices,
     PreflightError,
     Request,
     failures,
-    format_plan,
+    hardware,
     packages,
     plan_run,
+    plan_table,
     require_ready,
 )
 from pmd_pipeline.preflight.hardware import look_at_hardware
 from pmd_pipeline.preflight.hub import Repository, RepositoryKind
+from pmd_pipeline.reporting.console import as_text
 
 # As published in the repository's config.json.
 QWEN2_5_7B = {
@@ -155,9 +156,9 @@ def test_a_run_uses_one_gpu_for_each_process(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
-    monkeypatch.setattr(launch, "_launch", launch.Launch(world_size=processes))
-    hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
-    assert (hardware.num_devices, hardware.memory_bytes) == (num_devices, 80 * 2**30)
+    monkeypatch.setattr(hardware, "current_launch", lambda: Launch(world_size=processes))
+    found, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    assert (found.num_devices, found.memory_bytes) == (num_devices, 80 * 2**30)
     assert finding.verdict == verdict
     assert ("--num-gpus 4" in finding.remedy) == (verdict == "warning")
 
@@ -166,8 +167,8 @@ def test_no_gpu_where_one_is_asked_for_is_a_failure(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     _, [finding] = look_at_hardware(ComputeConfig(device="cuda"), PlannedDevices())
     assert finding.verdict == "failure"
-    hardware, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
-    assert (hardware.is_gpu, finding.verdict) == (False, "ok")
+    found, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    assert (found.is_gpu, finding.verdict) == (False, "ok")
 
 
 def test_a_model_that_cannot_be_looked_at_leaves_its_sizes_unknown(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_the_table_lists_remedies_by_weight() -> None:
         Finding(section="A", subject="two", value="odd", verdict="warning", remedy="look"),
         Finding(section="B", subject="three", value="bad", verdict="failure", remedy="mend"),
     ]
-    assert click.unstyle(format_plan("Plan", findings)).splitlines() == [
+    assert as_text(plan_table("Plan", findings)).splitlines() == [
         "Plan",
         "",
         "A",
@@ -233,8 +234,23 @@ def test_the_table_lists_remedies_by_weight() -> None:
     ]
 
 
+def test_on_a_narrow_terminal_the_plan_folds_and_loses_nothing() -> None:
+    """Values and remedies go on below themselves."""
+    words = [f"word{number}" for number in range(12)]
+    finding = Finding(
+        section="A", subject="one", value=" ".join(words), verdict="failure", remedy="do it now"
+    )
+    lines = as_text(plan_table("Plan", [finding]), width=40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[3].startswith("  FAIL  one  word0 ")
+    rows = lines[3 : lines.index("Change before this can run:") - 1]
+    assert len(rows) > 1
+    assert {line[:13] for line in rows[1:]} == {" " * 13}
+    assert " ".join(rows).split() == ["FAIL", "one", *words]
+
+
 def _request(env: str, data_root: Path, **fields: Any) -> Request:
-    loader = OmegaConfigLoader(
+    loader = VariantConfigLoader(
         conf_source=str(PROJECT / "conf"),
         env=env,
         base_env="base",

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 from helpers import PROJECT
-from kedro.config import OmegaConfigLoader
 
 from pmd_pipeline.config.algorithms import PmdConfig
 from pmd_pipeline.config.data_preparation import Gsm8kSource
 from pmd_pipeline.config.engines import VllmEngineConfig, parse_engine
 from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
+from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
 
 MODELS = {
@@ -204,8 +204,8 @@ def test_smollm2_names_each_revision_that_is_left_to_fill_in() -> None:
     ]
 
 
-def _loader(env: str, runtime_params: dict[str, Any]) -> OmegaConfigLoader:
-    return OmegaConfigLoader(
+def _loader(env: str, runtime_params: dict[str, Any]) -> VariantConfigLoader:
+    return VariantConfigLoader(
         conf_source=str(PROJECT / "conf"),
         env=env,
         base_env="base",

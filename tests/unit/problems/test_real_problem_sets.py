@@ -188,7 +188,7 @@ def test_rendering_wraps_the_raw_problem_again(
 
 
 MEASURED_RUN = """
-import resource, sys, time
+import resource, sys
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.problems.cleaning import clean_problems
 from pmd_pipeline.problems.decontamination import drop_eval_overlaps
@@ -198,11 +198,11 @@ config = DataPreparationConfig.model_validate_json(sys.stdin.read())
 clean, _ = clean_problems(load_problems(config, seed=0), missing_rows="drop")
 drop_eval_overlaps(clean, ngram_words=13, overlap_fraction=0.2)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(time.process_time(), peak // 1024 if sys.platform == "darwin" else peak)
+print(peak // 1024 if sys.platform == "darwin" else peak)
 """
 
 
-def test_everything_takes_under_a_minute_and_two_gibibytes(config: DataPreparationConfig) -> None:
+def test_everything_takes_at_most_two_gibibytes(config: DataPreparationConfig) -> None:
     """A process of its own, so that its peak memory is that of this work alone."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURED_RUN],
@@ -211,6 +211,4 @@ def test_everything_takes_under_a_minute_and_two_gibibytes(config: DataPreparati
         text=True,
         check=True,
     )
-    seconds, peak_kib = map(float, done.stdout.split())
-    assert seconds < 60
-    assert peak_kib < 2 * 2**20
+    assert int(done.stdout) < 2 * 2**20  # KiB

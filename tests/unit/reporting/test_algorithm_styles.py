@@ -13,8 +13,8 @@ def test_the_first_five_differ_in_colour_dashes_and_marker() -> None:
     """The default algorithms can be told apart by any one of the three."""
     styles = algorithm_styles("abcde").values()
     assert len({style.colour for style in styles}) == 5
-    assert len({style.plotly_dash for style in styles}) == 5
-    assert len({style.matplotlib_marker for style in styles}) == 5
+    assert len({style.dash for style in styles}) == 5
+    assert len({style.marker for style in styles}) == 5
 
 
 def test_a_label_named_twice_has_one_style() -> None:

@@ -5,7 +5,8 @@ import math
 import pandas as pd
 
 from pmd_pipeline.metrics.comparison import build_comparison
-from pmd_pipeline.reporting.run_page.final_table import final_table, format_console_table
+from pmd_pipeline.reporting.console import as_text
+from pmd_pipeline.reporting.run_page.final_table import console_table, final_table
 
 
 def metrics(share: float, *, k: int = 4, eval_set: str = "add3") -> pd.DataFrame:
@@ -27,12 +28,12 @@ def test_console_table_reads_as_written_here() -> None:
             "pmd_part": {3: metrics(0.5), 6: metrics(0.41)},
         },
     )
-    assert format_console_table(comparison) == "\n".join(
+    assert as_text(console_table(comparison)) == "\n".join(
         [
             "Held-out problems, initial policy -> after 6 rounds [95 % interval over problems]",
             "",
             "algorithm  eval set        avg@4: initial -> final    gain  pass@4  maj@4",
-            "---------  --------  -----------------------------  ------  ------  -----",
+            "---------- --------- ------------------------------ ------- ------- -----",
             "pmd_mean   add3      0.460 -> 0.880 [0.830, 0.930]  +0.420   0.920  0.900",
             "pmd_part   add3      0.460 -> 0.410 [0.360, 0.460]  -0.050   0.450  0.430",
         ]
@@ -40,16 +41,31 @@ def test_console_table_reads_as_written_here() -> None:
 
 
 def test_console_table_fits_in_100_columns_whatever_the_names() -> None:
-    """Long names are cut until the lines fit; numbers never are."""
+    """Long names are folded until the lines fit, and lose nothing; numbers never are."""
     name, eval_set = "pmd_mean_" + "x" * 60, "set_" + "y" * 60
     comparison = build_comparison(
         metrics(0.46, k=1024, eval_set=eval_set),
         {name: {6: metrics(0.88, k=1024, eval_set=eval_set)}},
     )
-    lines = format_console_table(comparison).splitlines()
-    assert max(map(len, lines)) == 100
-    assert ".." in lines[-1]
-    assert "0.460 -> 0.880 [0.830, 0.930]" in lines[-1]
+    lines = as_text(console_table(comparison), width=100).splitlines()
+    assert max(map(len, lines)) <= 100
+    first, *others = lines[
+        lines.index(next(line for line in lines if line.startswith("---"))) + 1 :
+    ]
+    assert "0.460 -> 0.880 [0.830, 0.930]" in first
+    assert others
+    cells = [line.split() for line in others]
+    assert first.split()[0] + "".join(row[0] for row in cells) == name
+    assert first.split()[1] + "".join(row[1] for row in cells if len(row) > 1) == eval_set
+
+
+def test_console_table_in_a_file_is_as_wide_as_its_names() -> None:
+    """What a program reads has a line per algorithm, and every name whole."""
+    name = "pmd_mean_" + "x" * 100
+    comparison = build_comparison(metrics(0.46), {name: {6: metrics(0.88)}})
+    last = as_text(console_table(comparison)).splitlines()[-1]
+    assert last.split()[0] == name
+    assert last.endswith("0.460 -> 0.880 [0.830, 0.930]  +0.420   0.920  0.900")
 
 
 def test_console_table_has_a_column_for_k_where_sets_differ() -> None:
@@ -58,7 +74,7 @@ def test_console_table_has_a_column_for_k_where_sets_differ() -> None:
         pd.concat([metrics(0.4, k=4), metrics(0.2, k=32, eval_set="aime")]),
         {"grpo": {1: pd.concat([metrics(0.5, k=4), metrics(0.3, k=32, eval_set="aime")])}},
     )
-    lines = format_console_table(comparison).splitlines()
+    lines = as_text(console_table(comparison)).splitlines()
     assert " ".join(lines[2].split()) == (
         "algorithm eval set k avg@k: initial -> final gain pass@k maj@k"
     )
@@ -71,7 +87,7 @@ def test_console_table_is_plain_ascii() -> None:
         table[table["metric"] != "maj_at_k"] for table in (metrics(0.5), metrics(0.4))
     ]
     comparison = build_comparison(without_majority[0], {"grpo": {1: without_majority[1]}})
-    text = format_console_table(comparison)
+    text = as_text(console_table(comparison))
     assert text.isascii()
     assert text.splitlines()[-1].split()[-1] == "-"
 

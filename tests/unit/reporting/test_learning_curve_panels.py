@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.metrics.comparison import build_comparison
-from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
+from pmd_pipeline.reporting.drawing.scales import SymlogScale
+from pmd_pipeline.reporting.drawing.spec import Panel
 
 ALGORITHMS = ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
 
@@ -35,7 +37,7 @@ def test_every_panel_has_one_line_per_algorithm_in_the_order_of_the_comparison(
 ) -> None:
     """Also when round_metrics has another order."""
     for panel in learning_curve_panels(round_metrics[::-1], comparison):
-        assert [series.algorithm for series in panel.series] == ALGORITHMS
+        assert [series.label for series in panel.series] == ALGORITHMS
 
 
 def test_an_algorithm_looks_the_same_in_every_panel(
@@ -43,7 +45,10 @@ def test_an_algorithm_looks_the_same_in_every_panel(
 ) -> None:
     """Styles do not depend on the panel."""
     panels = learning_curve_panels(round_metrics, comparison)
-    looks = {tuple(series.style for series in panel.series) for panel in panels}
+    looks = {
+        tuple((series.colour, series.dash, series.marker) for series in panel.series)
+        for panel in panels
+    }
     assert len(looks) == 1
 
 
@@ -54,7 +59,7 @@ def test_a_round_curve_holds_the_columns_values_by_round(
     panel = panel_named("entropy", learning_curve_panels(round_metrics[::-1], comparison))
     grpo = panel.series[2]
     expected = round_metrics.loc[round_metrics["algorithm"] == "grpo", "entropy"]
-    assert grpo.rounds.tolist() == [1, 2, 3, 4, 5, 6]
+    assert grpo.x.tolist() == [1, 2, 3, 4, 5, 6]
     assert grpo.y.tolist() == expected.tolist()
 
 
@@ -65,7 +70,7 @@ def test_an_evaluation_curve_starts_with_the_initial_policy_and_has_its_interval
     panel = panel_named("avg_at_k_add3", learning_curve_panels(round_metrics, comparison))
     series = panel.series[0]
     assert panel.title == "avg@4 on add3"
-    assert series.rounds.tolist() == [0, 2, 4, 6]
+    assert series.x.tolist() == [0, 2, 4, 6]
     np.testing.assert_allclose(series.y, [0.46, 0.60, 0.74, 0.88], rtol=1e-12)
     assert series.low is not None
     np.testing.assert_allclose(series.low, series.y - 0.06, rtol=1e-12)
@@ -97,12 +102,14 @@ def test_an_axis_is_logarithmic_only_where_the_data_spread_widely(
     calm = round_metrics.assign(log_ratio_min=-5.0)
     wild = calm.copy()
     wild.loc[3, "log_ratio_min"] = -1000.0
-    assert panel_named("log_ratio_min", learning_curve_panels(calm, comparison)).scale is None
+    panel = panel_named("log_ratio_min", learning_curve_panels(calm, comparison))
+    assert panel.y.scale == "linear"
     panel = panel_named("log_ratio_min", learning_curve_panels(wild, comparison))
-    assert panel.scale is not None
-    assert panel.y_label == "nats, log scale"
-    assert panel.y_range[0] < -1000
-    assert panel.y_range[1] > 0
+    assert panel.y.scale == SymlogScale(linear_width=1.0)
+    assert panel.y.label == "nats, log scale"
+    assert panel.y.range is not None
+    assert panel.y.range[0] < -1000
+    assert panel.y.range[1] > 0
 
 
 def test_the_range_shows_every_value_and_the_whole_interval(
@@ -110,7 +117,8 @@ def test_the_range_shows_every_value_and_the_whole_interval(
 ) -> None:
     """Nothing drawn lies outside the axes."""
     for panel in learning_curve_panels(round_metrics, comparison):
-        low, high = panel.y_range
+        assert panel.y.range is not None
+        low, high = panel.y.range
         for series in panel.series:
             for values in (series.y, series.low, series.high):
                 assert values is None or (low < values.min() and values.max() < high)
@@ -133,7 +141,7 @@ def test_a_panel_without_any_value_still_has_axes(
     """A quantity that no algorithm has gives an empty panel, not an error."""
     table = round_metrics.assign(mean_reward=np.nan)
     panel = panel_named("mean_reward", learning_curve_panels(table, comparison))
-    assert panel.y_range == (0.0, 1.0)
+    assert panel.y.range == (0.0, 1.0)
 
 
 def test_smoothing_is_the_mean_of_the_rounds_up_to_each(
@@ -166,7 +174,7 @@ def test_alt_text_gives_first_and_last_values(
 ) -> None:
     """A reader who does not see the figure learns where each line starts and ends."""
     panel = panel_named("avg_at_k_add3", learning_curve_panels(round_metrics, comparison))
-    text = panel.alt_text()
+    text = alt_text(panel)
     assert text.startswith("avg@4 on add3 by round. pmd_mean: 0.46 at round 0, 0.88 at round 6; ")
 
 

@@ -9,17 +9,25 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pmd_pipeline.reporting.curves.matplotlib_figures import (
-    matplotlib_panel,
-    matplotlib_panel_grid,
-    matplotlib_stage_times,
-)
-from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
+from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
+from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
+from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
 
 
 @pytest.fixture
 def panels(round_metrics: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, Panel]:
     return {panel.name: panel for panel in learning_curve_panels(round_metrics, comparison)}
+
+
+def of_panel(panel: Panel) -> Figure:
+    return matplotlib_figure(FigureSpec.of(panel))
+
+
+def of_all(panels: dict[str, Panel]) -> Figure:
+    return matplotlib_figure(
+        learning_curve_grid(list(panels.values()), name="all", title="Learning curves")
+    )
 
 
 def drawn(figure: Figure) -> Figure:
@@ -30,28 +38,28 @@ def drawn(figure: Figure) -> Figure:
 def test_a_figure_has_one_line_per_algorithm_with_its_data(panels: dict[str, Panel]) -> None:
     """Labels, rounds, values and colours are those of the panel."""
     panel = panels["entropy"]
-    lines = matplotlib_panel(panel).axes[0].get_lines()
-    assert [line.get_label() for line in lines] == [series.algorithm for series in panel.series]
+    lines = of_panel(panel).axes[0].get_lines()
+    assert [line.get_label() for line in lines] == [series.label for series in panel.series]
     for line, series in zip(lines, panel.series, strict=True):
-        assert np.asarray(line.get_xdata()).tolist() == series.rounds.tolist()
+        assert np.asarray(line.get_xdata()).tolist() == series.x.tolist()
         assert np.asarray(line.get_ydata()).tolist() == series.y.tolist()
-        assert line.get_color() == series.style.colour
+        assert line.get_color() == series.colour
 
 
 def test_a_logarithmic_axis_keeps_the_values_and_labels_them(panels: dict[str, Panel]) -> None:
     """Lines hold log-ratios in nats; ticks are decades."""
     panel = panels["log_ratio_min"]
-    axes = drawn(matplotlib_panel(panel)).axes[0]
+    axes = drawn(of_panel(panel)).axes[0]
     assert np.asarray(axes.get_lines()[1].get_ydata()).tolist() == panel.series[1].y.tolist()
     assert [label.get_text() for label in axes.get_yticklabels()] == ["−100", "−10", "−1", "0"]
-    assert axes.get_ylim() == pytest.approx(panel.y_range, rel=1e-12)
+    assert axes.get_ylim() == pytest.approx(panel.y.range, rel=1e-12)
 
 
 def test_the_legend_covers_no_axes(panels: dict[str, Panel]) -> None:
     """Legend and axes have no point in common, in a panel as in the grid."""
     for figure in (
-        matplotlib_panel(panels["kl"]),
-        matplotlib_panel_grid(list(panels.values()), title="Learning curves"),
+        of_panel(panels["kl"]),
+        of_all(panels),
     ):
         legend = drawn(figure).legends[0].get_window_extent()
         for axes in figure.axes:
@@ -60,7 +68,7 @@ def test_the_legend_covers_no_axes(panels: dict[str, Panel]) -> None:
 
 def test_nothing_is_cut_off_and_no_panels_overlap(panels: dict[str, Panel]) -> None:
     """Legend and axes with all their texts lie inside the figure and beside one another."""
-    figure = drawn(matplotlib_panel_grid(list(panels.values()), title="Learning curves"))
+    figure = drawn(of_all(panels))
     page = figure.bbox
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     for box in [*boxes, figure.legends[0].get_window_extent()]:
@@ -74,14 +82,14 @@ def test_nothing_is_cut_off_and_no_panels_overlap(panels: dict[str, Panel]) -> N
 
 def test_rounds_are_whole_numbers_on_the_axis(panels: dict[str, Panel]) -> None:
     """There is no round 2.5."""
-    axes = drawn(matplotlib_panel(panels["mean_reward"])).axes[0]
+    axes = drawn(of_panel(panels["mean_reward"])).axes[0]
     assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def test_figures_leave_no_trace_in_pyplot(panels: dict[str, Panel]) -> None:
     """Figures are values: nothing global holds or shows them."""
     before = plt.get_fignums()
-    matplotlib_panel_grid(list(panels.values()))
+    of_all(panels)
     assert plt.get_fignums() == before
 
 
@@ -90,14 +98,14 @@ def test_the_same_panel_gives_the_same_picture(panels: dict[str, Panel]) -> None
     pictures = []
     for _ in range(2):
         buffer = io.BytesIO()
-        matplotlib_panel(panels["kl"]).savefig(buffer, format="png")
+        of_panel(panels["kl"]).savefig(buffer, format="png")
         pictures.append(buffer.getvalue())
     assert pictures[0] == pictures[1]
 
 
 def test_stage_bars_have_their_totals_beside_them(stage_times: pd.DataFrame) -> None:
     """Each stage's time is written out, first stage on top."""
-    axes = drawn(matplotlib_stage_times(stage_times)).axes[0]
+    axes = drawn(matplotlib_figure(stage_time_figure(stage_times))).axes[0]
     texts = [text.get_text() for text in axes.texts]
     assert texts[:3] == ["1.2 s", "44 s", "21 s"]
     assert texts[-1] == "9.0 s"

@@ -8,17 +8,20 @@ import plotly.graph_objects as go
 import plotly.io
 import pytest
 
-from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
-from pmd_pipeline.reporting.curves.plotly_figures import (
-    plotly_panel,
-    plotly_panel_grid,
-    plotly_stage_times,
-)
+from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.drawing.scales import SymlogScale
+from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
+from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
 
 
 @pytest.fixture
 def panels(round_metrics: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, Panel]:
     return {panel.name: panel for panel in learning_curve_panels(round_metrics, comparison)}
+
+
+def of_panel(panel: Panel) -> go.Figure:
+    return plotly_figure(FigureSpec.of(panel))
 
 
 def lines(figure: go.Figure) -> list[go.Scatter]:
@@ -28,12 +31,12 @@ def lines(figure: go.Figure) -> list[go.Scatter]:
 def test_a_figure_has_one_line_per_algorithm_with_its_data(panels: dict[str, Panel]) -> None:
     """Names, rounds and values are those of the panel."""
     panel = panels["entropy"]
-    drawn = lines(plotly_panel(panel))
-    assert [trace.name for trace in drawn] == [series.algorithm for series in panel.series]
+    drawn = lines(of_panel(panel))
+    assert [trace.name for trace in drawn] == [series.label for series in panel.series]
     for trace, series in zip(drawn, panel.series, strict=True):
-        assert list(trace.x) == series.rounds.tolist()
+        assert list(trace.x) == series.x.tolist()
         assert list(trace.y) == series.y.tolist()
-        assert trace.line.color == series.style.colour
+        assert trace.line.color == series.colour
 
 
 def test_a_band_goes_up_along_the_high_end_and_back_along_the_low_one(
@@ -41,27 +44,28 @@ def test_a_band_goes_up_along_the_high_end_and_back_along_the_low_one(
 ) -> None:
     """The interval is one closed outline that shares its line's legend entry."""
     panel = panels["avg_at_k_add3"]
-    band = next(trace for trace in plotly_panel(panel).data if trace.fill == "toself")
+    band = next(trace for trace in of_panel(panel).data if trace.fill == "toself")
     series = panel.series[0]
     assert series.low is not None
     assert series.high is not None
     assert list(band.x) == [0, 2, 4, 6, 6, 4, 2, 0]
     assert list(band.y) == [*series.high, *series.low[::-1]]
-    assert band.legendgroup == series.algorithm
+    assert band.legendgroup == series.label
     assert band.showlegend is False
 
 
 def test_on_a_logarithmic_axis_the_reader_sees_values(panels: dict[str, Panel]) -> None:
     """Positions are transformed; ticks and hover texts are not."""
     panel = panels["log_ratio_min"]
-    assert panel.scale is not None
-    figure = plotly_panel(panel)
+    scale = panel.y.scale
+    assert isinstance(scale, SymlogScale)
+    figure = of_panel(panel)
     trace, series = lines(figure)[1], panel.series[1]
-    np.testing.assert_allclose(panel.scale.inverse(np.array(trace.y)), series.y, rtol=1e-12)
-    assert trace.customdata[-1][0] == f"{series.y[-1]:.4g}".replace("-", "−")
+    np.testing.assert_allclose(scale.inverse(np.array(trace.y)), series.y, rtol=1e-12)
+    assert trace.customdata[-1][1] == f"{series.y[-1]:.4g}".replace("-", "−")
     assert figure.layout.yaxis.ticktext == ("−100", "−10", "−1", "0")
     np.testing.assert_allclose(
-        panel.scale.inverse(np.array(figure.layout.yaxis.tickvals)), [-100, -10, -1, 0], atol=1e-12
+        scale.inverse(np.array(figure.layout.yaxis.tickvals)), [-100, -10, -1, 0], atol=1e-12
     )
 
 
@@ -69,7 +73,9 @@ def test_the_grid_has_every_panel_and_each_algorithm_once_in_its_legend(
     panels: dict[str, Panel],
 ) -> None:
     """Nine panels of five lines, five legend entries."""
-    figure = plotly_panel_grid(list(panels.values()), title="Learning curves")
+    figure = plotly_figure(
+        learning_curve_grid(list(panels.values()), name="all", title="Learning curves")
+    )
     assert len(lines(figure)) == 45
     entries = [trace.name for trace in figure.data if trace.showlegend]
     assert entries == ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
@@ -79,7 +85,9 @@ def test_the_grid_has_every_panel_and_each_algorithm_once_in_its_legend(
 
 def test_a_single_panel_fills_the_grid(panels: dict[str, Panel]) -> None:
     """One evaluation set does not leave two empty columns."""
-    figure = plotly_panel_grid([panels["avg_at_k_add3"]], title="avg@k")
+    figure = plotly_figure(
+        learning_curve_grid([panels["avg_at_k_add3"]], name="avg_at_k", title="avg@k")
+    )
     assert figure.layout.xaxis.domain == (0.0, 1.0)
 
 
@@ -90,13 +98,13 @@ def test_markers_are_left_out_where_they_would_hide_the_line(
     one = round_metrics[round_metrics["algorithm"] == "grpo"]
     many = pd.concat([one.assign(round=one["round"] + 6 * i) for i in range(10)])
     for table, mode in ((one, "lines+markers"), (many, "lines")):
-        figure = plotly_panel(learning_curve_panels(table, comparison)[0])
+        figure = of_panel(learning_curve_panels(table, comparison)[0])
         assert next(trace for trace in figure.data if trace.name == "grpo").mode == mode
 
 
 def test_the_legend_lies_below_the_axes(panels: dict[str, Panel]) -> None:
     """It covers no line, whatever the figure's size."""
-    legend = plotly_panel(panels["kl"]).layout.legend
+    legend = of_panel(panels["kl"]).layout.legend
     assert (legend.yref, legend.y, legend.yanchor) == ("container", 0, "bottom")
 
 
@@ -107,7 +115,7 @@ def test_a_figure_survives_a_round_trip_through_json(
     table = round_metrics.copy()
     table.loc[table["round"] == 2, "entropy"] = np.nan
     panel = next(p for p in learning_curve_panels(table, comparison) if p.name == "entropy")
-    figure = plotly_panel(panel)
+    figure = of_panel(panel)
     again = plotly.io.from_json(figure.to_json())
     assert again.data[0].y[1] is None
     assert json.loads(again.to_json()) == json.loads(figure.to_json())
@@ -117,7 +125,7 @@ def test_stage_times_are_stacked_by_kind_in_the_order_of_the_stages(
     stage_times: pd.DataFrame,
 ) -> None:
     """Bars add up to the seconds of the table, first stage on top."""
-    figure = plotly_stage_times(stage_times)
+    figure = plotly_figure(stage_time_figure(stage_times))
     assert [trace.name for trace in figure.data] == [
         "sampling",
         "grading",

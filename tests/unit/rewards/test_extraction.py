@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from pmd_pipeline.rewards import extract_answer, grade
@@ -121,16 +119,18 @@ def test_unknown_convention_is_an_error_that_names_the_known_ones() -> None:
 @pytest.mark.parametrize(
     "response",
     [
-        "{" * 200_000,
-        "\\" * 200_000,
-        "\\boxed{" * 30_000,
-        "\\boxed{" * 15_000 + "}" * 15_000,
-        "\\boxed" + " " * 200_000,
-        "Answer: " * 25_000,
+        "{" * 2_000_000,
+        "\\" * 2_000_000,
+        "\\boxed{" * 300_000,
+        "\\boxed{" * 150_000 + "}" * 150_000,
+        "\\boxed" + " " * 2_000_000,
+        "Answer: " * 250_000,
     ],
+    ids=["braces", "backslashes", "open boxes", "nested boxes", "blanks", "answers"],
 )
-def test_extraction_is_linear_in_the_length(response: str) -> None:
-    started = time.perf_counter()
-    extract_answer(response)
-    extract_answer(response, "answer_line")
-    assert time.perf_counter() - started < 2
+@pytest.mark.timeout(60)
+def test_extraction_does_not_hang_on_two_million_characters(response: str) -> None:
+    """Linear work is done at once here; steps by the square of the length would take hours."""
+    nested = "}" in response
+    assert (extract_answer(response) is not None) == nested
+    assert (extract_answer(response, "answer_line") is not None) == response.startswith("Answer")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pmd_pipeline.rewards import GradingPool, GradingWorkerError, _algebra_worker, grade, workers
+from pmd_pipeline.rewards import GradingPool, GradingWorkerError, _algebra_worker, grade
 from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Verdict
 from pmd_pipeline.rewards.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
 
@@ -50,12 +50,10 @@ def wait_until_gone(pids: list[int], seconds: float) -> bool:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_answer_is_wrong_in_bounded_time(name: str) -> None:
+@pytest.mark.timeout(120)
+def test_hostile_answer_is_wrong_and_does_not_hang(name: str) -> None:
     response, reason = HOSTILE[name]
-    grade(*NEEDS_ALGEBRA)  # the shared process is up
-    started = time.perf_counter()
     graded = grade(response, "5", timeout_seconds=0.5)
-    assert time.perf_counter() - started < 10
     assert not graded.correct
     assert graded.reason == reason or (reason is None and graded.reason != "correct")
 
@@ -140,29 +138,37 @@ def test_no_worker_outlives_a_killed_run(busy: bool) -> None:
     assert wait_until_gone([worker], seconds=15)
 
 
-def test_interpreter_ends_at_once_although_the_shared_worker_was_never_closed() -> None:
+def test_interpreter_ends_although_the_shared_worker_was_never_closed() -> None:
     script = r"""
-from pmd_pipeline.rewards import grade, grading
+import psutil
+from pmd_pipeline.rewards import grade
 assert grade(r"\boxed{\frac{1}{\sqrt{3}}}", r"\frac{\sqrt{3}}{3}").correct
-print(grading._shared_pool().worker_pids[0])
+[worker] = psutil.Process().children()
+print(worker.pid)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
-    assert wait_until_gone([int(done.stdout)], seconds=1)
+    assert wait_until_gone([int(done.stdout)], seconds=15)
 
 
-def test_worker_imports_neither_the_main_module_nor_heavy_libraries() -> None:
-    script = r"""
-import sys
-sys.path.insert(0, "")
-from pmd_pipeline.rewards import _algebra_worker as worker
-before = set(sys.modules)
-worker.Algebra()
-print(sorted({"torch", "kedro", "mlflow", "transformers", "pydantic"} & set(sys.modules) - before))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
-    assert done.stdout.strip() == b"[]", done.stderr
+def test_worker_imports_neither_the_main_module_nor_heavy_libraries(tmp_path: Path) -> None:
+    """Modules by the names of those libraries are there first, and write down that they came."""
+    for name in ("torch", "kedro", "mlflow", "transformers", "pydantic"):
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'imported')!r}, 'a').write('{name} ')\n"
+        )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from pmd_pipeline.rewards import grade\n"
+        f"open({str(tmp_path / 'imported')!r}, 'a').write('main ')\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        r"print(grade(r'\boxed{2\sqrt{3}}', r'\sqrt{12}').correct)"
+    )
+    done = subprocess.run([sys.executable, "-P", str(script)], capture_output=True, timeout=60)
+    assert done.stdout.split() == [b"True"], done.stderr
+    assert (tmp_path / "imported").read_text() == "main "
 
 
 def test_script_without_a_main_guard_can_grade(tmp_path: Path) -> None:
@@ -209,15 +215,12 @@ assert grade(*question).correct
     assert done.returncode == 0, done.stderr
 
 
-def test_numbers_start_no_process_and_are_graded_fast() -> None:
+def test_numbers_start_no_process() -> None:
     responses = [rf"4+9+0=13;7+8+1=16;\boxed{{{k}}}" for k in range(10_000)]
     with GradingPool() as pool:
-        started = time.perf_counter()
         grades = pool.grade_many(responses, [str(k - k % 2) for k in range(10_000)])
-        seconds = time.perf_counter() - started
         assert pool.worker_pids == []
     assert [g.correct for g in grades] == [k % 2 == 0 for k in range(10_000)]
-    assert seconds < 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="only Linux tells limits so")
@@ -246,22 +249,30 @@ def test_comparison_out_of_memory_or_depth_is_one_that_does_not_fit(
 def test_process_that_cannot_start_is_an_error_that_quotes_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "worker.py"
-    broken.write_text("raise ImportError('no module named math_verify')")
-    monkeypatch.setattr(workers, "_SCRIPT", broken)
+    (tmp_path / "math_verify.py").write_text("raise ImportError('this is not math-verify')")
+    monkeypatch.syspath_prepend(tmp_path)
     with (
         GradingPool(num_workers=1) as pool,
-        pytest.raises(GradingWorkerError, match="no module named math_verify"),
+        pytest.raises(GradingWorkerError, match="this is not math-verify"),
     ):
         pool.grade_many(*[[part] for part in NEEDS_ALGEBRA])
 
 
-def test_equal_answers_are_compared_once() -> None:
-    with GradingPool(num_workers=1, timeout_seconds=1.0) as pool:
-        started = time.perf_counter()
-        grades = pool.grade_many([TOWER] * 20, ["5"] * 20)
-        assert time.perf_counter() - started < 10
-    assert {g.reason for g in grades} == {"timeout"}
+def test_equal_answers_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[AlgebraQuestion] = []
+    ask = AlgebraWorker.ask
+
+    def counted(self: AlgebraWorker, question: AlgebraQuestion, timeout_seconds: float) -> Verdict:
+        asked.append(question)
+        return ask(self, question, timeout_seconds)
+
+    monkeypatch.setattr(AlgebraWorker, "ask", counted)
+    with GradingPool(num_workers=1, timeout_seconds=30) as pool:
+        grades = pool.grade_many(
+            [NEEDS_ALGEBRA[0], r"\boxed{2\sqrt{3}}"] * 20, [NEEDS_ALGEBRA[1], r"\sqrt{12}"] * 20
+        )
+    assert len(asked) == 2
+    assert all(g.correct for g in grades)
 
 
 def test_errors_of_the_caller_are_named() -> None:

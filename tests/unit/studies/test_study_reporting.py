@@ -7,9 +7,17 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.pipelines.study_report.nodes import draw_study, write_study_page
-from pmd_pipeline.reporting.study.figures import log_ticks, plotly_study_curves
-from pmd_pipeline.reporting.study.maps import plotly_study_contour, plotly_study_pareto
-from pmd_pipeline.reporting.study.results import StudySummary, axis_of
+from pmd_pipeline.reporting.study.dimensions import dimension_of, short_names
+from pmd_pipeline.reporting.study.figures import study_curves, study_history
+from pmd_pipeline.reporting.study.optuna_figures import (
+    draw_contour,
+    draw_importances,
+    draw_pareto,
+    draw_slices,
+)
+from pmd_pipeline.reporting.study.parallel import study_parallel
+from pmd_pipeline.reporting.study.rebuilt import rebuild_study
+from pmd_pipeline.reporting.study.results import StudySummary
 from pmd_pipeline.reporting.study.words import study_paragraphs
 
 
@@ -117,46 +125,160 @@ def test_the_page_has_every_figure_and_escapes_what_trials_say() -> None:
 
 
 def test_curves_are_coloured_by_tau_and_pruned_ones_are_faint() -> None:
-    figure = plotly_study_curves(_curves(), _trials(), _summary())
-    lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
-    assert [trace.opacity for trace in lines] == [1.0, 1.0, 0.3]
-    assert list(lines[1].x) == [0, 1, 2]
-    assert list(lines[1].y) == [0.2, 0.6, 0.8]
+    (panel,) = study_curves(_curves(), _trials(), _summary()).panels
+    assert [line.opacity for line in panel.series] == [1.0, 1.0, 0.3]
+    assert list(panel.series[1].x) == [0, 1, 2]
+    assert list(panel.series[1].y) == [0.2, 0.6, 0.8]
     # By log tau, on the scale of all trials: 1.0 is the largest.
-    assert lines[2].line.color == "rgb(253, 231, 37)"
+    assert panel.series[2].colour == "#fde725"
+    assert panel.colour_bar is not None
+    assert panel.colour_bar.title == "tau"
+    assert [level.text for level in panel.levels] == ["initial policy"]
+
+
+def test_the_history_shows_every_trial_and_the_best_so_far() -> None:
+    (panel,) = study_history(_trials(), _summary()).panels
+    series = {line.label: line for line in panel.series}
+    assert list(series["finished trial"].y) == [0.5, 0.8]
+    assert list(series["pruned trial, last evaluation"].y) == [0.3]
+    assert series["pruned trial, last evaluation"].is_hollow
+    assert series["failed trial"].hover == ("trial 3: ValueError: <nan>",)
+    assert series["best so far"].is_step
+    assert list(series["best so far"].y) == [0.5, 0.8]
+
+
+def test_parallel_lines_lead_from_the_parameters_to_the_value() -> None:
+    """A line per trial, worst first, as high on each axis as its value lies between the ends."""
+    trials = _trials(state=["finished", "finished", "pruned", "failed"])
+    (panel,) = study_parallel(trials, _summary()).panels
+    lines = [line for line in panel.series if line.hover]
+    assert [line.hover[0].splitlines()[0] for line in lines if line.hover] == [
+        "trial 2 (pruned)",
+        "trial 0 (finished)",
+        "trial 1 (finished)",
+    ]
+    # The last height is the value's: 0.3 to 0.8 make 0, 0.4 and 1.
+    assert [line.y[-1] for line in lines] == pytest.approx([0.0, 0.4, 1.0])
+    # tau from 0.1 to 1.0, group size among 4, 8, 16.
+    assert lines[1].y[:2] == pytest.approx([np.log10(5), 0.5])
+    words = [text.text for text in panel.texts]
+    assert {"tau", "group_size", "avg@4", "0.1", "1", "4", "8", "16"} <= set(words)
+
+
+def test_a_parallel_line_goes_straight_over_what_does_not_apply() -> None:
+    trials = _trials(**{"algorithm.tau": [np.nan, 0.1, 1.0, 0.02]})
+    (panel,) = study_parallel(trials, _summary()).panels
+    (line,) = [line for line in panel.series if line.hover and "trial 0" in line.hover[0]]
+    assert list(line.x) == [1, 2]
+
+
+def test_a_rebuilt_study_has_the_trials_under_their_numbers() -> None:
+    """Values of finished trials alone, parameters by their short names, choices as numbers."""
+    study = rebuild_study(_trials(), _summary())
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL", "FAIL"]
+    assert [trial.value for trial in study.trials[:2]] == [0.5, 0.8]
+    assert study.trials[1].params == {"tau": 0.1, "group_size": 16}
+    assert study.best_trial.number == 1
+
+
+def test_names_that_two_dimensions_share_stay_whole() -> None:
+    names = short_names(["algorithms.a.tau", "algorithms.b.tau", "training.group_size"])
+    assert list(names.values()) == ["algorithms.a.tau", "algorithms.b.tau", "group_size"]
+
+
+def test_importances_are_those_of_the_words() -> None:
+    """Not computed a second time: text, table and figure cannot disagree."""
+    figure = draw_importances(_trials(), _summary())
+    (bars,) = figure.data
+    assert dict(zip(bars.y, bars.x, strict=True)) == {"group_size": 0.25, "tau": 0.75}
+    assert figure.layout.xaxis.title.text == "share of the variance"
+
+
+def test_slices_show_finished_trials_against_each_parameter() -> None:
+    figure = draw_slices(_trials(), _summary())
+    by_title = {figure.layout[f"xaxis{trace.xaxis[1:]}"].title.text: trace for trace in figure.data}
+    assert by_title.keys() == {"tau", "group_size"}
+    assert list(by_title["tau"].x) == [0.5, 0.1]
+    assert list(by_title["tau"].y) == [0.5, 0.8]
+    assert list(by_title["group_size"].x) == [8, 16]
+    assert figure.layout.yaxis.title.text == "avg@4, validation"
+
+
+def test_a_choice_among_words_is_marked_by_the_words() -> None:
+    dimensions = {"algorithm": {"kind": "choice", "choices": ["pmd_mean", "grpo"]}}
+    trials = _trials(algorithm=["grpo", "pmd_mean", "grpo", "grpo"])
+    axis = draw_slices(trials, _summary(dimensions=dimensions)).layout.xaxis
+    assert axis.ticktext == ("pmd_mean", "grpo")
 
 
 def test_the_contour_shows_tau_against_group_size() -> None:
-    figure = plotly_study_contour(_trials(), _summary())
+    trials = _trials(state="finished", value=[0.1, 0.2, 0.3, 0.4])
+    figure = draw_contour(trials, _summary())
     assert figure.layout.title.text == "Contour: tau x group_size"
-    points = figure.data[-1]
-    np.testing.assert_allclose(points.x, np.log10([0.5, 0.1]))
-    assert list(points.y) == [1, 2]  # 8 and 16 among 4, 8, 16
+    titles = (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text)
+    points = next(trace for trace in figure.data if trace.type == "scatter")
+    shown = dict(zip(titles, (points.x, points.y), strict=True))
+    assert list(shown["tau"]) == [0.5, 0.1, 1.0, 0.02]
+    assert list(shown["group_size"]) == [8, 16, 4, 4]
+    assert {figure.layout.xaxis.type, figure.layout.yaxis.type} == {"log"}
 
 
 def test_the_contours_surface_goes_through_the_trials() -> None:
     trials = _trials(state="finished", value=[0.1, 0.2, 0.3, 0.4])
-    surface = plotly_study_contour(trials, _summary()).data[0]
-    # tau 0.02 at group size 4 is the lower left corner.
-    assert surface.z[0][0] == pytest.approx(0.4, abs=1e-3)
-    assert 0.1 <= surface.z.min() <= surface.z.max() <= 0.4
+    surface = draw_contour(trials, _summary()).data[0]
+    at = {
+        (x, y): surface.z[row][column]
+        for row, y in enumerate(surface.y)
+        for column, x in enumerate(surface.x)
+    }
+    assert at[4, 0.02] == 0.4
+    assert at[8, 0.5] == 0.1
+    assert np.nanmin(surface.z) == 0.1
+    assert np.nanmax(surface.z) == 0.4
+
+
+def test_parameters_that_never_meet_are_not_put_into_one_contour() -> None:
+    """tau belongs to one algorithm and clip_high to another; learning_rate meets both."""
+    dimensions = {
+        "algorithm.tau": {"kind": "float", "log": True},
+        "algorithms.grpo.clip_high": {"kind": "float", "log": False},
+        "training.optimizer.learning_rate": {"kind": "float", "log": True},
+    }
+    trials = pd.concat([_trials(state="finished", value=0.5)] * 2, ignore_index=True)
+    trials["trial"] = range(8)
+    trials["algorithm.tau"] = [0.1, 0.2, 0.3, 0.4, *[np.nan] * 4]
+    trials["algorithms.grpo.clip_high"] = [*[np.nan] * 4, 0.1, 0.2, 0.3, 0.4]
+    trials["training.optimizer.learning_rate"] = np.linspace(1e-4, 1e-3, 8)
+    figure = draw_contour(trials, _summary(dimensions=dimensions, importances={}))
+    assert figure.layout.title.text == "Contour: tau x learning_rate"
+
+
+def test_where_there_are_too_few_trials_the_figures_say_so() -> None:
+    summary = _summary(importances={}, optimum=None)
+    for draw in (draw_importances, draw_contour, draw_slices, draw_pareto):
+        (note,) = draw(_trials().iloc[3:], summary).layout.annotations
+        assert "finished trials" in note.text
 
 
 def test_the_front_is_drawn_by_seconds() -> None:
-    figure = plotly_study_pareto(_trials(), _summary(pareto=[1, 0]))
-    front = figure.data[1]
-    assert (list(front.x), list(front.y)) == ([10.0, 20.0], [0.5, 0.8])
-    assert len(figure.data[0].x) == 0
+    trials = _trials(
+        state="finished", value=[0.5, 0.8, 0.3, 0.4], training_seconds=[10.0, 20.0, 5.0, 30.0]
+    )
+    figure = draw_pareto(trials, _summary(pareto=[0, 1, 2]))
+    traces = {trace.name: trace for trace in figure.data}
+    front = sorted(zip(traces["Pareto front"].x, traces["Pareto front"].y, strict=True))
+    assert front == [(5.0, 0.3), (10.0, 0.5), (20.0, 0.8)]
+    assert list(traces["beaten in both"].x) == [30.0]
+    assert figure.layout.xaxis.title.text == "seconds of training"
+    assert figure.layout.yaxis.title.text == "avg@4, validation"
 
 
 def test_a_choice_is_found_whatever_the_table_made_of_it() -> None:
     """A column with gaps reads 8 as 8.0; texts and truth values stay."""
     table = pd.DataFrame({"n": [8.0, np.nan, 4.0], "b": ["mean", None, "log_partition"]})
-    numbers = axis_of(table, "n", {"kind": "choice", "choices": [4, 8]}).numbers
+    numbers = dimension_of(table, "n", {"kind": "choice", "choices": [4, 8]}).numbers
     np.testing.assert_array_equal(numbers, [1, np.nan, 0])
-    texts = axis_of(table, "b", {"kind": "choice", "choices": ["mean", "log_partition"]}).numbers
+    texts = dimension_of(
+        table, "b", {"kind": "choice", "choices": ["mean", "log_partition"]}
+    ).numbers
     np.testing.assert_array_equal(texts, [0, np.nan, 1])
-
-
-def test_logarithmic_ticks_are_round_numbers() -> None:
-    assert log_ticks(np.array([0.02, 2.0])) == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0])

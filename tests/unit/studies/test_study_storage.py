@@ -63,7 +63,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_study_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
     storage = _open(tmp_path, kind="sqlite")
     optuna.create_study(study_name="a", storage=storage)
-    with pytest.raises(StudyStorageError, match="that pmd_pipeline did not make"):
+    with pytest.raises(StudyStorageError, match="that pmd_pipeline did not create"):
         load("a", storage)
 
 
@@ -120,10 +120,15 @@ def test_a_journal_knows_which_worker_has_died(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna would rather have us in its own loop
         alive, dead = study.ask(), study.ask()
-    for trial in (alive, dead):
-        storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+    study_id = storage.get_study_id_from_name("a")
+    ids = [
+        storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+        for trial in (alive, dead)
+    ]
+    for trial_id in ids:
+        storage.record_heartbeat(trial_id)  # type: ignore[attr-defined]
     long_ago = time.time() - 60
-    os.utime(tmp_path / "study.heartbeats" / str(dead._trial_id), (long_ago, long_ago))
+    os.utime(tmp_path / "study.heartbeats" / str(ids[1]), (long_ago, long_ago))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         optuna.storages.fail_stale_trials(study)

@@ -84,7 +84,7 @@ def test_an_unknown_algorithm_is_refused() -> None:
 def test_a_value_that_no_run_takes_is_refused_before_any_trial() -> None:
     parameters, experiment = make_experiment()
     study = make_study(search_space={"algorithm.tau": {"kind": "float", "low": -1.0, "high": 1.0}})
-    with pytest.raises(StudyError, match=r"search_space\.algorithm\.tau: -1\.0 is no possible va"):
+    with pytest.raises(StudyError, match=r"search_space\.algorithm\.tau: -1\.0 is not a"):
         check_search_space(study, experiment, parameters)
 
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from pmd_pipeline import launch
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.launch import Launch
+from pmd_pipeline.training.sharded import driver
 from pmd_pipeline.training.sharded.driver import check_processes
 
 
@@ -16,7 +17,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def started(patch: pytest.MonkeyPatch, num_processes: int) -> None:
-    patch.setattr(launch, "_launch", launch.Launch(world_size=num_processes))
+    patch.setattr(driver, "current_launch", lambda: Launch(world_size=num_processes))
 
 
 def test_more_processes_than_gpus_are_refused(two_gpus: pytest.MonkeyPatch) -> None:

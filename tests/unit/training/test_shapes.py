@@ -12,11 +12,11 @@ from torch import Tensor
 
 from pmd_pipeline.algorithms import LossInputs, LossOutput
 from pmd_pipeline.config.engines import TransformersEngineConfig
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt
-from pmd_pipeline.rollouts.collect import grading_pool_for
+from pmd_pipeline.rewards.choice import reward_for
 from pmd_pipeline.training import round as round_module
 from pmd_pipeline.training import trainer as trainer_module
 from pmd_pipeline.training import update
@@ -75,6 +75,7 @@ def test_records_of_a_round_have_the_shapes_that_their_types_say(
             problem_id=text,
             token_ids=tuple(tiny_policy.tokenizer(f"{text}?")["input_ids"]),
             answer="3",
+            problem=text,
         )
         for text in TEXTS
     ]
@@ -83,7 +84,7 @@ def test_records_of_a_round_have_the_shapes_that_their_types_say(
         TransformersEngine(TransformersEngineConfig()),
         prompts,
         setup,
-        grading_pool_for(RewardConfig()),
+        reward_for(MathRewardConfig()),
         round_index=0,
     )
     assert seen == {TrainingBatch, LossInputs, LossOutput, MeasuredRollouts}

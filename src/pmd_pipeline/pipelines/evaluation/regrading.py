@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+from rich.console import Group
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig
 from pmd_pipeline.pipelines.evaluation.nodes import measure_completions
 from pmd_pipeline.records import Prompt
+from pmd_pipeline.reporting.console import plain_table
+from pmd_pipeline.reporting.formatting import MISSING
 from pmd_pipeline.rewards.choice import make_reward
 from pmd_pipeline.rewards.length_penalty import length_penalty_of
 from pmd_pipeline.schemas.evaluation import CompletionTable
@@ -62,8 +65,8 @@ def regrade_file(
     return former, regraded
 
 
-def format_changes(former: pd.DataFrame, regraded: pd.DataFrame, *, has_answers: bool) -> str:
-    """Return what scoring again changed, as text.
+def changes_table(former: pd.DataFrame, regraded: pd.DataFrame, *, has_answers: bool) -> Group:
+    """Return what scoring again changed, for a console.
 
     Args:
         former: With the saved scores.
@@ -73,19 +76,30 @@ def format_changes(former: pd.DataFrame, regraded: pd.DataFrame, *, has_answers:
     changed = _differs(former["correct"], regraded["correct"]) | _differs(
         former["reward"], regraded["reward"]
     )
-    lines = [f"{len(former)} completions, {int(changed.sum())} scores changed", ""]
     before, after = (_metrics(table, has_answers) for table in (former, regraded))
-    lines.append(f"{'evaluation set':<24} {'metric':<22} {'k':>4} {'before':>9} {'after':>9}")
     both = before.merge(after, on=["eval_set", "metric", "k"], how="outer", sort=False)
-    for row in both.itertuples():
-        lines.append(
-            f"{row.eval_set:<24} {row.metric:<22} {row.k:>4} {row.value_x:>9.4f} "
-            f"{row.value_y:>9.4f}"
-        )
-    shown = pd.DataFrame({"new": range(len(regraded))}, index=regraded.index)[changed]
-    for position in shown["new"].head(_MAX_LISTED):
-        lines.append(_change(former.iloc[position], regraded.iloc[position]))
-    return "\n".join(lines)
+    table = plain_table(
+        [
+            [str(name), str(metric), str(k), _number(old), _number(new)]
+            for name, metric, k, old, new in zip(
+                both["eval_set"],
+                both["metric"],
+                both["k"],
+                both["value_x"],
+                both["value_y"],
+                strict=True,
+            )
+        ],
+        names=["evaluation set", "metric"],
+        numbers=["k", "before", "after"],
+    )
+    positions = [position for position, differs in enumerate(changed) if differs]
+    lines = [_change(former.iloc[i], regraded.iloc[i]) for i in positions[:_MAX_LISTED]]
+    return Group(f"{len(former)} completions, {len(positions)} scores changed", "", table, *lines)
+
+
+def _number(value: float) -> str:
+    return MISSING if pd.isna(value) else f"{value:.4f}"
 
 
 def _prompts(completions: pd.DataFrame) -> list[Prompt]:

@@ -18,27 +18,20 @@ from pmd_pipeline.pipelines.reporting.theory_sections import (
     theory_sections,
 )
 from pmd_pipeline.reporting.curves.columns import CURVES
-from pmd_pipeline.reporting.curves.matplotlib_figures import (
-    matplotlib_panel,
-    matplotlib_panel_grid,
-    matplotlib_stage_times,
-)
-from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
-from pmd_pipeline.reporting.curves.plotly_figures import (
-    plotly_panel,
-    plotly_panel_grid,
-    plotly_stage_times,
-)
+from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
+from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.drawing.spec import FigureSpec
 from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
-from pmd_pipeline.reporting.run_page.stage_times import STAGE_TIME_COLUMNS, training_times
-from pmd_pipeline.reporting.theory.loop_figures import (
-    draw_predicted_against_measured,
-    draw_progress,
+from pmd_pipeline.reporting.run_page.stage_times import (
+    STAGE_TIME_COLUMNS,
+    stage_time_figure,
+    training_times,
 )
+from pmd_pipeline.reporting.theory.loop_figures import predicted_against_measured, progress
 from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
 
-_TITLE = "Learning curves"
 _VISIBLE_FRACTION = 0.02
 
 
@@ -107,26 +100,32 @@ def draw_learning_curves(
         interval_level=evaluation.interval_level,
         smoothing_rounds=reporting.smoothing_rounds,
     )
-    of_rounds = {panel.name: panel for panel in panels}
-    evaluations: list[Panel] = [
-        panel for panel in panels if panel.name not in {curve.column for curve in CURVES}
-    ]
-    interactive = {
-        f"figure_{curve.column}": plotly_panel(of_rounds[curve.column]) for curve in CURVES
-    }
+    of_rounds = {curve.column for curve in CURVES}
+    evaluations = [panel for panel in panels if panel.name not in of_rounds]
+    figures = [FigureSpec.of(panel) for panel in panels]
     return {
-        **interactive,
-        "figure_avg_at_k": plotly_panel_grid(evaluations, title="avg@k on held-out problems"),
+        **{
+            f"figure_{figure.name}": plotly_figure(figure)
+            for figure in figures
+            if figure.name in of_rounds
+        },
+        "figure_avg_at_k": plotly_figure(
+            learning_curve_grid(evaluations, name="avg_at_k", title="avg@k on held-out problems")
+        ),
         "learning_curve_images": {
-            "learning_curves": matplotlib_panel_grid(panels, title=_TITLE),
-            **{panel.name: matplotlib_panel(panel) for panel in panels},
+            figure.name: matplotlib_figure(figure)
+            for figure in (
+                learning_curve_grid(panels, name="learning_curves", title="Learning curves"),
+                *figures,
+            )
         },
     }
 
 
 def draw_stage_times(stage_times: pd.DataFrame) -> tuple[go.Figure, dict[str, Figure]]:
     """Return where the time went, interactive and as an image."""
-    return plotly_stage_times(stage_times), {"stage_times": matplotlib_stage_times(stage_times)}
+    figure = stage_time_figure(stage_times)
+    return plotly_figure(figure), {figure.name: matplotlib_figure(figure)}
 
 
 def draw_theory_in_the_loop(
@@ -140,15 +139,15 @@ def draw_theory_in_the_loop(
         }
     compared = round_metrics[round_metrics["algorithm"].isin(theory_groups["algorithm"])]
     figures = (
-        draw_predicted_against_measured(theory_groups),
-        draw_progress(
+        predicted_against_measured(theory_groups),
+        progress(
             compared.rename(columns=lambda name: str(name).removeprefix(METRIC_PREFIX)),
             algorithms=list(round_metrics["algorithm"].unique()),
         ),
     )
     return {
-        **{f"figure_{figure.name}": figure.plotly for figure in figures},
-        "theory_in_the_loop_images": {figure.name: figure.matplotlib for figure in figures},
+        **{f"figure_{figure.name}": plotly_figure(figure) for figure in figures},
+        "theory_in_the_loop_images": {figure.name: matplotlib_figure(figure) for figure in figures},
     }
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.drawing.spec import message
+
 LOOP_FIGURES = {
     "theory_in_the_loop_by_pass_rate": (
         "Updates against their exact solutions, by pass rate",
@@ -64,13 +67,8 @@ def theory_sections(
 
 def nothing_to_compare() -> go.Figure:
     """Return a figure that says why it is empty."""
-    figure = go.Figure()
-    figure.add_annotation(
-        text="There is no exact update to hold this run against: no round of PMD-mean or PMD-part,"
-        "<br>with rewards of two values, had right and wrong responses to one prompt.",
-        showarrow=False,
+    text = (
+        "There is no exact update to hold this run against: no round of PMD-mean or PMD-part,\n"
+        "with rewards of two values, had right and wrong responses to one prompt."
     )
-    figure.update_layout(
-        template="plotly_white", xaxis={"visible": False}, yaxis={"visible": False}, height=200
-    )
-    return figure
+    return plotly_figure(message("nothing_to_compare", text))

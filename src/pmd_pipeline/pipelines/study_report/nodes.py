@@ -5,18 +5,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from pmd_pipeline.reporting.study.figures import (
-    plotly_study_curves,
-    plotly_study_history,
-    plotly_study_importances,
-    plotly_study_slices,
-)
-from pmd_pipeline.reporting.study.maps import (
-    plotly_study_contour,
-    plotly_study_parallel,
-    plotly_study_pareto,
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.study.figures import study_curves, study_history
+from pmd_pipeline.reporting.study.optuna_figures import (
+    draw_contour,
+    draw_importances,
+    draw_pareto,
+    draw_slices,
 )
 from pmd_pipeline.reporting.study.page import render_study_page
+from pmd_pipeline.reporting.study.parallel import study_parallel
 from pmd_pipeline.reporting.study.results import StudySummary
 
 
@@ -26,13 +24,13 @@ def draw_study(
     """Return the study's figures by name."""
     known = StudySummary.from_json(summary)
     return {
-        "history": plotly_study_history(trials, known),
-        "learning_curves": plotly_study_curves(curves, trials, known),
-        "contour": plotly_study_contour(trials, known),
-        "slices": plotly_study_slices(trials, known),
-        "parallel": plotly_study_parallel(trials, known),
-        "importances": plotly_study_importances(known),
-        "pareto": plotly_study_pareto(trials, known),
+        "history": plotly_figure(study_history(trials, known)),
+        "learning_curves": plotly_figure(study_curves(curves, trials, known)),
+        "contour": draw_contour(trials, known),
+        "slices": draw_slices(trials, known),
+        "parallel": plotly_figure(study_parallel(trials, known)),
+        "importances": draw_importances(trials, known),
+        "pareto": draw_pareto(trials, known),
     }
 
 

@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from pmd_pipeline import theory
 from pmd_pipeline.config.theory import TheoryConfig
-from pmd_pipeline.reporting.theory import figures as theory_figures
+from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.theory.figures import theory_figures
 from pmd_pipeline.seeds import derive_seed
 
 
@@ -20,8 +22,8 @@ def build_theory_tables(config: TheoryConfig, seed: int) -> dict[str, pd.DataFra
 
 def draw_theory_figures(**tables: pd.DataFrame) -> dict[str, go.Figure | dict[str, Figure]]:
     """Return every figure: the interactive ones by name, the images together."""
-    figures = theory_figures.draw_theory_figures(theory.TheoryTables(**tables))
+    figures = theory_figures(theory.TheoryTables(**tables))
     return {
-        **{f"figure_{name}": figure.plotly for name, figure in figures.items()},
-        "theory_images": {name: figure.matplotlib for name, figure in figures.items()},
+        **{f"figure_{name}": plotly_figure(figure) for name, figure in figures.items()},
+        "theory_images": {name: matplotlib_figure(figure) for name, figure in figures.items()},
     }

@@ -1,4 +1,4 @@
-"""Which curves are drawn, each defined once for both drawing libraries."""
+"""Which curves are drawn, each defined once."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,6 @@
-"""Learning curves as data: what either drawing library needs to draw them."""
+"""Learning curves as panels of figures."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,56 +8,12 @@ import pandas as pd
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.columns import POLICY_CURVES, REWARD_CURVE, Curve
 from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread
+from pmd_pipeline.reporting.drawing.spec import Axis, FigureSpec, Panel, Series
 from pmd_pipeline.reporting.drawing.styles import AlgorithmStyle, algorithm_styles
 
-X_LABEL = "round"
+_ROUNDS = Axis(label="round", is_integer=True)
+_SHARE = "share of right responses"
 _PADDING = 0.06  # share of the data's range left free on either side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """One algorithm's line: N points.
-
-    Attributes:
-        algorithm: Its label.
-        style: Its look.
-        rounds: Ascending, [N].
-        y: NaN where not measured, [N].
-        low, high: Ends of the interval, [N]; None where there is none.
-    """
-
-    algorithm: str
-    style: AlgorithmStyle
-    rounds: np.ndarray
-    y: np.ndarray
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """One set of axes with a line per algorithm.
-
-    Attributes:
-        name: For file names and catalog entries.
-        title, y_label, meaning: For the reader.
-        scale: None for a linear axis.
-        y_range: Lowest and highest value shown.
-        series: One per algorithm.
-    """
-
-    name: str
-    title: str
-    y_label: str
-    meaning: str
-    scale: SymlogScale | None
-    y_range: tuple[float, float]
-    series: tuple[Series, ...]
-
-    def alt_text(self) -> str:
-        """Return the figure in words: each algorithm's first and last value."""
-        lines = [text for text in map(_in_words, self.series) if text]
-        return f"{self.title} by round. {'; '.join(lines)}."
 
 
 def learning_curve_panels(
@@ -91,6 +46,17 @@ def learning_curve_panels(
     )
 
 
+def learning_curve_grid(panels: Sequence[Panel], *, name: str, title: str) -> FigureSpec:
+    """Return the panels side by side as one figure."""
+    return FigureSpec(name=name, title=title, panels=tuple(panels), panel_inches=(4.0, 3.0))
+
+
+def alt_text(panel: Panel) -> str:
+    """Return a learning curve in words: each algorithm's first and last value."""
+    lines = [text for text in map(_in_words, panel.series) if text]
+    return f"{panel.title} by round. {'; '.join(lines)}."
+
+
 def _round_panel(
     curve: Curve,
     round_metrics: pd.DataFrame,
@@ -111,26 +77,19 @@ def _round_panel(
         if smooths:
             means = values.rolling(smoothing_rounds, min_periods=1).mean()
             values = means.where(values.notna())
-        series.append(
-            Series(
-                algorithm=algorithm,
-                style=style,
-                rounds=rows["round"].to_numpy(dtype=np.int64),
-                y=values.to_numpy(),
-            )
-        )
+        series.append(_series(algorithm, style, rows["round"], values))
     scale = None
     if curve.linear_width is not None and is_widely_spread(_all_values(series)):
         scale = SymlogScale(linear_width=curve.linear_width)
     note = f" Mean of the {smoothing_rounds} rounds up to each." if smooths else ""
-    return Panel(
-        name=curve.column,
+    return _panel(
+        curve.column,
+        series,
         title=curve.title,
-        y_label=curve.y_label + (", log scale" if scale else ""),
         meaning=curve.meaning + note,
+        y_label=curve.y_label + (", log scale" if scale else ""),
         scale=scale,
-        y_range=_padded_range(_all_values(series), scale, includes_zero=curve.includes_zero),
-        series=tuple(series),
+        includes_zero=curve.includes_zero,
     )
 
 
@@ -154,30 +113,19 @@ def _evaluation_panel(
     styles: dict[str, AlgorithmStyle],
     interval_level: float,
 ) -> Panel:
-    name = formatting.metric_name("avg_at_k", int(rows["k"].max()))
     series = []
     for algorithm, style in styles.items():
         mine = rows[rows["algorithm"] == algorithm].sort_values("round")
-        series.append(
-            Series(
-                algorithm=algorithm,
-                style=style,
-                rounds=mine["round"].to_numpy(dtype=np.int64),
-                y=mine["value"].to_numpy(dtype=np.float64),
-                low=mine["ci_low"].to_numpy(dtype=np.float64),
-                high=mine["ci_high"].to_numpy(dtype=np.float64),
-            )
-        )
-    return Panel(
-        name=f"avg_at_k_{eval_set}",
-        title=f"{name} on {eval_set}",
-        y_label="share of right responses",
+        bounds = (mine["ci_low"], mine["ci_high"])
+        series.append(_series(algorithm, style, mine["round"], mine["value"], bounds))
+    return _panel(
+        f"avg_at_k_{eval_set}",
+        series,
+        title=f"{formatting.metric_name('avg_at_k', int(rows['k'].max()))} on {eval_set}",
         meaning="Mean correctness of the sampled responses on held-out problems; the band is the "
         f"{formatting.percent(interval_level)} bootstrap interval over problems, and round 0 the "
         "initial policy.",
-        scale=None,
-        y_range=_padded_range(_all_values(series), None, includes_zero=False),
-        series=tuple(series),
+        y_label=_SHARE,
     )
 
 
@@ -188,23 +136,62 @@ def _mean_panel(
     series = []
     for algorithm, style in styles.items():
         mine = means[means["algorithm"] == algorithm].sort_values("round")
-        series.append(
-            Series(
-                algorithm=algorithm,
-                style=style,
-                rounds=mine["round"].to_numpy(dtype=np.int64),
-                y=mine["value"].to_numpy(dtype=np.float64),
-            )
-        )
-    return Panel(
-        name="mean_avg_at_k",
+        series.append(_series(algorithm, style, mine["round"], mine["value"]))
+    return _panel(
+        "mean_avg_at_k",
+        series,
         title=f"{formatting.metric_name('avg_at_k', k)}, mean of {num_sets} sets",
-        y_label="share of right responses",
         meaning="Mean over the evaluation sets, each counted once whatever its size.",
-        scale=None,
-        y_range=_padded_range(_all_values(series), None, includes_zero=False),
+        y_label=_SHARE,
+    )
+
+
+def _series(
+    algorithm: str,
+    style: AlgorithmStyle,
+    rounds: pd.Series,
+    values: pd.Series,
+    bounds: tuple[pd.Series, pd.Series] | None = None,
+) -> Series:
+    low, high = (None, None) if bounds is None else (_floats(end) for end in bounds)
+    return Series(
+        x=rounds.to_numpy(dtype=np.int64),
+        y=_floats(values),
+        low=low,
+        high=high,
+        label=algorithm,
+        colour=style.colour,
+        dash=style.dash,
+        marker=style.marker,
+    )
+
+
+def _panel(
+    name: str,
+    series: list[Series],
+    *,
+    title: str,
+    meaning: str,
+    y_label: str,
+    scale: SymlogScale | None = None,
+    includes_zero: bool = False,
+) -> Panel:
+    return Panel(
+        name=name,
+        title=title,
+        meaning=meaning,
+        x=_ROUNDS,
+        y=Axis(
+            label=y_label,
+            scale=scale or "linear",
+            range=_padded_range(_all_values(series), scale, includes_zero=includes_zero),
+        ),
         series=tuple(series),
     )
+
+
+def _floats(values: pd.Series) -> np.ndarray:
+    return values.to_numpy(dtype=np.float64)
 
 
 def _all_values(series: Iterable[Series]) -> np.ndarray:
@@ -241,6 +228,6 @@ def _in_words(series: Series) -> str:
         return ""
     first, last = measured[0], measured[-1]
     return (
-        f"{series.algorithm}: {series.y[first]:.3g} at round {series.rounds[first]}, "
-        f"{series.y[last]:.3g} at round {series.rounds[last]}"
+        f"{series.label}: {series.y[first]:.3g} at round {series.x[first]}, "
+        f"{series.y[last]:.3g} at round {series.x[last]}"
     )

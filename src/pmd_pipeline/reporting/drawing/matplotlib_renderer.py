@@ -1,92 +1,240 @@
-"""Theory figures drawn by matplotlib, for papers."""
+"""Figures drawn by matplotlib, for files and for paper."""
 
+from typing import Literal
+
+import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis as MatplotlibAxis
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
-from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel, legend_rows
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.drawing.scales import FEW_DECADES, SymlogScale, log_ticks
+from pmd_pipeline.reporting.drawing.spec import (
+    Axis,
+    Bars,
+    ColourBar,
+    Dash,
+    FigureSpec,
+    Level,
+    Marker,
+    Panel,
+    Series,
+    Text,
+    legend_shape,
+)
+from pmd_pipeline.reporting.drawing.styles import BAND_OPACITY, GREY, MOST_MARKED_POINTS, SCALE
 
-_DASHES = {"solid": "-", "dashed": "--", "dotted": ":", "none": "none"}
-_MARKERS = {
+_DASHES: dict[Dash, Literal["none", "solid"] | tuple[float, tuple[float, ...]]] = {
+    "none": "none",
+    "solid": "solid",
+    "dash": (0, (5, 2)),
+    "dashdot": (0, (5, 2, 1.5, 2)),
+    "dot": (0, (1.5, 1.5)),
+    "longdash": (0, (9, 3)),
+}
+_MARKERS: dict[Marker, str] = {
     "none": "none",
     "circle": "o",
     "square": "s",
     "diamond": "D",
+    "triangle-up": "^",
+    "x": "X",
+    "triangle-down": "v",
     "star": "*",
-    "triangle": "^",
+    "cross": "P",
 }
 _DOTS_PER_INCH = 150
-_BAND_OPACITY = 0.13
-_LEGEND_ROW_INCHES = 0.25
+_LEGEND_ROW_INCHES = 0.27
 _TITLE_INCHES = 0.35
+_WIDE_PANEL_INCHES = 5.0
+_SMALL_FONT = 9
+_TICK_STEPS = (1, 2, 5, 10)
 
 
 def matplotlib_figure(spec: FigureSpec) -> Figure:
-    """Return the panels in a grid with one legend below them."""
-    per_row, num_rows = legend_rows(spec)
-    width = spec.panel_inches[0] * spec.num_columns
-    height = spec.panel_inches[1] * spec.num_rows + _LEGEND_ROW_INCHES * num_rows + _TITLE_INCHES
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout=layout)
-    figure.suptitle(spec.title, fontweight="bold")
+    """Return the panels in a grid with one legend below them; nothing is kept in pyplot."""
+    per_row, num_legend_rows = legend_shape(spec)
+    height = spec.panel_inches[1] * spec.num_rows + _LEGEND_ROW_INCHES * num_legend_rows
+    figure = Figure(
+        figsize=(spec.width_inches, height + _TITLE_INCHES * bool(spec.title)),
+        dpi=_DOTS_PER_INCH,
+        layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
+    )
     all_axes = figure.subplots(spec.num_rows, spec.num_columns, squeeze=False).ravel()
-    handles: dict[str, Line2D] = {}
     for panel, axes in zip(spec.panels, all_axes, strict=False):
-        for label, line in _draw_panel(panel, axes).items():
-            handles.setdefault(label, line)
+        _draw_panel(axes, panel, is_wide=spec.panel_inches[0] >= _WIDE_PANEL_INCHES)
+        if panel.colour_bar is not None:
+            _add_colour_bar(axes, panel.colour_bar)
     for axes in all_axes[len(spec.panels) :]:
         axes.set_axis_off()
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=per_row,
-        frameon=False,
-        fontsize=9,
-    )
+    if num_legend_rows:
+        figure.legend(
+            handles=[_legend_handle(label, drawn) for label, drawn in spec.legend.items()],
+            loc="outside lower center",
+            ncols=per_row,
+            frameon=False,
+            fontsize=_SMALL_FONT,
+            handlelength=3.2,
+        )
+    if spec.title:
+        figure.suptitle(spec.title, fontweight="bold")
     return figure
 
 
-def _draw_panel(panel: Panel, axes: Axes) -> dict[str, Line2D]:
-    """Draw one panel and return its legend handles by label."""
-    handles: dict[str, Line2D] = {}
-    for curve in panel.curves:
-        if curve.low is not None and curve.high is not None:
+def _draw_panel(axes: Axes, panel: Panel, *, is_wide: bool) -> None:
+    for series in panel.series:
+        if series.low is not None and series.high is not None:
             axes.fill_between(
-                curve.x, curve.low, curve.high, color=curve.colour, alpha=_BAND_OPACITY, lw=0
+                series.x,
+                series.low,
+                series.high,
+                color=series.colour,
+                alpha=BAND_OPACITY,
+                linewidth=0,
             )
-        (line,) = axes.plot(
-            curve.x,
-            curve.y,
-            color=curve.colour,
-            linestyle=_DASHES[curve.dash],
-            marker=_MARKERS[curve.marker],
-            markersize=curve.size,
-            linewidth=1.6,
-            alpha=curve.opacity,
-            markeredgewidth=0.5,
-        )
-        if curve.label is not None:
-            handles.setdefault(curve.label, line)
+    for series in panel.series:
+        _draw_series(axes, series)
+    _draw_bars(axes, panel.bars)
+    for level in panel.levels:
+        _draw_level(axes, level)
     for text in panel.texts:
-        axes.text(text.x, text.y, text.text, ha=text.align, va="center", fontsize=9)
+        _draw_text(axes, text)
     axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold")
-    if panel.log_y:
-        axes.set_yscale("log")
-    if panel.x_range is not None:
-        axes.set_xlim(panel.x_range)
-    if panel.y_range is not None:
-        axes.set_ylim(panel.y_range)
-    if panel.is_diagram:
+    if panel.has_equal_scales:
         axes.set_aspect("equal")
+    if not panel.has_axes:
+        axes.set_xlim(panel.x.range)
+        axes.set_ylim(panel.y.range)
         axes.set_axis_off()
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=panel.integer_x))
-        axes.set_xlabel(panel.x_label)
-        axes.set_ylabel(panel.y_label)
+        return
+    # After the data, as they decide an axis without a range.
+    most_ticks = 8 if is_wide else 6
+    _set_scale(axes, axes.xaxis, panel.x, most_ticks=most_ticks)
+    if not panel.bars:
+        _set_scale(axes, axes.yaxis, panel.y, most_ticks=most_ticks)
+    axes.set_xlabel(panel.x.label)
+    axes.set_ylabel(panel.y.label)
+    if not panel.bars:
         axes.grid(visible=True, color="0.9", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    return handles
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_series(axes: Axes, series: Series) -> None:
+    is_crowded = series.dash != "none" and len(series.x) > MOST_MARKED_POINTS
+    axes.plot(
+        series.x,
+        series.y,
+        label=series.label,
+        color=series.colour,
+        linestyle=_DASHES[series.dash],
+        marker="none" if is_crowded else _MARKERS[series.marker],
+        markersize=series.size,
+        markerfacecolor="none" if series.is_hollow else series.colour,
+        markeredgewidth=1.0 if series.is_hollow else 0.5,
+        linewidth=series.width,
+        alpha=series.opacity,
+        drawstyle="steps-post" if series.is_step else "default",
+    )
+
+
+def _draw_bars(axes: Axes, all_bars: tuple[Bars, ...]) -> None:
+    if not all_bars:
+        return
+    left = np.zeros(len(all_bars[0].names))
+    for bars in all_bars:
+        axes.barh(bars.names, bars.lengths, left=left, color=bars.colour, label=bars.label)
+        left = left + bars.lengths
+    axes.invert_yaxis()  # the first on top, as one reads
+    axes.margins(x=0.14)  # for what is written beside them
+    axes.set_xlim(left=0)
+
+
+def _draw_level(axes: Axes, level: Level) -> None:
+    axes.axhline(level.y, color=GREY, linestyle=_DASHES["dash"], linewidth=1.2)
+    axes.annotate(
+        level.text,
+        (1.0, level.y),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, -5),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=GREY,
+        fontsize=_SMALL_FONT,
+    )
+
+
+def _draw_text(axes: Axes, text: Text) -> None:
+    ground = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
+    axes.annotate(
+        text.text,
+        (text.x, text.y),
+        xytext=(text.shift, 0),
+        textcoords="offset points",
+        ha=text.align,
+        va="center",
+        fontsize=_SMALL_FONT,
+        bbox=ground if text.has_ground else None,
+    )
+
+
+def _set_scale(axes: Axes, drawn: MatplotlibAxis, axis: Axis, *, most_ticks: int) -> None:
+    is_x = drawn is axes.xaxis
+    set_scale, set_limits = (
+        (axes.set_xscale, axes.set_xlim) if is_x else (axes.set_yscale, axes.set_ylim)
+    )
+    if isinstance(axis.scale, SymlogScale):
+        low, high = axis.range or (axes.get_xlim() if is_x else axes.get_ylim())
+        ticks = axis.scale.ticks(low, high)
+        set_scale("function", functions=(axis.scale.forward, axis.scale.inverse))
+        drawn.set_major_locator(FixedLocator(ticks))
+        drawn.set_minor_locator(NullLocator())
+        drawn.set_major_formatter(FixedFormatter([formatting.tick(tick) for tick in ticks]))
+    elif axis.scale == "log":
+        set_scale("log")
+        drawn.set_minor_formatter(NullFormatter())
+        low, high = axis.range or (axes.get_xlim() if is_x else axes.get_ylim())
+        if high < FEW_DECADES * low:
+            ticks = log_ticks(low, high)
+            drawn.set_major_locator(FixedLocator(ticks))
+            drawn.set_major_formatter(FixedFormatter([formatting.tick(tick) for tick in ticks]))
+    elif is_x or axis.is_integer:
+        drawn.set_major_locator(
+            MaxNLocator(nbins=most_ticks, steps=_TICK_STEPS, integer=axis.is_integer)
+        )
+    if axis.range is not None:
+        set_limits(*axis.range)
+
+
+def _add_colour_bar(axes: Axes, bar: ColourBar) -> None:
+    colours = LinearSegmentedColormap.from_list("scale", SCALE)
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    drawn = figure.colorbar(ScalarMappable(cmap=colours), ax=axes)
+    drawn.set_ticks([place for place, _ in bar.ticks], labels=[text for _, text in bar.ticks])
+    drawn.set_label(bar.title)
+
+
+def _legend_handle(label: str, drawn: Series | Bars) -> Artist:
+    if isinstance(drawn, Bars):
+        return Patch(color=drawn.colour, label=label)
+    return Line2D(
+        [],
+        [],
+        label=label,
+        color=drawn.colour,
+        linestyle=_DASHES[drawn.dash],
+        marker=_MARKERS[drawn.marker],
+        markersize=drawn.size + 1,
+        markerfacecolor="none" if drawn.is_hollow else drawn.colour,
+        linewidth=drawn.width,
+        alpha=drawn.opacity,
+    )

@@ -12,6 +12,10 @@ _WIDE_SPREAD = 20.0
 # 1, 10, 100 ... when more than six decades do.
 _SPAN_WITH_FINE_TICKS = 2.2
 _MOST_DECADES = 6
+# Over a smaller factor between its ends, an axis of decades alone would have hardly any ticks.
+FEW_DECADES = 200.0
+_LOG_BASES = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+_LOG_SLACK = 1.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,22 @@ class SymlogScale:
         return _within(low, high, decades, (1.0, 3.0))
 
 
+def log_ticks(low: float, high: float, *, most: int = 8) -> list[float]:
+    """Return round numbers between two positive ones, and the next ones just outside.
+
+    They are 1, 2 and 5 times powers of ten; 1 and 3 times, or powers alone, where more than
+    ``most`` would lie between the ends.
+    """
+    first, last = math.log10(low / _LOG_SLACK), math.log10(high * _LOG_SLACK)
+    powers = range(math.floor(first), math.ceil(last) + 1)
+    ticks: list[float] = []
+    for bases in _LOG_BASES:
+        ticks = _within(low / _LOG_SLACK, high * _LOG_SLACK, powers, bases, has_signs=False)
+        if sum(low <= tick <= high for tick in ticks) <= most:
+            break
+    return ticks
+
+
 def is_widely_spread(values: np.ndarray) -> bool:
     """Return True if the largest magnitude is far above the median one."""
     magnitudes = np.abs(values[np.isfinite(values)])
@@ -64,8 +84,16 @@ def is_widely_spread(values: np.ndarray) -> bool:
     return bool(magnitudes.max() > _WIDE_SPREAD * np.median(magnitudes))
 
 
-def _within(low: float, high: float, decades: Sequence[int], steps: Sequence[float]) -> list[float]:
+def _within(
+    low: float,
+    high: float,
+    decades: Sequence[int],
+    steps: Sequence[float],
+    *,
+    has_signs: bool = True,
+) -> list[float]:
     # Read from text, because 3 * 10.0 ** -2 is not 0.03.
     positive = [float(f"{step:g}e{decade}") for decade in decades for step in steps]
-    candidates = [-value for value in reversed(positive)] + [0.0] + positive
+    mirrored = [-value for value in reversed(positive)] + [0.0] if has_signs else []
+    candidates = mirrored + positive
     return [value for value in candidates if low <= value <= high]

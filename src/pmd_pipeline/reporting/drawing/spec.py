@@ -1,93 +1,209 @@
-"""A theory figure described once, for both drawing libraries."""
+"""A figure described once, for both drawing libraries."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-import pandas as pd
+import numpy as np
 
-Dash = Literal["solid", "dashed", "dotted", "none"]
-Marker = Literal["none", "circle", "square", "diamond", "star", "triangle"]
+from pmd_pipeline.reporting.drawing.scales import SymlogScale
 
-METHOD_COLOURS = {"pmd_mean": "#0077bb", "pmd_part": "#d55e00", "group_standardised": "#009e73"}
-METHOD_NAMES = {
-    "pmd_mean": "PMD-mean",
-    "pmd_part": "PMD-part",
-    "group_standardised": "group-standardised gradient",
-}
-REFERENCE_COLOUR = "#8c8c8c"
-SEQUENCE = ("#440154", "#31688e", "#35b779", "#e69f00", "#cc79a7", "#56b4e9", "#8c8c8c", "#000000")
-"""Colours of ordered things, such as values of tau or rounds."""
+Dash = Literal["none", "solid", "dash", "dashdot", "dot", "longdash"]
+Marker = Literal[
+    "none", "circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "cross"
+]
 
-_LEGEND_HANDLE_INCHES = 0.75
+_LEGEND_HANDLE_INCHES = 0.85
 _LEGEND_CHARACTERS_PER_INCH = 12.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class Series:
     """One line, or one set of points where ``dash`` is ``none``.
 
     Attributes:
-        x: Positions.
-        y: Values; a NaN leaves a gap.
+        x, y: N points, [N]; a NaN leaves a gap.
         colour: Hexadecimal.
-        label: Legend entry; curves with the same label share one.
+        label: Legend entry; what has the same label shares one. None: no entry.
         dash: Of the line.
-        marker: Of the points.
-        low: Lower edge of a band around the line.
-        high: Upper edge.
+        marker: Of the points; left out along a line of very many.
+        low, high: Edges of a band around the line, [N]; None where there is none.
         opacity: Of points and line.
+        width: Of the line, points.
         size: Of the markers, points.
+        is_step: True for a line that keeps each value until the next point.
+        is_hollow: True for markers without a filling.
+        hover: What pointing at each point says, N texts of one or more lines; None: label, x and
+            y; empty: nothing.
     """
 
-    x: Sequence[float]
-    y: Sequence[float]
+    x: np.ndarray
+    y: np.ndarray
     colour: str
     label: str | None = None
     dash: Dash = "solid"
     marker: Marker = "none"
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
     opacity: float = 1.0
-    size: float = 6.0
+    width: float = 1.6
+    size: float = 4.5
+    is_step: bool = False
+    is_hollow: bool = False
+    hover: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {
+            name: len(values)
+            for name, values in (
+                ("x", self.x),
+                ("y", self.y),
+                ("low", self.low),
+                ("high", self.high),
+                ("hover", self.hover or None),
+            )
+            if values is not None
+        }
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"series {self.label!r}: its parts differ in length: {lengths}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """Horizontal bars, one per name from the top down, stacked on those before them.
+
+    Attributes:
+        names: What each bar stands for; the same in all bars of a panel.
+        lengths: Along x, [N].
+        colour: Hexadecimal.
+        label: Legend entry; None: no entry.
+        hover: What pointing at each bar says, N texts.
+    """
+
+    names: tuple[str, ...]
+    lengths: np.ndarray
+    colour: str
+    label: str | None = None
+    hover: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A word in a panel; ``align`` says which end of it stands at (x, y)."""
+    """A word in a panel.
+
+    Attributes:
+        x, y: Where it stands; y counts from 0 at the top where the panel has bars.
+        text: The word.
+        align: Which end of it stands at x.
+        shift: To the right, points.
+        has_ground: True to hide what lies below it.
+    """
 
     x: float
     y: float
     text: str
     align: Literal["left", "center", "right"] = "center"
+    shift: float = 0.0
+    has_ground: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A horizontal line over the whole width, with its name at the right end."""
+
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """An axis.
+
+    Attributes:
+        label: What it shows, and its units.
+        scale: Linear, logarithmic, or logarithmic on both sides of zero.
+        range: Lowest and highest value shown; None: what the data need.
+        is_integer: True to keep ticks on whole numbers.
+    """
+
+    label: str = ""
+    scale: Literal["linear", "log"] | SymlogScale = "linear"
+    range: tuple[float, float] | None = None
+    is_integer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourBar:
+    """What the colours of a panel's series mean, from `styles.scale_colour` at 0 to that at 1.
+
+    Attributes:
+        title: The quantity.
+        ticks: Place on the scale, 0 to 1, and text of each tick.
+    """
+
+    title: str
+    ticks: tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One pair of axes; ``integer_x`` keeps ticks on whole numbers."""
+    """One pair of axes, or a drawing without any.
+
+    Attributes:
+        title: Above it.
+        x, y: Its axes.
+        series, bars, levels, texts: What is drawn.
+        colour_bar: Right of it; None where colours need none.
+        has_axes: False for a drawing that explains itself, such as a simplex.
+        has_equal_scales: True where a unit of x must be as long as one of y.
+        name: For file names and elements of pages.
+        meaning: One or two sentences for a reader who meets it for the first time.
+    """
 
     title: str
-    x_label: str
-    y_label: str
-    curves: tuple[Curve, ...]
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...] = ()
+    bars: tuple[Bars, ...] = ()
+    levels: tuple[Level, ...] = ()
     texts: tuple[Text, ...] = ()
-    log_y: bool = False
-    x_range: tuple[float, float] | None = None
-    y_range: tuple[float, float] | None = None
-    integer_x: bool = False
-    is_diagram: bool = False
-    """True for a drawing without axes and with equal scales, such as a simplex."""
+    colour_bar: ColourBar | None = None
+    has_axes: bool = True
+    has_equal_scales: bool = False
+    name: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureSpec:
-    """Panels in rows, with one legend below them all."""
+    """Panels in rows, with one legend below them all.
+
+    Attributes:
+        name: For file names.
+        title: Above all panels; empty where the only panel's own is enough.
+        panels: Row by row, at least one.
+        most_columns: Panels in a row; fewer where there are fewer.
+        panel_inches: Width and height of a panel with its labels.
+    """
 
     name: str
     title: str
     panels: tuple[Panel, ...]
-    num_columns: int
+    most_columns: int = 3
     panel_inches: tuple[float, float] = (4.6, 3.4)
+
+    def __post_init__(self) -> None:
+        if not self.panels:
+            raise ValueError(f"figure {self.name!r} has no panel; leave it out")
+
+    @classmethod
+    def of(cls, panel: Panel, *, inches: tuple[float, float] = (6.4, 3.8)) -> Self:
+        """Return a figure of one panel, under its name and title."""
+        return cls(name=panel.name, title="", panels=(panel,), panel_inches=inches)
+
+    @property
+    def num_columns(self) -> int:
+        """Panels in a row."""
+        return min(self.most_columns, len(self.panels))
 
     @property
     def num_rows(self) -> int:
@@ -95,24 +211,39 @@ class FigureSpec:
         return -(-len(self.panels) // self.num_columns)
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Distinct legend entries, in the order of their first curve."""
-        labels = (c.label for p in self.panels for c in p.curves if c.label is not None)
-        return tuple(dict.fromkeys(labels))
+    def width_inches(self) -> float:
+        """Width of all panels in a row."""
+        return self.panel_inches[0] * self.num_columns
+
+    @property
+    def legend(self) -> dict[str, Series | Bars]:
+        """The first thing drawn of each label, in order of appearance."""
+        entries: dict[str, Series | Bars] = {}
+        for panel in self.panels:
+            everything: tuple[Series | Bars, ...] = (*panel.series, *panel.bars)
+            for drawn in everything:
+                if drawn.label is not None:
+                    entries.setdefault(drawn.label, drawn)
+        return entries
 
 
-def legend_rows(spec: FigureSpec) -> tuple[int, int]:
+def legend_shape(spec: FigureSpec) -> tuple[int, int]:
     """Return how many entries stand in a row of the legend, and how many rows there are."""
-    width = spec.panel_inches[0] * spec.num_columns
-    longest = max((len(label) for label in spec.labels), default=0)
-    entry = _LEGEND_HANDLE_INCHES + longest / _LEGEND_CHARACTERS_PER_INCH
-    per_row = max(1, min(int(width / entry), len(spec.labels)))
-    return per_row, -(-len(spec.labels) // per_row)
+    labels = list(spec.legend)
+    if not labels:
+        return 0, 0
+    widths = [_LEGEND_HANDLE_INCHES + len(text) / _LEGEND_CHARACTERS_PER_INCH for text in labels]
+    for num_rows in range(1, len(labels)):
+        per_row = -(-len(labels) // num_rows)
+        columns = np.array_split(widths, per_row)
+        if sum(column.max() for column in columns) <= spec.width_inches:
+            return per_row, num_rows
+    return 1, len(labels)
 
 
-def rows_by_method(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the methods of a table in their fixed order, each with its rows."""
-    for method in METHOD_COLOURS:
-        rows = table[table["method"] == method]
-        if len(rows):
-            yield method, rows
+def message(name: str, text: str, *, title: str = "") -> FigureSpec:
+    """Return a figure that says in words why it shows nothing else; ``text`` may have lines."""
+    unit = Axis(range=(0.0, 1.0))
+    words = Text(x=0.5, y=0.5, text=text)
+    panel = Panel(name=name, title=title, x=unit, y=unit, texts=(words,), has_axes=False)
+    return FigureSpec.of(panel, inches=(6.4, 1.2))

@@ -5,10 +5,12 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
+from rich.console import Group
 
 from pmd_pipeline.metrics.comparison import final_rounds
 from pmd_pipeline.metrics.gains import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.console import plain_table
 
 FINAL_COLUMNS = (
     "algorithm",
@@ -27,9 +29,6 @@ FINAL_COLUMNS = (
     "pass_at_k",
     "maj_at_k",
 )
-CONSOLE_WIDTH = 100
-_GAP = "  "
-_SHORTEST_NAME = 8
 
 
 def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -69,23 +68,11 @@ def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> 
     return pd.DataFrame(rows, columns=list(FINAL_COLUMNS))
 
 
-def format_console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> str:
-    """Return the final table as aligned plain text, at most ``CONSOLE_WIDTH`` columns wide.
-
-    Long names are cut, and end in ``..`` then.
-    """
+def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> Group:
+    """Return the final table for a console, below a line that says what it shows."""
     table = final_table(comparison)
     one_k = len(table["k"].unique()) == 1
     k = int(table["k"].iloc[0]) if one_k else "k"
-    header = [
-        "algorithm",
-        "eval set",
-        *([] if one_k else ["k"]),
-        f"{formatting.metric_name('avg_at_k', k)}: initial -> final",
-        "gain",
-        formatting.metric_name("pass_at_k", k),
-        formatting.metric_name("maj_at_k", k),
-    ]
     rows = [
         [
             str(row["algorithm"]),
@@ -98,6 +85,17 @@ def format_console_table(comparison: pd.DataFrame, *, interval_level: float = 0.
         ]
         for row in table.to_dict(orient="records")
     ]
+    drawn = plain_table(
+        [[formatting.plain_ascii(cell) for cell in row] for row in rows],
+        names=["algorithm", "eval set"],
+        numbers=[
+            *([] if one_k else ["k"]),
+            f"{formatting.metric_name('avg_at_k', k)}: initial -> final",
+            "gain",
+            formatting.metric_name("pass_at_k", k),
+            formatting.metric_name("maj_at_k", k),
+        ],
+    )
     rounds = sorted(set(table["round"]))
     after = formatting.counted(rounds[-1], "round")
     if len(rounds) > 1:
@@ -106,7 +104,7 @@ def format_console_table(comparison: pd.DataFrame, *, interval_level: float = 0.
         f"Held-out problems, initial policy -> after {after} "
         f"[{formatting.percent(interval_level)} interval over problems]"
     )
-    return formatting.plain_ascii("\n".join([title, "", *_aligned(header, rows)]))
+    return Group(title, "", drawn)
 
 
 def _largest_k(rows: pd.DataFrame, metric: str, round_index: int) -> pd.Series:
@@ -134,25 +132,3 @@ def _gain_interval(
 def _start_to_end(row: Mapping[Hashable, Any]) -> str:
     ends = f"{formatting.share(row['initial'])} -> {formatting.share(row['final'])}"
     return f"{ends} {formatting.interval(row['ci_low'], row['ci_high'])}".strip()
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Return the lines: names to the left and cut to fit, numbers to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - CONSOLE_WIDTH
-    while excess > 0 and max(widths[:2]) > _SHORTEST_NAME:
-        longer = 0 if widths[0] >= widths[1] else 1
-        widths[longer] -= 1
-        excess -= 1
-    lines = []
-    for row in [header, ["-" * width for width in widths], *rows]:
-        cells = [
-            _cut(cell, width).ljust(width) for cell, width in zip(row[:2], widths, strict=False)
-        ]
-        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        lines.append(_GAP.join(cells).rstrip())
-    return lines
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 2] + ".."

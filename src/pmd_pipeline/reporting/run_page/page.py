@@ -11,13 +11,16 @@ from plotly.offline import get_plotlyjs
 
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.curves.panels import Panel, learning_curve_panels
-from pmd_pipeline.reporting.curves.plotly_figures import plotly_panel, plotly_stage_times
+from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.run_page import tables as report_tables
+from pmd_pipeline.reporting.run_page.legend import legend_entries
 from pmd_pipeline.reporting.run_page.samples import choose_samples
+from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
 from pmd_pipeline.reporting.run_page.summary import summary_paragraphs
 
 _PANEL_HEIGHT = 280
@@ -78,7 +81,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         ),
         comparison_table=report_tables.comparison_table(inputs.comparison, inputs.gains),
         gains_table=None if inputs.gains is None else report_tables.gains_table(inputs.gains),
-        legend={series.algorithm: series.style for series in panels[0].series},
+        legend=legend_entries(panels[0]),
         curves=[_curve(panel) for panel in panels],
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
@@ -98,7 +101,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
 
 
 def _curve(panel: Panel) -> HtmlFigure:
-    figure = plotly_panel(panel)
+    figure = plotly_figure(FigureSpec.of(panel))
     # The page has the title as a heading, and one legend for all panels.
     figure.update_layout(
         title=None,
@@ -106,11 +109,11 @@ def _curve(panel: Panel) -> HtmlFigure:
         height=_PANEL_HEIGHT,
         margin={"l": 62, "r": 8, "t": 8, "b": 44},
     )
-    return html_figure(panel.name, panel.title, panel.meaning, panel.alt_text(), figure)
+    return html_figure(panel.name, panel.title, panel.meaning, alt_text(panel), figure)
 
 
 def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
-    figure = plotly_stage_times(stage_times)
+    figure = plotly_figure(stage_time_figure(stage_times))
     figure.update_layout(title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44})
     caption = "Seconds of wall time, stacked by kind of work where it is known."
     return html_figure(

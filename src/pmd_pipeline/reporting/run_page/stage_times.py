@@ -1,9 +1,15 @@
 """Where the time of a run went."""
 
+import numpy as np
 import pandas as pd
+
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.drawing.spec import Axis, Bars, FigureSpec, Panel, Text
+from pmd_pipeline.reporting.drawing.styles import AMBER, GREEN, GREY, SKY
 
 STAGE_TIME_COLUMNS = ("stage", "kind", "seconds")
 _KINDS = ("sampling", "grading", "updating")
+_COLOURS = {"sampling": SKY, "grading": AMBER, "updating": GREEN}
 
 
 def training_times(round_metrics: pd.DataFrame) -> pd.DataFrame:
@@ -44,3 +50,39 @@ def stacked_times(stage_times: pd.DataFrame) -> pd.DataFrame:
     known = [kind for kind in (*_KINDS, "") if kind in stacks.columns]
     others = [kind for kind in stacks.columns if kind not in known]
     return stacks.loc[table["stage"].unique(), [*known, *others]]
+
+
+def stage_time_figure(stage_times: pd.DataFrame) -> FigureSpec:
+    """Return a bar per stage, stacked by kind of work, its total written beside it.
+
+    Args:
+        stage_times: Columns ``stage, seconds`` and, where known, ``kind``.
+    """
+    stacks = stacked_times(stage_times)
+    kinds = [str(kind) for kind in stacks.columns]
+    bars = tuple(
+        Bars(
+            names=tuple(str(stage) for stage in stacks.index),
+            lengths=stacks[kind].to_numpy(dtype=np.float64),
+            colour=_COLOURS.get(kind, GREY),
+            label=(kind or "whole stage") if len(kinds) > 1 else None,
+            hover=tuple(
+                f"{stage}{kind and f', {kind}'}: {formatting.seconds(float(seconds))}"
+                for stage, seconds in stacks[kind].items()
+            ),
+        )
+        for kind in kinds
+    )
+    totals = stacks.sum(axis=1).to_numpy(dtype=np.float64)
+    panel = Panel(
+        name="stage_times",
+        title="Time per stage",
+        x=Axis(label="seconds"),
+        y=Axis(),
+        bars=bars,
+        texts=tuple(
+            Text(x=float(total), y=i, text=formatting.seconds(float(total)), align="left", shift=4)
+            for i, total in enumerate(totals)
+        ),
+    )
+    return FigureSpec.of(panel, inches=(8.0, 1.0 + 0.32 * len(stacks)))

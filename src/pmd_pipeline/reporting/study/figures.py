@@ -1,271 +1,163 @@
-"""A study's figures: history, importances, slices, learning curves."""
+"""A study's figures that optuna.visualization lacks: history and learning curves of all trials.
+
+Optuna's own history leaves out pruned and failed trials and the initial policy; its intermediate
+values leave out repeats, the initial policy and what a curve's colour could tell.
+"""
 
 import math
 from typing import cast
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
-from plotly.subplots import make_subplots
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.curves.plotly_figures import TEMPLATE
-from pmd_pipeline.reporting.study.results import (
-    FAILED,
-    FINISHED,
-    PRUNED,
+from pmd_pipeline.reporting.drawing.spec import (
     Axis,
-    StudySummary,
-    axis_of,
-    axis_title,
-    numeric_dimension,
+    ColourBar,
+    FigureSpec,
+    Level,
+    Marker,
+    Panel,
+    Series,
 )
+from pmd_pipeline.reporting.drawing.styles import BLUE, GREY, ORANGE, scale_colour
+from pmd_pipeline.reporting.study.dimensions import Dimension, dimension_of, numeric_dimension
+from pmd_pipeline.reporting.study.results import FAILED, FINISHED, PRUNED, StudySummary
 
-COLOUR_SCALE = "Viridis"
-BLUE, ORANGE, GREY = "#0077bb", "#d55e00", "#8c8c8c"
-_FAINT = 0.3
-_TICK_BASES = (1, 2, 5)
+FAINT = 0.3
+_PADDING = 0.08  # share of the range left free on either side, for the words at a level
 
 
-def plotly_study_history(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
+def study_history(trials: pd.DataFrame, summary: StudySummary) -> FigureSpec:
     """Return every trial's value in order, and the best so far."""
-    figure = go.Figure()
     finished = trials[trials["state"] == FINISHED]
-    for state, symbol, colour, size in (
-        (FINISHED, "circle", BLUE, 9),
-        (PRUNED, "circle-open", GREY, 8),
-    ):
-        rows = trials[trials["state"] == state]
-        figure.add_scatter(
-            name=f"{state} trial" if state == FINISHED else "pruned trial, last evaluation",
-            x=rows["trial"],
-            y=rows["value"],
-            mode="markers",
-            marker={"symbol": symbol, "color": colour, "size": size},
-            hovertemplate="trial %{x}: %{y:.3f}<extra></extra>",
-        )
     failed = trials[trials["state"] == FAILED]
+    series = [
+        _points(finished, "finished trial", BLUE, "circle"),
+        _points(
+            trials[trials["state"] == PRUNED],
+            "pruned trial, last evaluation",
+            GREY,
+            "circle",
+            is_hollow=True,
+        ),
+    ]
     if not failed.empty:
-        figure.add_scatter(
-            name="failed trial",
-            x=failed["trial"],
-            y=np.full(len(failed), trials["value"].min() if len(finished) else 0.0),
-            mode="markers",
-            marker={"symbol": "x", "color": ORANGE, "size": 9},
-            text=failed["error"],
-            hovertemplate="trial %{x}: %{text}<extra></extra>",
-        )
-    figure.add_scatter(
-        name="best so far",
-        x=finished["trial"],
-        y=finished["value"].cummax(),
-        mode="lines",
-        line={"color": BLUE, "width": 2, "shape": "hv"},
-        hoverinfo="skip",
-    )
-    _initial_line(figure, summary)
-    figure.update_xaxes(title_text="trial", tickformat="d")
-    figure.update_yaxes(title_text=_value_title(summary))
-    return finished_figure(figure, "Optimisation history", height=420)
-
-
-def plotly_study_importances(summary: StudySummary) -> go.Figure:
-    """Return each dimension's share of the variance of finished trials."""
-    names = list(summary.importances)
-    shares = [summary.importances[name] for name in names]
-    figure = go.Figure(
-        go.Bar(
-            x=shares,
-            y=[axis_title(name) for name in names],
-            customdata=names,
-            orientation="h",
-            marker={"color": BLUE},
-            text=[formatting.percent(round(share, 3)) for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
+        lowest = trials["value"].min() if len(finished) else 0.0
+        series.append(_points(failed.assign(value=lowest), "failed trial", ORANGE, "x"))
+    series.append(
+        Series(
+            label="best so far",
+            x=finished["trial"].to_numpy(),
+            y=finished["value"].cummax().to_numpy(dtype=float),
+            colour=BLUE,
+            is_step=True,
+            hover=(),
         )
     )
-    if not names:
-        _say(figure, "Too few finished trials to tell, or all equally good.")
-    figure.update_xaxes(title_text="share of the variance", range=[0, 1.1])
-    figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix=" ")
-    return finished_figure(figure, "Parameter importances", height=150 + 40 * max(len(names), 2))
-
-
-def plotly_study_slices(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
-    """Return the value against each dimension, coloured by the trial's place in the study."""
-    shown = trials[trials["state"].isin([FINISHED, PRUNED])]
-    names = list(summary.dimensions)
-    figure = make_subplots(rows=1, cols=len(names), shared_yaxes=True, horizontal_spacing=0.04)
-    for column, name in enumerate(names, start=1):
-        axis = axis_of(shown, name, summary.dimensions[name])
-        is_pruned = (shown["state"] == PRUNED).to_numpy()
-        figure.add_scatter(
-            x=axis.positions,
-            y=shown["value"],
-            mode="markers",
-            marker={
-                "color": shown["trial"],
-                "coloraxis": "coloraxis",
-                "size": 9,
-                "symbol": np.where(is_pruned, "circle-open", "circle"),
-                "line": {"width": np.where(is_pruned, 1.5, 0.0)},
-            },
-            customdata=np.column_stack([shown["trial"], axis_texts(axis)]),
-            hovertemplate="trial %{customdata[0]}: "
-            + f"{axis.title} %{{customdata[1]}}, %{{y:.3f}}<extra></extra>",
-            showlegend=False,
-            row=1,
-            col=column,
-        )
-        figure.update_xaxes(**axis_layout(axis), row=1, col=column)
-    figure.update_yaxes(title_text=_value_title(summary), row=1, col=1)
-    figure.update_layout(
-        coloraxis={"colorscale": COLOUR_SCALE, "colorbar": {"title": "trial", "tickformat": "d"}},
-        width=max(600, 330 * len(names)),
+    return _over_values(
+        "history",
+        "Optimisation history",
+        Axis(label="trial", is_integer=True),
+        [part for part in series if len(part.x)],
+        summary,
     )
-    return finished_figure(figure, "Slices", height=400)
 
 
-def plotly_study_curves(
-    curves: pd.DataFrame, trials: pd.DataFrame, summary: StudySummary
-) -> go.Figure:
+def study_curves(curves: pd.DataFrame, trials: pd.DataFrame, summary: StudySummary) -> FigureSpec:
     """Return every trial's evaluations, coloured by tau, pruned trials faint."""
-    figure = go.Figure()
     name = numeric_dimension(summary)
-    axis = None if name is None else axis_of(trials, name, summary.dimensions[name])
-    places = _places(axis, len(trials))
-    by_trial = dict(zip(trials["trial"], range(len(trials)), strict=True))
+    dimension = None if name is None else dimension_of(trials, name, summary.dimensions[name])
+    places = [math.nan] * len(trials) if dimension is None else dimension.places().tolist()
+    row_of = dict(zip(trials["trial"], range(len(trials)), strict=True))
+    has_repeats = bool(curves["repeat"].max()) if len(curves) else False
+    series = []
     for key, rows in curves.groupby(["trial", "repeat"], sort=True):
         trial, repeat = (int(part) for part in cast("tuple[int, int]", key))
-        state = str(rows["state"].iloc[0])
-        row = by_trial[trial]
-        label = f"trial {trial}" + (f", repeat {repeat + 1}" if curves["repeat"].max() else "")
-        value = "" if axis is None else f", {axis.title} {axis_texts(axis)[row]}"
-        figure.add_scatter(
-            x=[0, *rows["phase"]],
-            y=[summary.initial_value, *rows["value"]],
-            mode="lines+markers",
-            opacity=1.0 if state == FINISHED else _FAINT,
-            line={
-                "color": sample_colorscale(COLOUR_SCALE, [places[row]])[0],
-                "width": 2 if state == FINISHED else 1.2,
-                "dash": "solid" if state == FINISHED else "dot",
-            },
-            marker={"size": 5},
-            showlegend=False,
-            hovertemplate=f"{label} ({state}){value}<br>"
-            "after phase %{x}: %{y:.3f}<extra></extra>",
+        state, row = str(rows["state"].iloc[0]), row_of[trial]
+        label = f"trial {trial}" + (f", repeat {repeat + 1}" if has_repeats else "")
+        value = "" if dimension is None else f", {dimension.title} {dimension.texts()[row]}"
+        phases = np.array([0, *rows["phase"]])
+        values = np.array([summary.initial_value, *rows["value"]], dtype=float)
+        is_finished = state == FINISHED
+        series.append(
+            Series(
+                x=phases,
+                y=values,
+                colour=scale_colour(places[row]),
+                dash="solid" if is_finished else "dot",
+                width=1.5 if is_finished else 0.9,
+                opacity=1.0 if is_finished else FAINT,
+                marker="circle",
+                size=4.0,
+                hover=tuple(
+                    f"{label} ({state}){value}\nafter phase {phase}: {formatting.share(y)}"
+                    for phase, y in zip(phases, values, strict=True)
+                ),
+            )
         )
-    if axis is not None and np.isfinite(axis.positions).any():
-        figure.add_trace(_colour_bar(axis))
-    _initial_line(figure, summary)
-    figure.update_xaxes(title_text="phase", tickformat="d", dtick=1)
-    figure.update_yaxes(title_text=_value_title(summary))
-    return finished_figure(figure, "Learning curves of all trials", height=460)
-
-
-def finished_figure(figure: go.Figure, title: str, *, height: int) -> go.Figure:
-    """Return the figure in the house's look."""
-    has_legend = any(trace.showlegend is not False and trace.name for trace in figure.data)
-    figure.update_layout(
-        template=TEMPLATE,
-        title={"text": title, "x": 0, "xref": "paper"},
-        height=height + (40 if has_legend else 0),
-        margin={"l": 70, "r": 20, "t": 60, "b": 95 if has_legend else 55},
-        hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"},
-    )
-    figure.update_xaxes(zeroline=False)
-    figure.update_yaxes(zeroline=False)
-    return figure
-
-
-def axis_layout(axis: Axis) -> dict[str, object]:
-    """Return a dimension's axis for plotly; it shows positions, so the ticks bear the values."""
-    layout: dict[str, object] = {"title_text": axis.title}
-    if axis.labels is not None:
-        layout |= {
-            "tickvals": list(range(len(axis.labels))),
-            "ticktext": axis.labels,
-            "range": [-0.5, len(axis.labels) - 0.5],
-        }
-    elif axis.log:
-        ticks = log_ticks(axis.numbers)
-        layout |= {"tickvals": np.log10(ticks).tolist(), "ticktext": [f"{t:g}" for t in ticks]}
-    return layout
-
-
-def log_ticks(values: np.ndarray) -> list[float]:
-    """Return round numbers around positive values: 1, 2 and 5 times powers of ten."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return [1.0]
-    powers = range(math.floor(math.log10(known.min())), math.ceil(math.log10(known.max())) + 1)
-    ticks = [base * 10.0**power for power in powers for base in _TICK_BASES]
-    return [tick for tick in ticks if known.min() / 1.6 <= tick <= known.max() * 1.6]
-
-
-def _places(axis: Axis | None, num_trials: int) -> np.ndarray:
-    """Return where on the colour scale each trial stands, 0 to 1."""
-    if axis is None:
-        return np.full(num_trials, 0.5)
-    positions = axis.positions
-    known = positions[np.isfinite(positions)]
-    if not len(known) or known.max() == known.min():
-        return np.full(num_trials, 0.5)
-    places = (positions - known.min()) / (known.max() - known.min())
-    return np.where(np.isfinite(places), places, 0.5)
-
-
-def _colour_bar(axis: Axis) -> go.Scatter:
-    known = axis.positions[np.isfinite(axis.positions)]
-    bar: dict[str, object] = {"title": axis.title}
-    if axis.log:
-        ticks = log_ticks(axis.numbers)
-        bar |= {"tickvals": np.log10(ticks).tolist(), "ticktext": [f"{t:g}" for t in ticks]}
-    return go.Scatter(
-        x=[None],
-        y=[None],
-        mode="markers",
-        marker={
-            "colorscale": COLOUR_SCALE,
-            "cmin": known.min(),
-            "cmax": max(known.max(), known.min() + 1e-9),
-            "color": [known.min()],
-            "showscale": True,
-            "colorbar": bar,
-        },
-        showlegend=False,
-        hoverinfo="skip",
+    bar = None if dimension is None else _colour_bar(dimension)
+    axis = Axis(label="phase", is_integer=True)
+    return _over_values(
+        "learning_curves", "Learning curves of all trials", axis, series, summary, bar
     )
 
 
-def _initial_line(figure: go.Figure, summary: StudySummary) -> None:
-    figure.add_hline(
-        y=summary.initial_value,
-        line={"color": GREY, "dash": "dash", "width": 1.5},
-        annotation_text="initial policy",
-        annotation_position="bottom right",
-        annotation_font_color=GREY,
-    )
-
-
-def axis_texts(axis: Axis) -> list[str]:
-    """Return the values as people read them."""
-    if axis.labels is None:
-        return [formatting.number(value) for value in axis.numbers]
-    labels = axis.labels
-    return [formatting.MISSING if math.isnan(v) else labels[int(v)] for v in axis.numbers]
-
-
-def _value_title(summary: StudySummary) -> str:
+def value_title(summary: StudySummary) -> str:
+    """Return what the trials' values are called."""
     return f"{summary.metric}, validation"
 
 
-def _say(figure: go.Figure, text: str) -> None:
-    figure.add_annotation(
-        text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font_color=GREY
+def _points(
+    rows: pd.DataFrame, label: str, colour: str, marker: Marker, *, is_hollow: bool = False
+) -> Series:
+    hover = tuple(
+        f"trial {trial}: {formatting.share(value) if pd.isna(error) or not error else error}"
+        for trial, value, error in zip(rows["trial"], rows["value"], rows["error"], strict=True)
     )
+    return Series(
+        label=label,
+        x=rows["trial"].to_numpy(),
+        y=rows["value"].to_numpy(dtype=float),
+        colour=colour,
+        dash="none",
+        marker=marker,
+        size=6.0,
+        is_hollow=is_hollow,
+        hover=hover,
+    )
+
+
+def _over_values(
+    name: str,
+    title: str,
+    x: Axis,
+    series: list[Series],
+    summary: StudySummary,
+    colour_bar: ColourBar | None = None,
+) -> FigureSpec:
+    """Return a figure of trials' values with the initial policy's as a line."""
+    values = np.concatenate([*(part.y for part in series), [summary.initial_value]])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    padding = _PADDING * (high - low) or 0.1
+    panel = Panel(
+        name=name,
+        title=title,
+        x=x,
+        y=Axis(label=value_title(summary), range=(low - padding, high + padding)),
+        series=tuple(series),
+        levels=(Level(y=summary.initial_value, text="initial policy"),),
+        colour_bar=colour_bar,
+    )
+    return FigureSpec.of(panel, inches=(8.0, 4.0))
+
+
+def _colour_bar(dimension: Dimension) -> ColourBar:
+    low, high = dimension.bounds
+    places = ((position - low) / (high - low) for position, _ in dimension.ticks())
+    texts = (text for _, text in dimension.ticks())
+    # A round value just outside is close enough to stand at the end.
+    ticks = tuple(
+        (min(max(place, 0.0), 1.0), text) for place, text in zip(places, texts, strict=True)
+    )
+    return ColourBar(title=dimension.title, ticks=ticks)

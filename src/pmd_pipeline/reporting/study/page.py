@@ -11,7 +11,8 @@ from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table
-from pmd_pipeline.reporting.study.results import StudySummary, axis_title
+from pmd_pipeline.reporting.study.dimensions import short_name
+from pmd_pipeline.reporting.study.results import StudySummary
 from pmd_pipeline.reporting.study.words import study_paragraphs
 
 CAPTIONS = {
@@ -19,15 +20,14 @@ CAPTIONS = {
     "show their last evaluation.",
     "learning_curves": "A line per trial, through its evaluation after each phase; phase 0 is the "
     "initial policy. Dotted, faint lines were pruned.",
-    "contour": "A point per finished trial. The colours between them are means weighted by inverse "
-    "distance: a reading aid, no measurement.",
-    "slices": "The same trials against each parameter; open circles were pruned. Later trials are "
-    "lighter.",
+    "contour": "A point per finished trial. The colours between them are interpolated: a reading "
+    "aid, no measurement.",
+    "slices": "The same trials against each parameter. Later trials are lighter.",
     "parallel": "A line per trial through its parameters, coloured by its value at the right; "
     "dotted, faint lines were pruned.",
     "importances": "Share of the finished trials' variance that a parameter explains by itself or "
     "with others (functional ANOVA on a random forest). Few trials make it a guess.",
-    "pareto": "Trials on the line are beaten by no other in both.",
+    "pareto": "Trials on the front are beaten by no other in both.",
 }
 
 
@@ -56,7 +56,7 @@ def _figure(name: str, figure: go.Figure) -> HtmlFigure:
     copy = go.Figure(figure)
     title = str(copy.layout.title.text)
     # The page has the title as a heading.
-    copy.update_layout(title=None, margin={"t": 45 if name == "parallel" else 20})
+    copy.update_layout(title=None, margin={"t": 20})
     return html_figure(
         f"study-{name}", title, CAPTIONS[name], "The table of trials has the figures.", copy
     )
@@ -111,7 +111,7 @@ def _trials_table(trials: pd.DataFrame, summary: StudySummary) -> HtmlTable:
             "error",
             summary.metric,
             "interval",
-            *(axis_title(name) for name in names),
+            *(short_name(name) for name in names),
             "seconds",
         ),
         rows=rows,

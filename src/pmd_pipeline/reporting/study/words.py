@@ -5,13 +5,8 @@ from typing import Any
 import pandas as pd
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.study.results import (
-    FAILED,
-    FINISHED,
-    PRUNED,
-    StudySummary,
-    axis_title,
-)
+from pmd_pipeline.reporting.study.dimensions import short_name
+from pmd_pipeline.reporting.study.results import FAILED, FINISHED, PRUNED, StudySummary
 
 _FLAT_RATIO = 3.0
 _NOTABLE_SHARE = 0.1
@@ -38,7 +33,7 @@ def _best(summary: StudySummary) -> str:
     optimum = _optimum(summary)
     values = formatting.listed(
         [
-            f"{axis_title(name)} {formatting.number(value)}"
+            f"{short_name(name)} {formatting.number(value)}"
             for name, value in optimum["values"].items()
         ]
     )
@@ -85,15 +80,15 @@ def _flatness(summary: StudySummary) -> str:
     ranges = []
     for name, (low, high) in optimum["close_ranges"].items():
         text = (
-            f"{axis_title(name)} from {formatting.number(low)} to {formatting.number(high)}"
+            f"{short_name(name)} from {formatting.number(low)} to {formatting.number(high)}"
             if high > low
-            else f"{axis_title(name)} {formatting.number(low)}"
+            else f"{short_name(name)} {formatting.number(low)}"
         )
         if low > 0 and high / low >= _FLAT_RATIO:
             text += f" (a factor of {high / low:.2g})"
         ranges.append(text)
     ranges += [
-        f"{axis_title(name)} {formatting.listed(choices)}"
+        f"{short_name(name)} {formatting.listed(choices)}"
         for name, choices in optimum["close_choices"].items()
     ]
     return (
@@ -106,7 +101,7 @@ def _importance(summary: StudySummary) -> str:
     ranked = sorted(summary.importances.items(), key=lambda item: -item[1])
     notable = [item for item in ranked if item[1] >= _NOTABLE_SHARE] or ranked[:1]
     shares = formatting.listed(
-        [f"{axis_title(name)} {formatting.percent(round(share, 2))}" for name, share in notable]
+        [f"{short_name(name)} {formatting.percent(round(share, 2))}" for name, share in notable]
     )
     return f"What mattered, as a share of the finished trials' variance: {shares}."
 

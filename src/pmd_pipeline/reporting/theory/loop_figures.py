@@ -1,20 +1,18 @@
 """Figures of training held against theory, from the tables of theory in the loop."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from pmd_pipeline.reporting.drawing.drawn import DrawnFigure, draw_figure
-from pmd_pipeline.reporting.drawing.spec import (
-    REFERENCE_COLOUR,
-    SEQUENCE,
-    Curve,
-    Dash,
-    FigureSpec,
-    Panel,
+from pmd_pipeline.reporting.drawing.spec import Axis, Dash, FigureSpec, Panel, Series
+from pmd_pipeline.reporting.drawing.styles import (
+    GREY,
+    INK,
+    algorithm_styles,
+    ordered_colours,
 )
-from pmd_pipeline.reporting.drawing.styles import algorithm_styles
 
 _WIDE_SPAN = 30.0
 """Largest over smallest value above which a linear axis would hide the small ones."""
@@ -26,7 +24,10 @@ _MOST_ROUNDS = 4
 """Rounds whose groups are shown; more points would hide one another."""
 
 
-def draw_predicted_against_measured(groups: pd.DataFrame) -> DrawnFigure:
+_ROUNDS = Axis(label="round", is_integer=True)
+
+
+def predicted_against_measured(groups: pd.DataFrame) -> FigureSpec:
     """Return the log-ratios of each group against its pass rate, predicted and measured.
 
     Args:
@@ -44,31 +45,28 @@ def draw_predicted_against_measured(groups: pd.DataFrame) -> DrawnFigure:
             panels.append(
                 Panel(
                     title=f"{algorithm}: {response} responses",
-                    x_label="pass rate before the update",
-                    y_label="sequence log-ratio (nats)",
-                    x_range=(0.0, 1.0),
-                    curves=(
+                    x=Axis(label="pass rate before the update", range=(0.0, 1.0)),
+                    y=Axis(label="sequence log-ratio (nats)"),
+                    series=(
                         *_measured_by_round(chosen),
-                        Curve(
-                            x=predicted["pass_rate"].tolist(),
-                            y=predicted["predicted_log_ratio"].tolist(),
-                            colour="#000000",
+                        Series(
+                            x=predicted["pass_rate"].to_numpy(),
+                            y=predicted["predicted_log_ratio"].to_numpy(),
+                            colour=INK,
                             label="predicted (exact update)",
                         ),
                     ),
                 )
             )
-    return draw_figure(
-        FigureSpec(
-            name="theory_in_the_loop_by_pass_rate",
-            title="Log-ratios after a round: measured against the exact update",
-            panels=tuple(panels),
-            num_columns=2,
-        )
+    return FigureSpec(
+        name="theory_in_the_loop_by_pass_rate",
+        title="Log-ratios after a round: measured against the exact update",
+        panels=tuple(panels),
+        most_columns=2,
     )
 
 
-def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -> DrawnFigure:
+def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -> FigureSpec:
     """Return how far each round went towards its fixed point, and its divergences.
 
     Args:
@@ -82,35 +80,34 @@ def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = No
     _require_rows("rounds", rounds)
     styles = algorithm_styles([*(algorithms or ()), *rounds["algorithm"]])
 
-    def curves(table: pd.DataFrame, column: str, dash: Dash, suffix: str) -> tuple[Curve, ...]:
+    def curves(table: pd.DataFrame, column: str, dash: Dash, suffix: str) -> tuple[Series, ...]:
         return tuple(
-            Curve(
-                x=rows["round"].tolist(),
-                y=rows[column].tolist(),
+            Series(
+                x=rows["round"].to_numpy(),
+                y=rows[column].to_numpy(),
                 colour=styles[str(name)].colour,
                 dash=dash,
                 marker="circle" if dash == "solid" else "none",
-                size=4,
+                size=4.0,
                 label=f"{name}{suffix}",
             )
             for name, rows in table.groupby("algorithm", sort=False)
         )
 
-    span = [float(rounds["round"].min()), float(rounds["round"].max())]
-    fixed_point = Curve(
+    span = np.array([rounds["round"].min(), rounds["round"].max()])
+    fixed_point = Series(
         x=span,
-        y=[1.0, 1.0],
-        colour=REFERENCE_COLOUR,
-        dash="dotted",
+        y=np.ones(2),
+        colour=GREY,
+        dash="dot",
         label="the fixed point itself",
     )
     panels = [
         Panel(
             title=title,
-            x_label="round",
-            y_label="slope of measured on predicted",
-            curves=(*curves(rounds, column, "solid", ""), fixed_point),
-            integer_x=True,
+            x=_ROUNDS,
+            y=Axis(label="slope of measured on predicted"),
+            series=(*curves(rounds, column, "solid", ""), fixed_point),
         )
         for title, column in (
             ("Progress towards the fixed point", "slope"),
@@ -120,11 +117,9 @@ def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = No
     panels.append(
         Panel(
             title="Groups past the bound",
-            x_label="round",
-            y_label="fraction",
-            curves=curves(rounds, "past_bound_fraction", "solid", ""),
-            y_range=(-0.03, 1.03),
-            integer_x=True,
+            x=_ROUNDS,
+            y=Axis(label="fraction", range=(-0.03, 1.03)),
+            series=curves(rounds, "past_bound_fraction", "solid", ""),
         )
     )
     for title, unit, quantity in (
@@ -141,44 +136,40 @@ def draw_progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = No
         panels.append(
             Panel(
                 title=title,
-                x_label="round",
-                y_label=unit,
-                curves=(
+                x=_ROUNDS,
+                y=Axis(label=unit, scale=_scale(known[[measured, predicted]])),
+                series=(
                     *curves(known, measured, "solid", ""),
-                    *curves(known, predicted, "dashed", ", exact update"),
+                    *curves(known, predicted, "dash", ", exact update"),
                 ),
-                log_y=_spans_decades(known[[measured, predicted]]),
-                integer_x=True,
             )
         )
-    return draw_figure(
-        FigureSpec(
-            name="theory_in_the_loop_by_round",
-            title="Training against theory, by round",
-            panels=tuple(panels),
-            num_columns=3,
-            panel_inches=(4.0, 3.0),
-        )
+    return FigureSpec(
+        name="theory_in_the_loop_by_round",
+        title="Training against theory, by round",
+        panels=tuple(panels),
+        panel_inches=(4.0, 3.0),
     )
 
 
-def _measured_by_round(rows: pd.DataFrame) -> tuple[Curve, ...]:
+def _measured_by_round(rows: pd.DataFrame) -> tuple[Series, ...]:
     """Return the groups of a few rounds, spread evenly from the first to the last."""
     rounds = np.unique(rows["round"])
     if len(rounds) > _MOST_ROUNDS:
         rounds = rounds[np.linspace(0, len(rounds) - 1, _MOST_ROUNDS).round().astype(int)]
     curves = []
-    for index, (number, colour) in enumerate(zip(rounds, SEQUENCE, strict=False)):
+    colours = ordered_colours(len(rounds))
+    for index, (number, colour) in enumerate(zip(rounds, colours, strict=True)):
         points = rows[rows["round"] == number]
         shift = _DODGE * (index - (len(rounds) - 1) / 2)
         curves.append(
-            Curve(
-                x=(points["pass_rate"] + shift).tolist(),
-                y=points["measured_log_ratio"].tolist(),
+            Series(
+                x=(points["pass_rate"] + shift).to_numpy(),
+                y=points["measured_log_ratio"].to_numpy(),
                 colour=colour,
                 dash="none",
                 marker="circle",
-                size=3.5,
+                size=4.0,
                 opacity=0.6,
                 label=f"measured, round {number}",
             )
@@ -186,11 +177,11 @@ def _measured_by_round(rows: pd.DataFrame) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
-def _spans_decades(values: pd.DataFrame) -> bool:
-    """Return True where the positive values need a logarithmic axis; it leaves zeros out."""
+def _scale(values: pd.DataFrame) -> Literal["linear", "log"]:
+    """Return the scale that shows the small ones too; a logarithmic one leaves zeros out."""
     array = values.to_numpy(dtype=np.float64)
     positive = array[np.isfinite(array) & (array > 0)]
-    return bool(positive.size and positive.max() > _WIDE_SPAN * positive.min())
+    return "log" if positive.size and positive.max() > _WIDE_SPAN * positive.min() else "linear"
 
 
 def _require_rows(name: str, table: pd.DataFrame) -> None:

@@ -1,20 +1,17 @@
 """The simplex of three actions, with both methods' solutions."""
 
+import numpy as np
 import pandas as pd
 
-from pmd_pipeline.reporting.drawing.spec import (
-    METHOD_COLOURS,
-    METHOD_NAMES,
-    REFERENCE_COLOUR,
-    Curve,
-    Marker,
-    Panel,
-    Text,
-    rows_by_method,
-)
+from pmd_pipeline.reporting.drawing.spec import Axis, Marker, Panel, Series, Text
+from pmd_pipeline.reporting.drawing.styles import GREY, INK
+from pmd_pipeline.reporting.theory.methods import METHOD_COLOURS, METHOD_NAMES, rows_by_method
 
 _HEIGHT = 0.75**0.5
 """Of a triangle with sides of length 1."""
+
+_LABEL_RISES = (-0.06, -0.06, 0.09)
+"""Of each corner's name over the corner."""
 
 
 def simplex_panel(table: pd.DataFrame) -> Panel:
@@ -23,64 +20,61 @@ def simplex_panel(table: pd.DataFrame) -> Panel:
     Args:
         table: The result of `simplex_table`.
     """
-    corners = [_position(1.0, 0.0, 0.0), _position(0.0, 1.0, 0.0), _position(0.0, 0.0, 1.0)]
-    outline = [*corners, corners[0]]
-    curves = [
-        Curve(x=[x for x, _ in outline], y=[y for _, y in outline], colour=REFERENCE_COLOUR),
-    ]
+    corners = _positions(np.eye(3))
+    outline = corners[[0, 1, 2, 0]]
+    series = [Series(x=outline[:, 0], y=outline[:, 1], colour=GREY, hover=())]
     tau = float(table.loc[table["role"] == "solution", "tau"].iloc[0])
     for method, rows in rows_by_method(table):
         colour, name = METHOD_COLOURS[method], METHOD_NAMES[method]
         path = rows[rows["role"].isin(["initial", "path", "small_tau_limit"])]
-        curves.append(
-            _simplex_curve(path.sort_values("tau", ascending=False), colour, f"{name}, path over τ")
+        series.append(
+            _policies(path.sort_values("tau", ascending=False), colour, f"{name}, path over τ")
         )
-        curves.append(
-            _simplex_curve(
+        series.append(
+            _policies(
                 rows[rows["role"] == "solution"], colour, f"{name}, τ = {tau:g}", marker="circle"
             )
         )
         limit = rows[rows["role"] == "small_tau_limit"]
-        curves.append(_simplex_curve(limit, colour, f"{name}, τ → 0", marker="star", size=11.0))
+        series.append(_policies(limit, colour, f"{name}, τ → 0", marker="star", size=11.0))
     start = table[table["role"] == "initial"].iloc[:1]
-    curves.append(_simplex_curve(start, "#000000", "initial policy", marker="square"))
+    series.append(_policies(start, INK, "initial policy", marker="square"))
     first = table.iloc[0]
     labels = [f"action {i + 1}: reward {first[f'reward_{i + 1}']:g}" for i in range(3)]
     return Panel(
         title="Solutions for three actions",
-        x_label="",
-        y_label="",
-        curves=tuple(curves),
-        texts=(
-            Text(x=corners[0][0], y=corners[0][1] - 0.06, text=labels[0]),
-            Text(x=corners[1][0], y=corners[1][1] - 0.06, text=labels[1]),
-            Text(x=corners[2][0], y=corners[2][1] + 0.09, text=labels[2]),
+        x=Axis(range=(-0.2, 1.2)),
+        y=Axis(range=(-0.12, _HEIGHT + 0.15)),
+        series=tuple(series),
+        texts=tuple(
+            Text(x=float(x), y=float(y) + rise, text=label)
+            for (x, y), rise, label in zip(corners, _LABEL_RISES, labels, strict=True)
         ),
-        x_range=(-0.2, 1.2),
-        y_range=(-0.12, _HEIGHT + 0.15),
-        is_diagram=True,
+        has_axes=False,
+        has_equal_scales=True,
     )
 
 
-def _simplex_curve(
+def _policies(
     rows: pd.DataFrame, colour: str, label: str, *, marker: Marker = "none", size: float = 7.0
-) -> Curve:
+) -> Series:
     """Return policies as points in the triangle: a line, or markers when one is named."""
-    points = [
-        _position(*policy)
-        for policy in rows[["probability_1", "probability_2", "probability_3"]].to_numpy()
-    ]
-    return Curve(
-        x=[x for x, _ in points],
-        y=[y for _, y in points],
+    policies = rows[["probability_1", "probability_2", "probability_3"]].to_numpy(dtype=float)
+    points = _positions(policies)
+    return Series(
+        x=points[:, 0],
+        y=points[:, 1],
         colour=colour,
         label=label,
         dash="solid" if marker == "none" else "none",
         marker=marker,
         size=size,
+        hover=tuple(
+            f"{label}: {first:.3f}, {second:.3f}, {third:.3f}" for first, second, third in policies
+        ),
     )
 
 
-def _position(first: float, second: float, third: float) -> tuple[float, float]:
-    """Return where a policy lies in the triangle whose third corner is the top."""
-    return float(second + 0.5 * third), float(_HEIGHT * third)
+def _positions(policies: np.ndarray) -> np.ndarray:
+    """Return where policies [N, 3] lie in the triangle whose third corner is the top, [N, 2]."""
+    return np.column_stack([policies[:, 1] + 0.5 * policies[:, 2], _HEIGHT * policies[:, 2]])

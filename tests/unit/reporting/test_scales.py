@@ -1,9 +1,9 @@
-"""The scale for values over orders of magnitude on both sides of zero."""
+"""Scales for values over orders of magnitude."""
 
 import numpy as np
 import pytest
 
-from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread
+from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread, log_ticks
 
 
 def test_values_have_the_positions_of_the_formula() -> None:
@@ -54,3 +54,13 @@ def test_spread_is_wide_when_the_largest_value_is_far_above_the_median() -> None
     assert is_widely_spread(np.array([-4.0, -5.0, -6.0, -1000.0, np.nan]))
     assert not is_widely_spread(np.array([-4.0, -5.0, -6.0, -20.0, np.inf]))
     assert not is_widely_spread(np.array([np.nan]))
+
+
+def test_logarithmic_ticks_are_round_numbers() -> None:
+    assert log_ticks(0.02, 2.0) == [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+
+
+def test_where_few_logarithmic_ticks_fit_there_are_few() -> None:
+    """Four of 0.03 to 1 lie within; of decades, six."""
+    assert log_ticks(0.02, 2.0, most=4) == [0.03, 0.1, 0.3, 1.0, 3.0]
+    assert log_ticks(1e-5, 1.0, most=6) == [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0]

@@ -1,0 +1,185 @@
+"""Both renderers draw whatever a spec says."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
+
+from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
+from pmd_pipeline.reporting.drawing.scales import SymlogScale
+from pmd_pipeline.reporting.drawing.spec import (
+    Axis,
+    ColourBar,
+    Dash,
+    FigureSpec,
+    Level,
+    Marker,
+    Panel,
+    Series,
+    Text,
+    message,
+)
+from pmd_pipeline.reporting.drawing.styles import BAND_OPACITY, SCALE
+
+
+def make_panel(*series: Series, **fields: object) -> Panel:
+    values: dict[str, object] = {"title": "t", "x": Axis(label="x"), "y": Axis(label="y")}
+    return Panel(series=series, **(values | fields))  # type: ignore[arg-type]
+
+
+def make_series(**fields: object) -> Series:
+    values: dict[str, object] = {"x": np.arange(4.0), "y": np.arange(4.0) + 1, "colour": "#0077bb"}
+    return Series(**(values | fields))  # type: ignore[arg-type]
+
+
+def plotly_of(panel: Panel) -> go.Figure:
+    return plotly_figure(FigureSpec.of(panel))
+
+
+def axes_of(panel: Panel) -> Axes:
+    figure = matplotlib_figure(FigureSpec.of(panel))
+    FigureCanvasAgg(figure).draw()
+    return figure.axes[0]
+
+
+def picture_of(panel: Panel) -> bytes:
+    canvas = FigureCanvasAgg(matplotlib_figure(FigureSpec.of(panel)))
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
+def test_every_dash_and_every_marker_is_drawn_and_looks_like_no_other() -> None:
+    """In either library; ``none`` is none."""
+    dashes = [make_series(dash=dash) for dash in get_args(Dash) if dash != "none"]
+    markers = [
+        make_series(dash="none", marker=marker) for marker in get_args(Marker) if marker != "none"
+    ]
+    panel = make_panel(*dashes, *markers)
+    traces = plotly_of(panel).data
+    assert len({trace.line.dash for trace in traces[: len(dashes)]}) == len(dashes)
+    assert len({trace.marker.symbol for trace in traces[len(dashes) :]}) == len(markers)
+    assert {trace.mode for trace in traces[: len(dashes)]} == {"lines"}
+    assert {trace.mode for trace in traces[len(dashes) :]} == {"markers"}
+    pictures = {picture_of(make_panel(series)) for series in (*dashes, *markers)}
+    assert len(pictures) == len(dashes) + len(markers)
+
+
+def test_a_step_keeps_its_value_until_the_next_point() -> None:
+    panel = make_panel(make_series(is_step=True))
+    assert plotly_of(panel).data[0].line.shape == "hv"
+    assert axes_of(panel).get_lines()[0].get_drawstyle() == "steps-post"
+
+
+def test_a_hollow_marker_has_no_filling() -> None:
+    panel = make_panel(make_series(dash="none", marker="circle", is_hollow=True))
+    assert plotly_of(panel).data[0].marker.symbol == "circle-open"
+    assert axes_of(panel).get_lines()[0].get_markerfacecolor() == "none"
+
+
+def test_a_band_is_as_opaque_in_both() -> None:
+    panel = make_panel(make_series(low=np.zeros(4), high=np.full(4, 9.0)))
+    band = next(trace for trace in plotly_of(panel).data if trace.fill)
+    assert band.fillcolor == f"rgba(0,119,187,{BAND_OPACITY})"
+    (drawn,) = axes_of(panel).collections
+    assert tuple(drawn.get_facecolor()[0]) == pytest.approx(to_rgba("#0077bb", BAND_OPACITY))
+
+
+def test_a_level_runs_over_the_whole_width_under_its_name() -> None:
+    panel = make_panel(make_series(), levels=(Level(y=2.5, text="before"),))
+    figure = plotly_of(panel)
+    assert [shape.y0 for shape in figure.layout.shapes] == [2.5]
+    assert [note.text for note in figure.layout.annotations] == ["before"]
+    axes = axes_of(panel)
+    assert list(axes.get_lines()[-1].get_ydata()) == [2.5, 2.5]
+    assert [text.get_text() for text in axes.texts] == ["before"]
+
+
+def test_texts_stand_where_they_are_put() -> None:
+    panel = make_panel(make_series(), texts=(Text(x=1.0, y=2.0, text="here", align="right"),))
+    (note,) = plotly_of(panel).layout.annotations
+    assert (note.text, note.x, note.y, note.xanchor) == ("here", 1.0, 2.0, "right")
+    (text,) = axes_of(panel).texts
+    assert (text.get_text(), text.xy, text.get_ha()) == ("here", (1.0, 2.0), "right")
+
+
+def test_a_colour_bar_names_the_places_of_the_scale() -> None:
+    bar = ColourBar(title="tau", ticks=((0.0, "0.1"), (1.0, "10")))
+    panel = make_panel(make_series(), colour_bar=bar)
+    marker = plotly_of(panel).data[-1].marker
+    assert marker.colorbar.title.text == "tau"
+    assert marker.colorbar.ticktext == ("0.1", "10")
+    assert [colour for _, colour in marker.colorscale] == list(SCALE)
+    figure = matplotlib_figure(FigureSpec.of(panel))
+    FigureCanvasAgg(figure).draw()
+    _, drawn = figure.axes
+    assert [label.get_text() for label in drawn.get_yticklabels()] == ["0.1", "10"]
+    assert drawn.get_ylabel() == "tau"
+
+
+def test_a_logarithmic_axis_keeps_its_range() -> None:
+    """Plotly counts in powers of ten, matplotlib in values."""
+    panel = make_panel(make_series(), y=Axis(scale="log", range=(0.1, 1000.0)))
+    figure = plotly_of(panel)
+    assert figure.layout.yaxis.type == "log"
+    assert figure.layout.yaxis.range == pytest.approx((-1.0, 3.0))
+    assert axes_of(panel).get_ylim() == pytest.approx((0.1, 1000.0))
+
+
+def test_a_short_logarithmic_axis_has_plain_numbers_far_enough_apart() -> None:
+    """Within two decades 1, 2 and 5; decades alone over more. No two labels touch."""
+    short = make_panel(make_series(y=np.array([0.012, 0.1, 0.3, 0.8])), y=Axis(scale="log"))
+    long = make_panel(make_series(y=np.array([1e-6, 0.1, 0.3, 0.8])), y=Axis(scale="log"))
+    assert plotly_of(short).layout.yaxis.ticktext[-5:] == ("0.05", "0.1", "0.2", "0.5", "1")
+    assert plotly_of(long).layout.yaxis.dtick == 1
+    for panel in (short, long):
+        axes = axes_of(panel)
+        labels = [*axes.get_yticklabels(), *axes.get_yticklabels(minor=True)]
+        low, high = axes.bbox.y0, axes.bbox.y1
+        boxes = [label.get_window_extent() for label in labels if label.get_text()]
+        shown = sorted((b for b in boxes if low <= (b.y0 + b.y1) / 2 <= high), key=lambda b: b.y0)
+        assert len(shown) >= 5
+        assert all(below.y1 < above.y0 for below, above in pairwise(shown))
+
+
+def test_a_scale_of_ours_without_a_range_shows_all_the_data() -> None:
+    scale = SymlogScale(linear_width=1.0)
+    panel = make_panel(make_series(y=np.array([-99.0, 0.0, 9.0, 999.0])), y=Axis(scale=scale))
+    low, high = plotly_of(panel).layout.yaxis.range
+    assert (low, high) == pytest.approx((-2.0, 3.0))
+    ends = axes_of(panel).get_ylim()
+    assert ends[0] <= -99.0
+    assert ends[1] >= 999.0
+
+
+def test_pointing_at_a_point_says_label_place_value_and_interval() -> None:
+    series = make_series(label="grpo", low=np.arange(4.0) / 10, high=np.full(4, 0.75))
+    trace = plotly_of(make_panel(series)).data[-1]
+    assert trace.hovertemplate.startswith("grpo, x %{customdata[0]}: %{customdata[1]}")
+    assert list(trace.customdata[1]) == ["1", "2 [0.100, 0.750]"]
+
+
+def test_pointing_at_a_point_says_what_the_series_says_or_nothing() -> None:
+    own = make_series(hover=("a\nb", "c", "d", "e"))
+    mute = make_series(hover=())
+    first, second = plotly_of(make_panel(own, mute)).data
+    assert first.text[0] == "a<br>b"
+    assert second.hoverinfo == "skip"
+
+
+@pytest.mark.parametrize("draw", [plotly_figure, matplotlib_figure])
+def test_a_figure_of_words_needs_no_data(draw: Callable[[FigureSpec], object]) -> None:
+    drawn = draw(message("empty", "nothing to show"))
+    if isinstance(drawn, go.Figure):
+        assert [note.text for note in drawn.layout.annotations] == ["nothing to show"]
+        assert drawn.layout.xaxis.visible is False
+    else:
+        (axes,) = drawn.axes  # type: ignore[attr-defined]
+        assert [text.get_text() for text in axes.texts] == ["nothing to show"]
+        assert not axes.axison
