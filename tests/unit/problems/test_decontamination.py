@@ -130,9 +130,7 @@ def test_of_a_chat_all_turns_but_the_systems_make_an_exact_copy() -> None:
     ]
 
 
-INSTRUCTION = "Read the following question with care and answer it in a short sentence of your own"
-    "Read the following question with care and answer it in one short sentence of your own"
-)
+INSTRUCTION = "Read the following question with care and answer it in one sentence of your own"
 
 
 def test_what_most_problems_of_a_set_say_is_no_copied_text() -> None:
