@@ -84,6 +84,9 @@ class StoredSource(PlaceConfig):
     limit: int | None = Field(
         default=None, ge=1, description="most problems kept, drawn with the run's seed; null: all"
     )
+    ignored_columns: tuple[str, ...] = Field(
+        default=(), description="columns that are not read, such as pictures"
+    )
 
     @model_validator(mode="after")
     def _configuration_of_a_hub_data_set(self) -> Self:
@@ -124,9 +127,6 @@ class TableSource(StoredSource):
 
     kind: Literal["table"]
     columns: TableColumns
-    ignored_columns: tuple[str, ...] = Field(
-        default=(), description="columns that are not read, such as pictures"
-    )
 
 
 class DapoSource(StoredSource):

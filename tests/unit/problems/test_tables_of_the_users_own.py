@@ -14,7 +14,7 @@ import pytest
 
 from pmd_pipeline.config.data_preparation import TableSource
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.stored import cells
+from pmd_pipeline.problems.stored import cells, text_files
 from pmd_pipeline.problems.stored.layouts import RawProblem, parse_rows
 from pmd_pipeline.problems.stored.rows import count_rows, open_rows
 
@@ -226,6 +226,17 @@ def test_a_row_that_is_too_large_is_an_error_with_its_place(
     with pytest.raises(ProblemSourceError, match=r"row 1 .*the largest is 'tests': name it in ig"):
         load(path, {"problem": "q"})
     monkeypatch.setattr(cells, "LARGEST_METADATA_CHARACTERS", 25)
+    assert len(load(path, {"problem": "q"})) == 2
+
+
+def test_a_csv_cell_that_is_too_large_is_an_error_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "t.csv", f"q,gold\np,1\n{'x' * 30},2\n")
+    monkeypatch.setattr(text_files, "LARGEST_CELL_CHARACTERS", 29)
+    with pytest.raises(ProblemSourceError, match=r"line 3: no valid CSV \(field larger than .*29"):
+        load(path, {"problem": "q"})
+    monkeypatch.setattr(text_files, "LARGEST_CELL_CHARACTERS", 30)
     assert len(load(path, {"problem": "q"})) == 2
 
 

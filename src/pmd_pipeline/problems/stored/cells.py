@@ -99,8 +99,7 @@ def rest_of_row(row: Mapping[str, Any], used: Iterable[ColumnPath]) -> dict[str,
             metadata[column] = json_value(value)
         except TypeError as error:
             raise BadValueError(
-                f"column {column!r} cannot become metadata: {error}; name it in ignored_columns "
-                "(kind: table), or take it out of the file"
+                f"column {column!r} cannot become metadata: {error}; name it in ignored_columns"
             ) from error
     return metadata
 
@@ -119,7 +118,7 @@ def check_size(problem: str | None, answer: str | None, metadata: Mapping[str, A
         raise BadValueError(
             f"the columns that become metadata have {size:,} characters, more than the "
             f"{LARGEST_METADATA_CHARACTERS:,} that are taken; the largest is {largest!r}: name it "
-            "in ignored_columns (kind: table), or take it out of the file"
+            "in ignored_columns"
         )
 
 

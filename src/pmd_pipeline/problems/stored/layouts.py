@@ -63,7 +63,6 @@ class Layout:
         read_answer: Likewise for the answer.
         repeats_rows: True for public copies, which repeat rows and ids: a repeated id gets its
             count as a suffix, and a row without one its number. Else ids must be there and unique.
-        ignored: Columns that are not read.
         remedy: What to do about a bad row.
     """
 
@@ -73,7 +72,6 @@ class Layout:
     read_problem: Callable[[Any, str], ProblemText] = read_text_or_turns
     read_answer: Callable[[Any, str], str | None] = read_text
     repeats_rows: bool = False
-    ignored: Sequence[str] = ()
     remedy: str = "correct the row or check columns"
 
 
@@ -86,13 +84,15 @@ def parse_rows(source: AnyStoredSource, rows: RawRows) -> Iterator[RawProblem]:
     """
     layout = _layout(source, rows.columns)
     _refuse_missing_columns(source, layout, rows)
-    return read_rows(layout, rows)
+    return read_rows(layout, rows, ignored_columns=source.ignored_columns)
 
 
-def read_rows(layout: Layout, rows: RawRows) -> Iterator[RawProblem]:
+def read_rows(
+    layout: Layout, rows: RawRows, *, ignored_columns: Sequence[str] = ()
+) -> Iterator[RawProblem]:
     """Yield what each row says in a layout whose columns are there; raises as parse_rows does."""
     paths = _Paths.of(layout, rows.columns)
-    names = sorted(rows.columns - set(layout.ignored))
+    names = sorted(rows.columns - set(ignored_columns))
     ids = RowIds(repeats_rows=layout.repeats_rows)
     forms = Forms()
     for number, row in enumerate(rows.iterate(names)):
@@ -119,7 +119,6 @@ def _layout(source: AnyStoredSource, columns: frozenset[str]) -> Layout:
                 problem=named.problem,
                 answer=named.answer,
                 problem_id=named.problem_id,
-                ignored=source.ignored_columns,
             )
         case DapoSource():
             return _dapo_layout(read_text)
@@ -237,7 +236,7 @@ def _row_id(row: Mapping[str, Any], paths: _Paths, layout: Layout) -> str | None
 def _refuse_missing_columns(source: AnyStoredSource, layout: Layout, rows: RawRows) -> None:
     wanted = [name for name in (layout.problem, layout.answer) if name is not None]
     if isinstance(source, TableSource):
-        wanted += [name for name in (layout.problem_id, *layout.ignored) if name is not None]
+        wanted += [name for name in (layout.problem_id, *source.ignored_columns) if name]
     tops = {name: column_path(name, rows.columns)[0] for name in wanted}
     missing = [name for name, top in tops.items() if top not in rows.columns]
     if not missing:
