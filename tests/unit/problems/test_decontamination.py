@@ -130,9 +130,7 @@ def test_of_a_chat_all_turns_but_the_systems_make_an_exact_copy() -> None:
     ]
 
 
-INSTRUCTION = "Read the following question with care and answer it in a short sentence of your own"
-    "Read the following question with care and answer it in one short sentence of your own"
-)
+INSTRUCTION = "Read the following question with care and answer it in one sentence of your own"
 
 
 def test_what_most_problems_of_a_set_say_is_no_copied_text() -> None:
@@ -141,7 +139,7 @@ def test_what_most_problems_of_a_set_say_is_no_copied_text() -> None:
     (copy,) = overlaps([f"{INSTRUCTION}: {LETTERS}"[20:]], evals)
     assert copy[:4] == ("train/1", "aime/0", "aime", "ngram")
     # Of one problem alone nobody can tell its instruction.
-    assert len(overlaps([f"{INSTRUCTION}: something else"], evals[:1])) == 1
+    assert len(overlaps([f"{INSTRUCTION}: something else"], evals[2:])) == 1
 
 
 def test_of_a_generators_problems_copies_are_exact_alone() -> None:
