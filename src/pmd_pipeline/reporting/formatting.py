@@ -10,6 +10,7 @@ MINUS = "−"
 
 _METRIC_NAMES = {
     "avg_at_k": "avg@{k}",
+    "mean_reward": "mean reward",
     "pass_at_k": "pass@{k}",
     "maj_at_k": "maj@{k}",
     "truncated_fraction": "truncated share",

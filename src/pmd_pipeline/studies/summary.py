@@ -7,6 +7,7 @@ from typing import Any
 from optuna import Study
 
 from pmd_pipeline.config.study import ALGORITHM, Choices, StudyConfig
+from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.study.results import StudySummary
 from pmd_pipeline.studies.findings import STATES, find_optimum, importances, pareto_trials
 from pmd_pipeline.studies.retries import count_trials
@@ -31,7 +32,7 @@ def summarise_study(
         config: Its configuration.
         num_samples: Responses per validation problem.
         interval_level: Of the intervals.
-        known: ``initial_value``, ``num_validation_problems`` and ``num_overlaps``.
+        known: ``metric``, ``initial_value``, ``num_validation_problems`` and ``num_overlaps``.
         settings: For the page.
     """
     trials = study.get_trials(deepcopy=False)
@@ -42,7 +43,7 @@ def summarise_study(
     current = next((t.number for t in trials if t.user_attrs.get(CURRENT)), None)
     return StudySummary(
         name=study.study_name,
-        metric=f"avg@{num_samples}",
+        metric=formatting.metric_name(known["metric"], num_samples),
         dimensions=_dimensions(config),
         settings={**settings, "finished trials": count_trials(trials)[0]},
         counts=counts,

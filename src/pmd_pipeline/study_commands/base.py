@@ -15,6 +15,7 @@ from pmd_pipeline.files import write_json
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.problems.text import duplicate_key
+from pmd_pipeline.reporting import formatting
 from pmd_pipeline.studies.definition import refuse_changes
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.study_commands.project import StudyProject
@@ -39,7 +40,8 @@ def make_base(project: StudyProject) -> dict[str, Any]:
 
     Returns:
         ``num_validation_problems``, ``num_overlaps`` (dropped: also in an evaluation set) and
-        ``initial_value``: avg@k of the initial policy on the validation problems.
+        ``metric``: what policies are compared by; ``initial_value``: of the initial policy on the
+        validation problems.
 
     Raises:
         StudyError: If it was made with other parameters, or no validation problem is left.
@@ -78,10 +80,20 @@ def make_base(project: StudyProject) -> dict[str, Any]:
     metrics = pd.read_parquet(
         project.base_folder / "07_model_output" / "initial" / "eval_metrics.parquet"
     )
-    headline = metrics[metrics["metric"] == headline_metric(metrics)]
-    known["initial_value"] = float(headline["value"].iloc[0])
+    metric = headline_metric(metrics)
+    known["metric"] = metric
+    known["initial_value"] = float(metrics.loc[metrics["metric"] == metric, "value"].iloc[0])
     write_json(manifest, {**known, "definition": project.definition})
     return known
+
+
+def metric_name(project: StudyProject) -> str:
+    """Return the name of what trials are compared by; ``value`` before the study's first run."""
+    try:
+        metric = read_base(project)["metric"]
+    except StudyError:
+        return "value"
+    return formatting.metric_name(metric, project.experiment.evaluation.num_samples)
 
 
 def read_base(project: StudyProject) -> dict[str, Any]:

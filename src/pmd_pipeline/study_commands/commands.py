@@ -98,12 +98,14 @@ def status(name: str, env: str | None, params: dict[str, Any]) -> None:
     from pmd_pipeline.reporting.console import print_parts
     from pmd_pipeline.studies.findings import trials_table
     from pmd_pipeline.study_commands import console
+    from pmd_pipeline.study_commands.base import metric_name
     from pmd_pipeline.study_commands.service import open_study
 
     project = _project(name, env, params)
     table = trials_table(open_study(project), level=project.experiment.evaluation.interval_level)
     searched = ["algorithm", *project.config.search_space]
-    print_parts(console.trials_table(table, [name for name in searched if name in table]))
+    names = [name for name in searched if name in table]
+    print_parts(console.trials_table(table, names, metric=metric_name(project)))
     counts = table["state"].value_counts()
     click.echo("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
 

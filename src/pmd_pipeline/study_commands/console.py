@@ -75,8 +75,14 @@ def describe_trial(trial: FrozenTrial) -> str:
     return formatting.plain_ascii(f"trial {trial.number} {state}: {values}")
 
 
-def trials_table(trials: pd.DataFrame, names: Sequence[str]) -> ConsoleTable:
-    """Return the trials as a table for a console, with a column for each of their parameters."""
+def trials_table(trials: pd.DataFrame, names: Sequence[str], *, metric: str) -> ConsoleTable:
+    """Return the trials as a table for a console, with a column for each of their parameters.
+
+    Args:
+        trials: One row per trial.
+        names: Of the parameters.
+        metric: What their values are, such as ``avg@4``.
+    """
     rows = [
         [
             str(row["trial"]),
@@ -91,7 +97,7 @@ def trials_table(trials: pd.DataFrame, names: Sequence[str]) -> ConsoleTable:
     return plain_table(
         [[formatting.plain_ascii(cell) for cell in row] for row in rows],
         names=["trial", "state"],
-        numbers=["avg@k", *names, "seconds"],
+        numbers=[metric, *names, "seconds"],
         texts=["error"],
     )
 

@@ -12,7 +12,7 @@ from optuna import Study
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import REPEAT_VALUES, best_trial
 from pmd_pipeline.studies.parameters import trial_parameters
-from pmd_pipeline.study_commands.base import read_base
+from pmd_pipeline.study_commands.base import metric_name, read_base
 from pmd_pipeline.study_commands.project import StudyProject, config_loader
 
 _MARK = "# Written by kedro study export"
@@ -38,10 +38,10 @@ def export_best(project: StudyProject, study: Study) -> str:
     base = config_loader(project.path, settings.CONFIG_LOADER_ARGS["base_env"])["parameters"]
     parameters = trial_parameters(project.parameters, project.config, best.params)
     value = float(best.user_attrs[REPEAT_VALUES][0])
-    k = project.experiment.evaluation.num_samples
+    metric = metric_name(project)
     header = (
         f"{_MARK} {project.name}: trial {best.number}.\n"
-        f"# `kedro run --env {name}` reaches avg@{k} {value:.6g} on the evaluation set "
+        f"# `kedro run --env {name}` reaches {metric} {value:.6g} on the evaluation set "
         "`validation`;\n# the other evaluation sets took no part in choosing these parameters.\n"
     )
     text = yaml.safe_dump(_differences(base, parameters), sort_keys=False, allow_unicode=True)
@@ -77,7 +77,9 @@ def _copy_environment(project: StudyProject, folder: Path) -> None:
 
 
 def _differences(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what to merge into ``base`` to get ``wanted``; a key to drop is null."""
+    """Return what to lay over ``base`` to get ``wanted``; a section of another kind is whole."""
+    if "kind" in wanted and wanted["kind"] != base.get("kind"):
+        return dict(wanted)
     differences: dict[str, Any] = {}
     for key, value in wanted.items():
         former = base.get(key)

@@ -83,13 +83,40 @@ def test_console_table_has_a_column_for_k_where_sets_differ() -> None:
 
 def test_console_table_is_plain_ascii() -> None:
     """A terminal that knows ASCII alone shows the table, missing values included."""
-    without_majority = [
-        table[table["metric"] != "maj_at_k"] for table in (metrics(0.5), metrics(0.4))
-    ]
-    comparison = build_comparison(without_majority[0], {"grpo": {1: without_majority[1]}})
+    comparison = build_comparison(metrics(0.5), {"grpo": {1: metrics(0.4)}})
+    unknown = comparison["metric"] == "maj_at_k"
+    comparison.loc[unknown, ["value", "ci_low", "ci_high"]] = math.nan
     text = as_text(console_table(comparison))
     assert text.isascii()
     assert text.splitlines()[-1].split()[-1] == "-"
+
+
+def test_metrics_that_were_not_measured_have_no_column() -> None:
+    """No majority where a reward names no answers; no pass@k where none was asked for."""
+    kept = {"maj@4": ["avg_at_k", "pass_at_k"], "pass@4": ["avg_at_k"]}
+    for dropped, names in kept.items():
+        tables = [
+            table[table["metric"].isin([*names, "truncated_fraction"])]
+            for table in (metrics(0.5), metrics(0.4))
+        ]
+        text = as_text(console_table(build_comparison(tables[0], {"grpo": {1: tables[1]}})))
+        assert dropped not in text
+        assert "avg@4: initial -> final" in text
+
+
+def test_the_mean_reward_takes_the_place_of_avg_at_k() -> None:
+    """In the table's head and in its values."""
+    rewards = [
+        table[table["metric"] == "avg_at_k"].assign(metric="mean_reward")
+        for table in (metrics(-0.25), metrics(1.5))
+    ]
+    comparison = build_comparison(rewards[0], {"grpo": {1: rewards[1]}})
+    text = as_text(console_table(comparison))
+    assert "mean reward: initial -> final" in text
+    assert "-0.250 -> 1.500" in text
+    row = final_table(comparison).iloc[0]
+    assert (row["initial"], row["final"]) == (-0.25, 1.5)
+    assert math.isnan(row["pass_at_k"])
 
 
 def test_final_table_takes_the_last_round_and_the_largest_k() -> None:

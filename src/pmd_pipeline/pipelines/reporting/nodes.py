@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.gains import INITIAL_POLICY, paired_gains
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
@@ -17,6 +18,7 @@ from pmd_pipeline.pipelines.reporting.theory_sections import (
     nothing_to_compare,
     theory_sections,
 )
+from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.columns import CURVES
 from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
 from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
@@ -59,7 +61,7 @@ def compute_gains(
     seed: int,
     **completions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return paired differences of avg@k: to the initial policy, and to the reference."""
+    """Return paired differences: to the initial policy, and to the reference."""
     return paired_gains(
         initial,
         _of_last_round(completions),
@@ -101,7 +103,8 @@ def draw_learning_curves(
         smoothing_rounds=reporting.smoothing_rounds,
     )
     of_rounds = {curve.column for curve in CURVES}
-    evaluations = [panel for panel in panels if panel.name not in of_rounds]
+    headline = headline_metric(comparison)
+    evaluations = [panel for panel in panels if headline in panel.name and panel.name != headline]
     figures = [FigureSpec.of(panel) for panel in panels]
     return {
         **{
@@ -110,7 +113,11 @@ def draw_learning_curves(
             if figure.name in of_rounds
         },
         "figure_avg_at_k": plotly_figure(
-            learning_curve_grid(evaluations, name="avg_at_k", title="avg@k on held-out problems")
+            learning_curve_grid(
+                evaluations,
+                name="avg_at_k",
+                title=f"{formatting.metric_name(headline, 'k')} on held-out problems",
+            )
         ),
         "learning_curve_images": {
             figure.name: matplotlib_figure(figure)

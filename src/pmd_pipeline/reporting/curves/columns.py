@@ -1,6 +1,9 @@
 """Which curves are drawn, each defined once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pmd_pipeline.rollouts.tables import PART_PREFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +83,23 @@ POLICY_CURVES = (
 )
 
 CURVES = (REWARD_CURVE, *POLICY_CURVES)
+
+
+def part_curves(columns: Iterable[str]) -> tuple[Curve, ...]:
+    """Return a curve for each part of a reward that is made of several.
+
+    Args:
+        columns: Of the table ``round_metrics``.
+    """
+    names = [name for name in map(str, columns) if name.startswith(PART_PREFIX)]
+    if len(names) < 2:
+        return ()
+    return tuple(
+        Curve(
+            column=name,
+            title=f"Reward: {name.removeprefix(PART_PREFIX)}",
+            y_label="reward",
+            meaning="Mean of this part of the reward over the round's rollouts, before its weight.",
+        )
+        for name in names
+    )

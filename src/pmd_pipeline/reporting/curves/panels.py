@@ -5,14 +5,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.curves.columns import POLICY_CURVES, REWARD_CURVE, Curve
+from pmd_pipeline.reporting.curves.columns import POLICY_CURVES, REWARD_CURVE, Curve, part_curves
 from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread
 from pmd_pipeline.reporting.drawing.spec import Axis, FigureSpec, Panel, Series
 from pmd_pipeline.reporting.drawing.styles import AlgorithmStyle, algorithm_styles
 
 _ROUNDS = Axis(label="round", is_integer=True)
-_SHARE = "share of right responses"
+_UNITS = {"avg_at_k": "share of right responses", "mean_reward": "reward"}
+_MEANINGS = {"avg_at_k": "Mean correctness", "mean_reward": "Mean reward"}
 _PADDING = 0.06  # share of the data's range left free on either side
 
 
@@ -23,11 +25,12 @@ def learning_curve_panels(
     interval_level: float = 0.95,
     smoothing_rounds: int = 1,
 ) -> tuple[Panel, ...]:
-    """Return the panels in reading order: reward, evaluations, then how the policy moves.
+    """Return the panels in reading order: reward and its parts, evaluations, how the policy moves.
 
     Args:
         round_metrics: One row per algorithm and round.
-        comparison: The comparison table; it gives avg@k with its intervals, from round 0 on.
+        comparison: The comparison table; it gives avg@k (or the mean reward) with its intervals,
+            from round 0 on.
         interval_level: Of those intervals.
         smoothing_rounds: Curves of means show the mean of so many rounds up to each.
 
@@ -41,6 +44,7 @@ def learning_curve_panels(
 
     return (
         of_rounds(REWARD_CURVE),
+        *(of_rounds(curve) for curve in part_curves(round_metrics.columns)),
         *_evaluation_panels(comparison, styles, interval_level),
         *(of_rounds(curve) for curve in POLICY_CURVES),
     )
@@ -96,14 +100,14 @@ def _round_panel(
 def _evaluation_panels(
     comparison: pd.DataFrame, styles: dict[str, AlgorithmStyle], interval_level: float
 ) -> list[Panel]:
-    averages = comparison[comparison["metric"] == "avg_at_k"]
+    averages = comparison[comparison["metric"] == headline_metric(comparison)]
     panels = [
         _evaluation_panel(str(eval_set), rows, styles, interval_level)
         for eval_set, rows in averages.groupby("eval_set", sort=False)
     ]
     ks = averages["k"].unique()
     if len(panels) > 1 and len(ks) == 1:
-        panels.append(_mean_panel(averages, int(ks[0]), len(panels), styles))
+        panels.append(_mean_panel(averages, len(panels), styles))
     return panels
 
 
@@ -118,32 +122,37 @@ def _evaluation_panel(
         mine = rows[rows["algorithm"] == algorithm].sort_values("round")
         bounds = (mine["ci_low"], mine["ci_high"])
         series.append(_series(algorithm, style, mine["round"], mine["value"], bounds))
+    metric = headline_metric(rows)
     return _panel(
-        f"avg_at_k_{eval_set}",
+        f"{metric}_{eval_set}",
         series,
-        title=f"{formatting.metric_name('avg_at_k', int(rows['k'].max()))} on {eval_set}",
-        meaning="Mean correctness of the sampled responses on held-out problems; the band is the "
-        f"{formatting.percent(interval_level)} bootstrap interval over problems, and round 0 the "
-        "initial policy.",
-        y_label=_SHARE,
+        title=f"{_named(rows)} on {eval_set}",
+        meaning=f"{_MEANINGS[metric]} of the sampled responses on held-out problems; the band is "
+        f"the {formatting.percent(interval_level)} bootstrap interval over problems, and round 0 "
+        "the initial policy.",
+        y_label=_UNITS[metric],
     )
 
 
-def _mean_panel(
-    averages: pd.DataFrame, k: int, num_sets: int, styles: dict[str, AlgorithmStyle]
-) -> Panel:
+def _mean_panel(averages: pd.DataFrame, num_sets: int, styles: dict[str, AlgorithmStyle]) -> Panel:
     means = averages.groupby(["algorithm", "round"])["value"].mean().reset_index()
     series = []
     for algorithm, style in styles.items():
         mine = means[means["algorithm"] == algorithm].sort_values("round")
         series.append(_series(algorithm, style, mine["round"], mine["value"]))
+    metric = headline_metric(averages)
     return _panel(
-        "mean_avg_at_k",
+        f"mean_{metric}",
         series,
-        title=f"{formatting.metric_name('avg_at_k', k)}, mean of {num_sets} sets",
+        title=f"{_named(averages)}, mean of {num_sets} sets",
         meaning="Mean over the evaluation sets, each counted once whatever its size.",
-        y_label=_SHARE,
+        y_label=_UNITS[metric],
     )
+
+
+def _named(rows: pd.DataFrame) -> str:
+    """Return the name of what policies are compared by, with its k."""
+    return formatting.metric_name(headline_metric(rows), int(rows["k"].max()))
 
 
 def _series(

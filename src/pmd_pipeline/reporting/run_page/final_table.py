@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Group
 
-from pmd_pipeline.metrics.comparison import final_rounds
+from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
 from pmd_pipeline.metrics.gains import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import plain_table
@@ -34,21 +34,23 @@ FINAL_COLUMNS = (
 def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per algorithm and evaluation set, in the order of the comparison table.
 
-    ``initial`` and ``final`` are avg@k of the initial policy and of the policy after the last
-    evaluated round, ``pass_at_k`` and ``maj_at_k`` those of the latter; each at its largest k.
+    ``initial`` and ``final`` are avg@k (or the mean reward, see `headline_metric`) of the initial
+    policy and of the policy after the last evaluated round, ``pass_at_k`` and ``maj_at_k`` those of
+    the latter, NaN where they were not measured; each at its largest k.
 
     Args:
         comparison: The comparison table.
         gains: The table of paired gains, which gives ``gain`` its interval; without it the
             interval is NaN.
     """
+    metric = headline_metric(comparison)
     rows = []
     for algorithm, last in final_rounds(comparison).items():
         mine = comparison[comparison["algorithm"] == algorithm]
         for eval_set in mine["eval_set"].unique():
             here = mine[mine["eval_set"] == eval_set]
-            before = _largest_k(here, "avg_at_k", 0)
-            after = _largest_k(here, "avg_at_k", last)
+            before = _largest_k(here, metric, 0)
+            after = _largest_k(here, metric, last)
             low, high = _gain_interval(gains, algorithm, eval_set)
             rows.append(
                 (
@@ -73,6 +75,7 @@ def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> 
     table = final_table(comparison)
     one_k = len(table["k"].unique()) == 1
     k = int(table["k"].iloc[0]) if one_k else "k"
+    further = measured_of(comparison, "pass_at_k", "maj_at_k")
     rows = [
         [
             str(row["algorithm"]),
@@ -80,8 +83,7 @@ def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> 
             *([] if one_k else [str(row["k"])]),
             _start_to_end(row),
             formatting.signed_share(row["gain"]),
-            formatting.share(row["pass_at_k"]),
-            formatting.share(row["maj_at_k"]),
+            *(formatting.share(row[metric]) for metric in further),
         ]
         for row in table.to_dict(orient="records")
     ]
@@ -90,10 +92,9 @@ def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> 
         names=["algorithm", "eval set"],
         numbers=[
             *([] if one_k else ["k"]),
-            f"{formatting.metric_name('avg_at_k', k)}: initial -> final",
+            f"{formatting.metric_name(headline_metric(comparison), k)}: initial -> final",
             "gain",
-            formatting.metric_name("pass_at_k", k),
-            formatting.metric_name("maj_at_k", k),
+            *(formatting.metric_name(metric, k) for metric in further),
         ],
     )
     rounds = sorted(set(table["round"]))
@@ -105,6 +106,11 @@ def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> 
         f"[{formatting.percent(interval_level)} interval over problems]"
     )
     return Group(title, "", drawn)
+
+
+def measured_of(comparison: pd.DataFrame, *metrics: str) -> tuple[str, ...]:
+    """Return those of the metrics that were measured."""
+    return tuple(metric for metric in metrics if metric in set(comparison["metric"]))
 
 
 def _largest_k(rows: pd.DataFrame, metric: str, round_index: int) -> pd.Series:

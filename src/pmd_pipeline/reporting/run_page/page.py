@@ -10,6 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
@@ -80,7 +81,9 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
             inputs.comparison, inputs.gains, interval_level=inputs.interval_level
         ),
         comparison_table=report_tables.comparison_table(inputs.comparison, inputs.gains),
-        gains_table=None if inputs.gains is None else report_tables.gains_table(inputs.gains),
+        gains_table=None
+        if inputs.gains is None
+        else report_tables.gains_table(inputs.gains, metric=headline_metric(inputs.comparison)),
         legend=legend_entries(panels[0]),
         curves=[_curve(panel) for panel in panels],
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),

@@ -8,6 +8,8 @@ import pandas as pd
 def choose_samples(completions: pd.DataFrame, *, num_samples: int) -> pd.DataFrame:
     """Return ``num_samples`` completions: half right, half wrong, as far as there are such.
 
+    Where it is not known which are right, half are above and half not above the median reward.
+
     They are drawn by a hash of their problems' names, so that the choice depends on no order and
     algorithms share problems where they can; no problem is shown twice while another is left.
 
@@ -18,20 +20,24 @@ def choose_samples(completions: pd.DataFrame, *, num_samples: int) -> pd.DataFra
     Returns:
         Rows of the input: wrong ones first, each kind in drawing order.
     """
-    ranked = _ranked(completions)
-    right, wrong = ranked[ranked["correct"].astype(bool)], ranked[~ranked["correct"].astype(bool)]
+    good = completions["correct"]
+    if good.isna().any():
+        good = completions["reward"] > completions["reward"].median()
+    ranked = _ranked(completions, good.astype(bool))
+    is_good = good.astype(bool).loc[ranked.index]
+    right, wrong = ranked[is_good], ranked[~is_good]
     num_right = min(num_samples // 2, len(right))
     num_wrong = min(num_samples - num_right, len(wrong))
     num_right = min(num_samples - num_wrong, len(right))
     return pd.concat([wrong.head(num_wrong), right.head(num_right)])
 
 
-def _ranked(completions: pd.DataFrame) -> pd.DataFrame:
+def _ranked(completions: pd.DataFrame, good: pd.Series) -> pd.DataFrame:
     problems = completions["eval_set"].astype(str) + "/" + completions["problem_id"].astype(str)
-    drawn = completions.assign(_problem=[_hash(problem) for problem in problems]).sort_values(
-        ["_problem", "sample_index"], kind="stable"
-    )
-    repeats = drawn.groupby(["_problem", "correct"]).cumcount()
+    drawn = completions.assign(
+        _problem=[_hash(problem) for problem in problems], _good=good
+    ).sort_values(["_problem", "sample_index"], kind="stable")
+    repeats = drawn.groupby(["_problem", "_good"]).cumcount()
     return drawn.assign(_repeat=repeats).sort_values(["_repeat", "_problem"], kind="stable")[
         completions.columns
     ]

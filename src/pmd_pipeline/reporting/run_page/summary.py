@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from pmd_pipeline.metrics.comparison import final_rounds
+from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
 from pmd_pipeline.metrics.gains import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.run_page.final_table import final_table
@@ -24,7 +24,7 @@ def summary_paragraphs(
     return [
         _opening(comparison, interval_level, has_gains=gains is not None),
         *(
-            _of_eval_set(str(eval_set), rows, gains)
+            _of_eval_set(str(eval_set), rows, gains, headline_metric(comparison))
             for eval_set, rows in table.groupby("eval_set", sort=False)
         ),
     ]
@@ -52,9 +52,11 @@ def _opening(comparison: pd.DataFrame, interval_level: float, *, has_gains: bool
     )
 
 
-def _of_eval_set(eval_set: str, table: pd.DataFrame, gains: pd.DataFrame | None) -> str:
+def _of_eval_set(
+    eval_set: str, table: pd.DataFrame, gains: pd.DataFrame | None, headline: str
+) -> str:
     rows = table.to_dict(orient="records")
-    metric = formatting.metric_name("avg_at_k", int(table["k"].max()))
+    metric = formatting.metric_name(headline, int(table["k"].max()))
     opening = f"On {eval_set} the initial policy has {metric} {rows[0]['initial']:.3f}"
     if gains is None:
         ends = [f"{row['algorithm']} {row['final']:.3f}" for row in rows]

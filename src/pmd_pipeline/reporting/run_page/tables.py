@@ -5,18 +5,20 @@ from typing import Any
 
 import pandas as pd
 
-from pmd_pipeline.metrics.comparison import final_rounds
+from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_tables import HtmlTable
-from pmd_pipeline.reporting.run_page.final_table import final_table
+from pmd_pipeline.reporting.run_page.final_table import final_table, measured_of
 from pmd_pipeline.reporting.run_page.stage_times import stacked_times
 
-_SHARES = ("avg_at_k", "pass_at_k", "maj_at_k", "truncated_fraction")
+_SHARES = ("avg_at_k", "mean_reward", "pass_at_k", "maj_at_k", "truncated_fraction")
 
 
 def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> HtmlTable:
     """Return where each algorithm started and where it got to."""
     table = final_table(comparison, gains)
+    headline = formatting.metric_name(headline_metric(comparison), "k")
+    further = measured_of(comparison, "pass_at_k", "maj_at_k")
     rows = tuple(
         (
             str(row["algorithm"]),
@@ -27,8 +29,7 @@ def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> Ht
                 formatting.signed_share(row["gain"]),
                 formatting.interval(row["gain_ci_low"], row["gain_ci_high"], signed=True),
             ),
-            formatting.share(row["pass_at_k"]),
-            formatting.share(row["maj_at_k"]),
+            *(formatting.share(row[metric]) for metric in further),
             str(row["k"]),
             str(row["round"]),
         )
@@ -39,11 +40,10 @@ def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> Ht
         header=(
             "algorithm",
             "eval set",
-            "initial avg@k",
-            "final avg@k",
+            f"initial {headline}",
+            f"final {headline}",
             "gain",
-            "final pass@k",
-            "final maj@k",
+            *(f"final {formatting.metric_name(metric, 'k')}" for metric in further),
             "k",
             "rounds",
         ),
@@ -52,8 +52,9 @@ def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> Ht
     )
 
 
-def gains_table(gains: pd.DataFrame) -> HtmlTable:
-    """Return the paired differences with their intervals."""
+def gains_table(gains: pd.DataFrame, *, metric: str = "avg_at_k") -> HtmlTable:
+    """Return the paired differences of a metric with their intervals."""
+    name = formatting.metric_name(metric, "k")
     rows = tuple(
         (
             str(row["algorithm"]),
@@ -65,7 +66,7 @@ def gains_table(gains: pd.DataFrame) -> HtmlTable:
         for row in gains.to_dict(orient="records")
     )
     return HtmlTable(
-        caption="Paired differences of avg@k over the same problems",
+        caption=f"Paired differences of {name} over the same problems",
         header=("algorithm", "against", "eval set", "difference", "interval"),
         rows=rows,
         num_text_columns=3,
