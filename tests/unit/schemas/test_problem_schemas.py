@@ -18,7 +18,15 @@ from pmd_pipeline.schemas.problems import (
     TrainPromptTable,
 )
 
-PROBLEM = {"problem_id": "a", "problem": "1+2", "answer": "3", "source": "s", "split": "eval"}
+PROBLEM = {
+    "problem_id": "a",
+    "problem": "1+2",
+    "answer": "3",
+    "source": "s",
+    "split": "eval",
+    "metadata": "{}",
+    "turns": "",
+}
 PROMPT = {**PROBLEM, "prompt": "1+2?", "has_special_tokens": False, "num_prompt_tokens": 5}
 OVERLAP = {
     "problem_id": "a",
@@ -32,7 +40,9 @@ OVERLAP = {
 def test_good_tables_pass() -> None:
     for schema, row in [
         (RawProblemTable, {**PROBLEM, "problem": "", "answer": ""}),
+        (RawProblemTable, {**PROBLEM, "answer": None}),
         (ProblemTable, PROBLEM),
+        (ProblemTable, {**PROBLEM, "answer": None}),
         (PromptTable, PROMPT),
         (EvalPromptTable, PROMPT),
         (OverlapTable, OVERLAP),
@@ -52,6 +62,8 @@ def test_good_tables_pass() -> None:
         (ProblemTable, [{**PROBLEM, "problem": " \n"}]),
         (ProblemTable, [{**PROBLEM, "answer": ""}]),
         (ProblemTable, [{**PROBLEM, "answer": 3}]),
+        (ProblemTable, [{**PROBLEM, "metadata": "x"}]),
+        (ProblemTable, [{**PROBLEM, "turns": None}]),
         (PromptTable, [PROBLEM]),
         (PromptTable, [{**PROMPT, "prompt": ""}]),
         (PromptTable, [{**PROMPT, "num_prompt_tokens": 0}]),
