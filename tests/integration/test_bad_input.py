@@ -94,6 +94,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.filterwarnings(r"ignore:\s*register_new_resolver")  # Kedro's own, on omegaconf
 @pytest.mark.parametrize("mistake", PARAMETERS)
 def test_wrong_parameters_are_named_before_anything_runs(unused: Any, mistake: str) -> None:
     params, message = PARAMETERS[mistake]

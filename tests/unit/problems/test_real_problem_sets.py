@@ -1,4 +1,4 @@
-"""The real problem sets: exact counts, time and memory.
+"""The real problem sets: exact counts and memory.
 
 Skipped where the folder ``../shared/data`` beside the repository is absent.
 """
