@@ -86,6 +86,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         else report_tables.gains_table(inputs.gains, metric=headline_metric(inputs.comparison)),
         legend=legend_entries(panels[0]),
         curves=[_curve(panel) for panel in panels],
+        metrics=set(inputs.comparison["metric"]),
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
         samples=_samples(inputs.completions, config.num_sample_completions),
