@@ -4,6 +4,8 @@ The function is called with ``seed`` and ``num_problems``, and the options by na
 many problems: records, or mappings with ``problem`` and, where there are such, ``answer``,
 ``problem_id`` and ``metadata``; further entries of a mapping are metadata too::
 
+    from random import Random
+
     def make_problems(seed, num_problems, largest=9):
         random = Random(seed)
         problems = []
