@@ -11,16 +11,16 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 
 
 def format_plan(title: str, findings: Sequence[Finding]) -> str:
-    """Return the plan as a table, then what is to be changed; colours vanish off a terminal."""
+    """Return the plan as a table, then what to change; click drops colours outside a terminal."""
     width = max(len(finding.subject) for finding in findings)
     lines = [title]
     for section in dict.fromkeys(finding.section for finding in findings):
         lines += ["", section]
         lines += [_line(item, width) for item in findings if item.section == section]
-    lines += _remedies("Mind", warnings_of(findings))
-    lines += _remedies("Change before this can run", failures(findings))
+    lines += _remedies("Warnings", warnings_of(findings))
+    lines += _remedies("To fix before this can run", failures(findings))
     if not failures(findings):
-        lines += ["", "Nothing stands in the way."]
+        lines += ["", "Ready to run."]
     return "\n".join(lines)
 
 
