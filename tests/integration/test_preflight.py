@@ -9,7 +9,7 @@ from helpers import shared_folder
 def test_a_run_that_can_work_ends_with_status_0(project: Any) -> None:
     result = project.command("preflight", "--env", "tiny")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Nothing stands in the way." in result.stdout
+    assert "Ready to run." in result.stdout
     assert "\x1b[" not in result.stdout
     assert not (project.data / "06_models").exists()
 
@@ -66,7 +66,7 @@ def test_local_copies_take_the_hubs_place(project: Any) -> None:
     assert f"evaluations {151 * 60 * 32 * 1000:,} tokens sampled" in out
     assert "first rollouts 17,917,000 tokens sampled" in out
     assert "GPU-hours" in out
-    assert "10,240 tokens asked for, the model has 512" in out
+    assert "10,240 tokens needed, the model has 512" in out
 
 
 def test_a_misspelt_parameter_and_an_unknown_environment_are_spoken(project: Any) -> None:

@@ -134,7 +134,7 @@ def check_preflight(context: ExperimentContext) -> None:
         return
     for finding in warnings_of(findings):
         _logger.warning("%s: %s; %s", finding.subject, finding.value, finding.remedy)
-    _logger.info("Preflight: nothing stands in the way of this run.")
+    _logger.info("Preflight: ready to run.")
 
 
 def _engines(pipeline: Pipeline, catalog: Any) -> "list[RolloutEngineDataset]":

@@ -1,4 +1,4 @@
-"""Whether a run can work, and what it will take, before it starts."""
+"""Whether a run can work, and what it will need, before it starts."""
 
 from pmd_pipeline.preflight.findings import Finding, failures, warnings_of
 from pmd_pipeline.preflight.hardware import PlannedDevices

@@ -1,6 +1,6 @@
 """What autograd keeps of a decoder layer for the backward pass, tensor by tensor.
 
-For the layers of Llama, Qwen2, Qwen3 and Qwen3-MoE; a test holds it against what autograd keeps.
+For the layers of Llama, Qwen2, Qwen3 and Qwen3-MoE; a test compares it with what autograd keeps.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Arithmetic:
 
     Attributes:
         bfloat16: Matrix products in bfloat16.
-        bfloat16_stream: The residual stream in bfloat16 too: so where the weights are, and where
-            several devices gather them so.
+        bfloat16_stream: The residual stream in bfloat16 too: if the weights are, or if several
+            devices gather them in bfloat16.
         packed: Sequences end to end, in torch's attention for unequal lengths.
     """
 
@@ -29,17 +29,17 @@ class Arithmetic:
 
     @property
     def element(self) -> int:
-        """Bytes of what goes into and comes out of a matrix product."""
+        """Bytes per element of the inputs and outputs of a matrix product."""
         return BFLOAT16_BYTES if self.bfloat16 else FLOAT32_BYTES
 
     @property
     def stream(self) -> int:
-        """Bytes of an element of the residual stream."""
+        """Bytes per element of the residual stream."""
         return BFLOAT16_BYTES if self.bfloat16_stream else FLOAT32_BYTES
 
     @property
     def casts(self) -> bool:
-        """Whether autocast makes a copy of its own for each product of one and the same input."""
+        """Whether autocast makes a separate copy for each product of the same input."""
         return self.bfloat16 and not self.bfloat16_stream
 
 
@@ -58,12 +58,12 @@ def layer_activation_bytes(
         shape: The model.
         arithmetic: How it is computed.
         longest: Tokens of the longest sequence, the length of a row of the attention mask.
-        adapter: What alone is trained; None where all weights are.
+        adapter: If only an adapter is trained; None if all weights are.
     """
     norm = _norm_bytes(shape.hidden_size, arithmetic, is_frozen=adapter is not None)
     attention = norm + _attention_bytes(shape, arithmetic, longest, is_frozen=adapter is not None)
     if adapter is not None:
-        # What the first factor gives is what the second one's gradient needs.
+        # The second factor's gradient needs the first one's output.
         attention += arithmetic.element * adapter.rank * adapter.num_layers // shape.num_layers
     num_inputs = 2 if arithmetic.casts else 1  # gate and up
     dense = norm + arithmetic.element * (
@@ -78,7 +78,7 @@ def layer_activation_bytes(
 
 
 def _norm_bytes(size: int, arithmetic: Arithmetic, *, is_frozen: bool) -> int:
-    """Return the float32 input, its reciprocal root, and for the weight's gradient the result."""
+    """Return the float32 input, its reciprocal root and, for the weight's gradient, the result."""
     return FLOAT32_BYTES * (size + 1) + (0 if is_frozen else arithmetic.stream * size)
 
 
@@ -107,7 +107,7 @@ def _attention_bytes(
 
 
 def _expert_bytes(shape: ModelShape, arithmetic: Arithmetic) -> int:
-    """Return what a mixture of experts keeps: autocast casts the router's input alone."""
+    """Return what a mixture of experts keeps: autocast casts only the router's input."""
     router = arithmetic.element * shape.hidden_size + FLOAT32_BYTES * shape.num_experts
     values = arithmetic.stream * (2 * shape.hidden_size + 4 * shape.expert_size)
     return router + shape.experts_per_token * (values + 36)  # 36: indices and weights

@@ -36,7 +36,7 @@ def adapter_shape(shape: ModelShape, lora: LoraConfig) -> AdapterShape:
     if not sizes:
         endings = sorted({name.rpartition(".")[2] for name in shape.linear_sizes})
         raise ValueError(
-            f"none of the model's linear layers is called {lora.target_modules}; it has {endings}"
+            f"none of the model's linear layers is named {lora.target_modules}; it has {endings}"
         )
     return AdapterShape(
         num_parameters=lora.rank * sum(sizes), num_layers=len(sizes), rank=lora.rank

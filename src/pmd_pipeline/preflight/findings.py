@@ -1,4 +1,4 @@
-"""What a preflight finds: one line of the plan each."""
+"""What a preflight finds: each finding is one line of the plan."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ class Finding:
     """One line of the plan.
 
     Attributes:
-        section: Heading that it stands under.
-        subject: What was looked at.
+        section: Heading.
+        subject: What was checked.
         value: What was found.
-        verdict: ``note`` informs, ``ok`` was checked, ``warning`` may hurt, ``failure`` stops.
-        remedy: What to change; of warnings and failures.
+        verdict: ``note``: information; ``ok``: checked; ``warning``: may fail; ``failure``: stops
+            the run.
+        remedy: What to change, for warnings and failures.
     """
 
     section: str
@@ -33,10 +34,10 @@ def failures(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def warnings_of(findings: Iterable[Finding]) -> list[Finding]:
-    """Return what may hurt."""
+    """Return what may fail."""
     return [finding for finding in findings if finding.verdict == "warning"]
 
 
 def gib(num_bytes: int) -> str:
-    """Return a number of bytes as it is shown in the plan."""
+    """Return a number of bytes as shown in the plan."""
     return f"{num_bytes / 2**30:,.1f} GiB"

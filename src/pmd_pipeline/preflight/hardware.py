@@ -17,8 +17,8 @@ class PlannedDevices:
     """GPUs of another machine than this one.
 
     Attributes:
-        num_gpus: How many; None: one for each process that was started together, or one.
-        memory_bytes: Of each; None: as those here.
+        num_gpus: How many; None: one for each process started together, or one.
+        memory_bytes: Of each; None: the same as here.
     """
 
     num_gpus: int | None = None
@@ -27,12 +27,12 @@ class PlannedDevices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """What the plan reckons with.
+    """The devices that the plan is for.
 
     Attributes:
-        is_gpu: False where the run computes on the CPU.
+        is_gpu: False if the run computes on the CPU.
         num_devices: GPUs that share the trainer's state and the work, or 1 for the CPU.
-        memory_bytes: Of each device; None where it is not known.
+        memory_bytes: Of each device; None if unknown.
     """
 
     is_gpu: bool
@@ -64,16 +64,16 @@ def look_at_hardware(
     size = "unknown size" if hardware.memory_bytes is None else gib(hardware.memory_bytes)
     shown = f"{hardware.num_devices} x {size}"
     if is_planned:
-        return hardware, [_finding("GPUs", f"{shown}, planned: not looked for here", "note")]
+        return hardware, [_finding("GPUs", f"{shown}, planned: not checked here", "note")]
     if num_present:
         found = f"{shown} ({torch.cuda.get_device_name(0)})"
         if num_present <= hardware.num_devices:
             return hardware, [_finding("GPUs", found, "ok")]
         remedy = (
-            f"a run uses one GPU for each process: start {num_present} together by torchrun, "
+            f"a run uses one GPU for each process: start {num_present} together with torchrun, "
             f"or plan for them with --num-gpus {num_present}"
         )
-        return hardware, [_finding("GPUs", f"{found}, {num_present} are here", "warning", remedy)]
+        return hardware, [_finding("GPUs", f"{found}, {num_present} available", "warning", remedy)]
     build = "" if torch.version.cuda else f"; torch {torch.__version__} is built without CUDA"
     finding = _finding(
         "GPUs",

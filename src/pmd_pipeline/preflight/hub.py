@@ -1,4 +1,4 @@
-"""What the hub, or its cache on this machine, says of a repository."""
+"""What the hub, or its cache on this machine, says about a repository."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,13 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """What could be learnt of a repository.
+    """What could be found out about a repository.
 
     Attributes:
-        is_reachable: True when its files can be had: from the cache, or from the hub.
-        is_cached: True when this revision, or a part of it, lies on this machine.
-        commit: The revision's full commit; where none was asked for, the present one.
-        licence: As its card says; None where it does not, or where the card was not seen.
+        is_reachable: True if its files are available, from the cache or from the hub.
+        is_cached: True if this revision, or a part of it, is on this machine.
+        commit: The revision's full commit; if none was asked for, the current one.
+        licence: From its card; None if the card has none or was not seen.
         reason: Why it is not reachable.
     """
 
@@ -35,7 +35,7 @@ class Hub(Protocol):
     """Where repositories are looked up."""
 
     def look_up(self, name: str, kind: RepositoryKind, revision: str | None) -> Repository:
-        """Return what can be learnt of a repository; never raises."""
+        """Return what can be found out about a repository; never raises."""
 
 
 class HuggingFaceHub:
@@ -58,7 +58,7 @@ class HuggingFaceHub:
                 name, repo_type=kind, revision=revision, timeout=TIMEOUT_SECONDS
             )
         # Its errors are those of an HTTP library that changes between releases; whatever goes
-        # wrong, the repository cannot be had.
+        # wrong, the repository is not available.
         except Exception as error:
             return Repository(is_reachable=False, reason=_reason(error))
         card = getattr(info, "card_data", None)
@@ -67,7 +67,7 @@ class HuggingFaceHub:
 
 
 def licence_of_card(folder: Path) -> str | None:
-    """Return the licence that a repository's README.md names in its head, None for none."""
+    """Return the licence in the header of a repository's README.md, None for none."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

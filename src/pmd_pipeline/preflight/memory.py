@@ -1,7 +1,7 @@
 """Memory that a trainer and a sampler take, from the shape of the model.
 
 Weights, gradients and optimizer states are exact; activations are counted in ``activations``; what
-an allocator adds is not in.
+an allocator adds is not included.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from pmd_pipeline.preflight.model_shape import ModelShape
 
 # AdamW's first and second moments, float32.
 _MOMENTS_BYTES = 2 * FLOAT32_BYTES
-# AdamW over all parameters at once holds the denominators of every one for the step.
+# AdamW over all parameters at once holds the denominators of all of them during the step.
 _STEP_WORKSPACE_BYTES = FLOAT32_BYTES
 # Of a chunk of logits, float32: the logits, and what their log-sum-exp needs.
 _LOGITS_COPIES = 2
-# A sharded trainer holds the layer that it computes and the next one, which is on its way.
+# A sharded trainer holds the layer that it computes and the next one, which is being gathered.
 _GATHERED_LAYERS = 2
 
 
@@ -32,7 +32,7 @@ class TrainerMemory:
 
     Attributes:
         weights: Of the model, a frozen base included.
-        masters: Float32 copies of trained bfloat16 weights; none where the device's share of the
+        masters: Float32 copies of trained bfloat16 weights; none if the device's share of the
             weights is float32 itself.
         gradients: Float32; from an update's first backward pass to its step.
         moments: Of the optimizer, float32.
@@ -40,7 +40,7 @@ class TrainerMemory:
         working_weights: Bfloat16 copies that the matrix products use, and layers gathered from
             other devices; only during a forward or backward pass.
         activations: Kept for the backward pass of one micro-batch.
-        logits: Of one chunk, with the copies that it takes.
+        logits: Of one chunk, with the copies that it needs.
     """
 
     weights: int
@@ -54,12 +54,12 @@ class TrainerMemory:
 
     @property
     def resident(self) -> int:
-        """What stays while the sampler works."""
+        """What remains while the sampler works."""
         return self.weights + self.masters + self.moments
 
     @property
     def peak(self) -> int:
-        """The most at any time: in a backward pass, or in the optimizer's step."""
+        """The maximum at any time: in a backward pass, or in the optimizer's step."""
         passes = self.working_weights + self.activations + self.logits
         return self.resident + self.gradients + max(passes, self.step_workspace)
 
@@ -81,13 +81,13 @@ def trainer_memory(
     Args:
         shape: The model.
         micro_batch_tokens: Of one backward pass, padding included.
-        longest_sequence_tokens: Prompt and response; one that is longer than a micro-batch is
-            computed all the same.
+        longest_sequence_tokens: Prompt and response; a sequence longer than a micro-batch is
+            computed nevertheless.
         bfloat16: Precision of the matrix products.
-        gradient_checkpointing: Keep each layer's input alone and compute the rest again.
+        gradient_checkpointing: Keep only each layer's input and recompute the rest.
         bfloat16_weights: Precision of the model's weights.
         packed: No padding is computed.
-        adapter: What alone is trained; None for all weights.
+        adapter: If only an adapter is trained; None for all weights.
         num_devices: Weights, gradients and moments are divided among them.
     """
     num_trained = shape.num_parameters if adapter is None else adapter.num_parameters
@@ -128,7 +128,7 @@ def _activation_bytes(
 ) -> int:
     """Return what is kept of all layers, the final norm and the head's input, bytes per token."""
     stream = arithmetic.stream * shape.hidden_size
-    # One layer is computed again: its activations, and as much for their gradients.
+    # One layer is recomputed: its activations, and as much for their gradients.
     kept = len(layers) * stream + 2 * max(layers) if gradient_checkpointing else sum(layers)
     return kept + FLOAT32_BYTES * shape.hidden_size + 2 * stream
 
@@ -141,5 +141,5 @@ def _working_weights(shape: ModelShape, arithmetic: Arithmetic, num_devices: int
 
 
 def kv_cache_bytes_per_token(shape: ModelShape, *, element_bytes: int) -> int:
-    """Return what one token of one sequence takes in the sampler's cache of keys and values."""
+    """Return the bytes of one token of one sequence in the sampler's key-value cache."""
     return 2 * shape.num_layers * shape.num_kv_heads * shape.head_dim * element_bytes

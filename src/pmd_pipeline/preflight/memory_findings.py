@@ -11,8 +11,8 @@ from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
 
-# An allocator's fragments and an architecture's own ways: an estimate that is over by less is
-# reported and does not stop a run.
+# Allocator fragmentation and an architecture's peculiarities: an estimate that is over by less is
+# reported but does not stop a run.
 _TOLERATED_EXCESS = 0.15
 
 
@@ -23,7 +23,7 @@ def memory_findings(
     hardware: Hardware,
     adapter: AdapterShape | None = None,
 ) -> list[Finding]:
-    """Return what trainer and sampler take, and whether it is there.
+    """Return what trainer and sampler need, and whether it is available.
 
     They take turns on the same devices; while the sampler works, the trainer keeps its weights
     and moments, and an engine's own weights are put to sleep while the trainer works.
@@ -72,7 +72,7 @@ def memory_findings(
     remedy = (
         "more GPUs (each holds less of the trainer), or a larger tensor_parallel_size of the engine"
         if engine.batch_size is None
-        else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}) where many "
+        else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}) if many "
         "responses reach their limit, or backend: vllm, whose cache grows with the text"
     )
     resident = trainer.resident + whole
@@ -90,9 +90,9 @@ def _is_packed(experiment: ExperimentConfig, shape: ModelShape, hardware: Hardwa
 def _whole_policy_bytes(
     shape: ModelShape, compute: ComputeConfig, engine: SamplerPlan | None, hardware: Hardware
 ) -> int:
-    """Return what the first device holds beside its share, where the engine runs the policy itself.
+    """Return what the first device holds beside its share if the engine runs the policy itself.
 
-    An engine with a model of its own is given the weights from the machine's memory.
+    An engine with its own model gets the weights from host memory.
     """
     if hardware.num_devices == 1 or engine is None or engine.has_own_weights:
         return 0
@@ -107,7 +107,7 @@ def _positions(shape: ModelShape, longest: int) -> list[Finding]:
         Finding(
             section=MEMORY_SECTION,
             subject="positions",
-            value=f"{longest:,} tokens asked for, the model has {shape.max_positions:,}",
+            value=f"{longest:,} tokens needed, the model has {shape.max_positions:,}",
             verdict="warning",
             remedy="lower data_preparation.max_prompt_tokens or the max_new_tokens of training and "
             "evaluation, or choose a model with more positions",
@@ -157,7 +157,7 @@ def _sampler_lines(
 
 
 def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) -> Finding:
-    """Return a failure when ``least`` is clearly too much, a warning when ``most`` is."""
+    """Return a failure if ``least`` is clearly too much, a warning if ``most`` is."""
     available = hardware.memory_bytes
     needed = gib(most) if least == most else f"{gib(least)} to {gib(most)}"
     if available is None:
@@ -186,7 +186,7 @@ def _update_remedy(experiment: ExperimentConfig) -> str:
     if experiment.compute.precision != "bfloat16":
         ways.append("compute.precision: bfloat16")
     if training.lora is None:
-        ways.append("training.lora, which trains an adapter alone")
+        ways.append("training.lora, which trains only an adapter")
     if training.micro_batch_tokens > longest:
-        ways.append(f"training.micro_batch_tokens down to {longest}, one longest sequence")
+        ways.append(f"training.micro_batch_tokens down to {longest}, the longest sequence")
     return ", or ".join(ways)

@@ -16,7 +16,7 @@ from pmd_pipeline.preflight.hub import Hub
 
 
 class ModelConfigError(ValueError):
-    """The model's configuration cannot be had; the message says why."""
+    """The model's configuration is not available; the message says why."""
 
 
 def find_model_config(
@@ -31,7 +31,7 @@ def find_model_config(
         is_pinned: False where the hub model's revision is a placeholder.
 
     Raises:
-        ModelConfigError: If it cannot be had.
+        ModelConfigError: If it is not available.
     """
     model = policy.policy
     if given is not None:
@@ -70,5 +70,5 @@ def _read(path: Path) -> PretrainedConfig:
         values = json.loads(file.read_text(encoding="utf-8"))
         config: PretrainedConfig = AutoConfig.for_model(**values)
     except (OSError, ValueError, TypeError) as error:
-        raise ModelConfigError(f"{file} is no model configuration ({error})") from error
+        raise ModelConfigError(f"{file} is not a model configuration ({error})") from error
     return config

@@ -16,9 +16,9 @@ class ModelShape:
 
     Attributes:
         num_parameters: Tied ones counted once.
-        num_active_parameters: Those that one token meets: all of them but the experts that it is
-            not routed to.
-        largest_layer_parameters: Of the decoder layer that has most.
+        num_active_parameters: Those that one token uses: all except the experts that it is not
+            routed to.
+        largest_layer_parameters: Of the largest decoder layer.
         num_outer_parameters: Outside the decoder layers: embedding, head and final norm.
         num_layers: Decoder layers.
         num_sparse_layers: Those whose feed-forward part is a mixture of experts.
@@ -27,14 +27,14 @@ class ModelShape:
         num_kv_heads: Key and value heads.
         head_dim: Width of a head.
         feed_forward_size: Inner width of a dense feed-forward part.
-        num_experts: In a sparse layer; 0 where there is none.
+        num_experts: In a sparse layer; 0 if there is none.
         experts_per_token: That a token is routed to.
         expert_size: Inner width of an expert.
-        has_query_key_norm: True where queries and keys are normalised by head.
+        has_query_key_norm: True if queries and keys are normalised per head.
         vocabulary_size: Rows of the output head.
         max_positions: Longest sequence that the model was made for.
         can_be_packed: Whether its sequences can be computed end to end.
-        linear_sizes: Inputs plus outputs of each linear layer but the output head, by name.
+        linear_sizes: Inputs plus outputs of each linear layer except the output head, by name.
     """
 
     num_parameters: int
@@ -65,7 +65,7 @@ def model_shape(config: PretrainedConfig) -> ModelShape:
     second at any size.
 
     Raises:
-        ValueError: If the configuration is not that of a causal language model that is known.
+        ValueError: If the configuration is not that of a supported causal language model.
     """
     try:
         with torch.device("meta"):
@@ -115,7 +115,7 @@ def _decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
     layers = getattr(model.base_model, "layers", None)
     if not isinstance(layers, nn.ModuleList) or not len(layers):
         raise ValueError(
-            f"{type(model).__name__} keeps its decoder layers elsewhere than in model.layers; its "
+            f"{type(model).__name__} does not keep its decoder layers in model.layers; its "
             "memory cannot be estimated"
         )
     return list(layers)
@@ -134,7 +134,7 @@ def _num_expert_parameters(layer: nn.Module) -> int:
 
 
 def _optional_size(config: PretrainedConfig, *names: str) -> int:
-    """Return the first of these sizes that the architecture has, 0 for none."""
+    """Return the first of these sizes that the architecture has, or 0."""
     for name in names:
         value = getattr(config, name, None)
         if value is not None:

@@ -1,4 +1,4 @@
-"""Packages: there, and in the range that the project was tested with."""
+"""Packages: installed, and in the range that the project was tested with."""
 
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
@@ -45,7 +45,7 @@ def check_packages(extras: tuple[str, ...] = ()) -> list[Finding]:
 
 
 def _requirements(extras: tuple[str, ...]) -> list[tuple[str, Requirement]]:
-    """Return what is required here, each with the extra that it belongs to, or ``""``."""
+    """Return the requirements, each with the extra that it belongs to, or ``""``."""
     found: list[tuple[str, Requirement]] = []
     for line in requires(_DISTRIBUTION) or []:
         requirement = Requirement(line)
@@ -63,7 +63,7 @@ def _requirements(extras: tuple[str, ...]) -> list[tuple[str, Requirement]]:
 def _problem(requirement: Requirement) -> str | None:
     installed = _version(requirement.name)
     if installed is None:
-        # Repackaged builds go by another distribution name than the module that they install.
+        # Repackaged builds have another distribution name than the module that they install.
         module = requirement.name.replace("-", "_")
         if module.isidentifier() and find_spec(module) is not None:
             return None

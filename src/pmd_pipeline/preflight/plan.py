@@ -1,4 +1,4 @@
-"""The plan of a run: what it needs, what is there, and whether it can work."""
+"""The plan of a run: what it needs, what is available, and whether it can work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from pmd_pipeline.training.setup import TrainingSetup
 
 
 class PreflightError(ValueError):
-    """The run cannot work; the message names everything that is to be changed."""
+    """The run cannot work; the message names everything to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,11 @@ class Request:
     Attributes:
         parameters: Of the experiment, complete, not validated.
         engine: The catalog's entry ``rollout_engine``.
-        data_root: Where the run's data will lie.
-        keeps_all_moments: Whether every phase keeps the optimizer's state on the disk.
-        devices: GPUs to plan for, where not this machine's.
+        data_root: Where the run's data will be.
+        keeps_all_moments: Whether every phase keeps the optimizer's state on disk.
+        devices: GPUs to plan for, if not this machine's.
         known: Lengths and throughputs that the user knows.
-        model_config: A config.json to plan with, where the model's own is out of reach.
+        model_config: A config.json to plan with, if the model's own is out of reach.
     """
 
     parameters: Mapping[str, Any]
@@ -55,16 +55,16 @@ class Request:
 
 
 def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
-    """Return everything that a run needs and whether it is there.
+    """Return everything that a run needs and whether it is available.
 
-    Looks at packages, devices, disk, model, data and reward; loads no weights of the policy.
+    Checks packages, devices, disk, model, data and reward; loads no weights of the policy.
 
     Args:
         request: What to plan.
         hub: Where repositories are looked up; by default the Hugging Face hub.
 
     Raises:
-        ParameterError: If a parameter is wrong in another way than a missing revision.
+        ParameterError: If a parameter is wrong, other than a missing revision.
     """
     hub = _Remembering(hub or HuggingFaceHub())
     parameters, missing = fill_missing_revisions(request.parameters)
@@ -112,7 +112,7 @@ def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:
     """Return the plan of a run that can work; called before a run starts.
 
     Raises:
-        PreflightError: If it cannot, with one remedy a line.
+        PreflightError: If it cannot, with one remedy per line.
     """
     findings = plan_run(request, hub)
     stopping = failures(findings)
@@ -158,16 +158,16 @@ def _shape(
             subject="model",
             value=f"unknown: {error}",
             verdict="failure" if own_fault else "warning",
-            remedy="give a config.json that transformers reads"
+            remedy="give a config.json that transformers can read"
             if own_fault
-            else "nothing that depends on the model's size could be planned; give its config.json: "
-            "--model-config FILE",
+            else "nothing that depends on the model's size could be estimated; give its "
+            "config.json: --model-config FILE",
         )
         return None, [finding]
     active = (
         ""
         if shape.num_active_parameters == shape.num_parameters
-        else f", {shape.num_active_parameters:,} active for a token"
+        else f", {shape.num_active_parameters:,} active per token"
     )
     return shape, [
         Finding(
@@ -193,7 +193,7 @@ def _adapter(
             remedy="set training.lora.target_modules to names of these, or to all-linear",
         )
         return None, [finding]
-    value = f"{adapter.num_parameters:,} parameters on {adapter.num_layers} layers, trained alone"
+    value = f"{adapter.num_parameters:,} trained parameters on {adapter.num_layers} layers"
     return adapter, [Finding(section=MEMORY_SECTION, subject=subject, value=value)]
 
 

@@ -8,7 +8,7 @@ from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan
 def reserved_findings(
     trainer: TrainerMemory, sampler: SamplerMemory, engine: SamplerPlan, *, device_bytes: int
 ) -> list[Finding]:
-    """Return whether the engine's part of a GPU holds its weights and one sequence of full length,
+    """Return whether the engine's part of a GPU can hold its weights and one full-length sequence,
     and whether it fits beside what the trainer keeps while the engine samples.
     """
     reserved = sampler.reserved(engine, device_bytes=device_bytes)

@@ -1,4 +1,4 @@
-"""Hub repositories of an experiment, and the revisions that are still to be filled in."""
+"""Hub repositories of an experiment, and the revisions still to be filled in."""
 
 import copy
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ _PLACEHOLDER = "0" * 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingRevision:
-    """A repository that the parameters name without a revision.
+    """A repository without a revision in the parameters.
 
     Attributes:
-        key: Of the mapping that lacks it, for example ``data_preparation.train``.
+        key: Of the mapping without it, for example ``data_preparation.train``.
         hub_name: The repository.
         kind: Model or data set.
     """
@@ -40,7 +40,7 @@ def fill_missing_revisions(
 
 
 def _sources(parameters: dict[str, Any]) -> list[tuple[str, RepositoryKind, dict[str, Any]]]:
-    """Return every mapping that may name a repository; the parameters are not validated yet."""
+    """Return every mapping that may have a hub_name; the parameters are not validated yet."""
     found: list[tuple[str, RepositoryKind, Any]] = [
         (
             "policy_initialisation.policy",

@@ -22,14 +22,14 @@ class SamplerPlan:
 
     Attributes:
         backend: ``transformers`` or ``vllm``.
-        has_own_weights: False where it samples with the trainer's model.
+        has_own_weights: False if it samples with the trainer's model.
         element_bytes: Of weights copied for the products, and of keys and values.
         tensor_parallel_size: Devices that share one copy of the weights.
-        batch_size: Responses decoded side by side whatever their length; None where the engine
+        batch_size: Responses decoded at the same time whatever their length; None if the engine
             takes as many as there is room for.
-        memory_fraction: Of each GPU that the engine takes for itself; None where it takes what it
+        memory_fraction: Of each GPU that the engine takes for itself; None if it takes what it
             needs, or ``cache_bytes``.
-        cache_bytes: Keys and values that the engine sets aside on each device; None where
+        cache_bytes: Keys and values that the engine sets aside on each device; None if
             ``memory_fraction`` decides.
     """
 
@@ -53,9 +53,9 @@ class SamplerMemory:
 
     Attributes:
         weights: The engine's own, or the copies in its precision.
-        cache_per_sequence: Keys and values of one sequence of full length.
-        cache: Of all sequences that the engine decodes side by side, were all of full length; of
-            one where the engine takes as many as there is room for.
+        cache_per_sequence: Keys and values of one full-length sequence.
+        cache: Of all sequences that the engine decodes at the same time, at full length; of a
+            single one if the engine takes as many as there is room for.
     """
 
     weights: int
@@ -63,19 +63,19 @@ class SamplerMemory:
     cache: int
 
     def reserved(self, plan: SamplerPlan, *, device_bytes: int) -> int:
-        """Return what an engine with weights of its own sets aside on a GPU."""
+        """Return what an engine with its own weights sets aside on a GPU."""
         if plan.memory_fraction is not None:
             return int(plan.memory_fraction * device_bytes)
         return self.weights + (plan.cache_bytes or self.cache)
 
     @property
     def least(self) -> int:
-        """What it cannot do without: one sequence of full length."""
+        """The minimum: one full-length sequence."""
         return self.weights + self.cache_per_sequence
 
     @property
     def most(self) -> int:
-        """What it takes when all sequences reach their full length."""
+        """What it needs if all sequences reach their full length."""
         return self.weights + self.cache
 
 
@@ -91,7 +91,7 @@ def plan_sampler(entry: Mapping[str, Any], *, trainer_precision: Precision) -> S
         EngineEntryError: If the entry has no known backend, or an option is wrong.
     """
     if "backend" not in entry:
-        raise EngineEntryError("rollout_engine names no backend: add backend: transformers or vllm")
+        raise EngineEntryError("rollout_engine has no backend: add backend: transformers or vllm")
     backend = str(entry["backend"])
     config = parse_engine(backend, entry.get("options"))
     match config:
@@ -134,13 +134,13 @@ def sampler_memory(
         shape: The model.
         plan: The engine.
         longest_sequence_tokens: Prompt and response.
-        trainer_weights: Precision of the policy's weights, which an engine without weights of its
-            own may have to copy.
+        trainer_weights: Precision of the policy's weights, which an engine without its own weights
+            may have to copy.
     """
     parts = plan.tensor_parallel_size
     copies = plan.has_own_weights or plan.element_bytes != _element_bytes(trainer_weights)
     per_token = kv_cache_bytes_per_token(shape, element_bytes=plan.element_bytes)
-    # Keys and values are divided by head; where there are fewer heads than parts, they repeat.
+    # Keys and values are divided by head; if there are fewer heads than parts, they repeat.
     per_sequence = longest_sequence_tokens * per_token // min(parts, shape.num_kv_heads)
     return SamplerMemory(
         weights=shape.num_parameters * plan.element_bytes // parts if copies else 0,

@@ -1,4 +1,4 @@
-"""Whether model and data can be had, under which licence, and pinned to what."""
+"""Whether model and data are available, under which licence, and at which revision."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +84,7 @@ def _check_pretrained(
         return [_finding("model", f"{policy.path}: not usable", "failure", str(error))]
     assert policy.path is not None
     return [
-        _finding("model", f"{policy.path}: config.json and safetensors are there", "ok"),
+        _finding("model", f"{policy.path}: has config.json and safetensors", "ok"),
         *_licence("model", licence_of_card(Path(policy.path)), str(policy.path)),
     ]
 
@@ -118,19 +118,19 @@ def _check_repository(
         findings.append(
             _finding(
                 subject,
-                f"{hub_name}: neither on this machine nor within reach ({found.reason})",
+                f"{hub_name}: neither on this machine nor on a reachable hub ({found.reason})",
                 "failure",
-                f"open the way to the hub, or give a local copy: --params {local_copy}",
+                f"connect to the hub, or use a local copy: --params {local_copy}",
             )
         )
         return findings + _licence(subject, None, hub_name)
-    where = "in the hub's cache on this machine" if found.is_cached else "the hub has it"
+    where = "in the hub's cache on this machine" if found.is_cached else "on the hub"
     findings.append(_finding(subject, f"{hub_name}: {where}", "ok"))
     return findings + _licence(subject, found.licence, hub_name)
 
 
 def _local_copy(key: str, path: str, *, has_hub_config: bool = False) -> str:
-    """Return the parameters that put a local copy in a repository's place."""
+    """Return the parameters that use a local copy instead of a repository."""
     taken_away = ["hub_name", "revision", *(["hub_config"] if has_hub_config else [])]
     return ",".join([*(f"{key}.{name}=null" for name in taken_away), f"{key}.path={path}"])
 
@@ -146,7 +146,7 @@ def _pinned(
     if revision is None:
         page = "datasets/" if kind == "dataset" else ""
         present = (
-            f"the hub's newest is {found.commit} now"
+            f"the newest on the hub is {found.commit}"
             if found.commit is not None
             else f"https://huggingface.co/{page}{hub_name}/commits/main lists them"
         )
@@ -154,8 +154,8 @@ def _pinned(
             f"{subject}: revision",
             "not filled in",
             "failure",
-            f"set {key}.revision to the commit of {hub_name} that you have looked at, in the "
-            f"environment's parameters or by --params {key}.revision=COMMIT; {present}",
+            f"set {key}.revision to the commit of {hub_name} that you have reviewed, in the "
+            f"environment's parameters or with --params {key}.revision=COMMIT; {present}",
         )
     return _finding(f"{subject}: revision", revision, "ok")
 
@@ -167,7 +167,7 @@ def _licence(subject: str, licence: str | None, location: str) -> list[Finding]:
                 f"{subject}: licence",
                 "unknown",
                 "warning",
-                f"{location} names no licence that could be read; make sure that you may use it",
+                f"no licence of {location} could be read; make sure that you may use it",
             )
         ]
     if licence.lower() in ("other", "unknown"):
@@ -176,7 +176,7 @@ def _licence(subject: str, licence: str | None, location: str) -> list[Finding]:
                 f"{subject}: licence",
                 licence,
                 "warning",
-                f"{location} has terms of its own; read them",
+                f"{location} has its own terms; read them",
             )
         ]
     return [_finding(f"{subject}: licence", licence, "ok")]

@@ -22,7 +22,7 @@ class DiskNeed:
     """Bytes below the data folder.
 
     Attributes:
-        checkpoints: The initial policy, each phase's last state, and one that is being written.
+        checkpoints: The initial policy, each phase's last state, and the one being written.
         rollouts: Texts of the rounds' rollouts, uncompressed.
     """
 
@@ -38,14 +38,14 @@ def disk_need(
     num_trained: int,
     keeps_all_moments: bool,
 ) -> DiskNeed:
-    """Return what a whole run leaves on the disk.
+    """Return what a whole run leaves on disk.
 
     Args:
         experiment: Phases, algorithms and precision.
         rounds: One round's work of each algorithm.
         num_parameters: Of the model.
-        num_trained: Of those that are trained: a state holds them alone.
-        keeps_all_moments: Whether each phase keeps its optimizer's state, or the last one alone.
+        num_trained: Of the trained ones: a state holds only these.
+        keeps_all_moments: Whether each phase keeps its optimizer's state, or only the last one.
     """
     training = experiment.training
     is_bfloat16 = experiment.compute.weights == "bfloat16"
@@ -62,7 +62,7 @@ def disk_need(
 
 
 def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
-    """Hold the need against what is free, and what an earlier run has already taken."""
+    """Compare the need with what is free, and with what an earlier run already takes."""
     free = shutil.disk_usage(_existing(data_root)).free
     if need is None:
         value = f"{gib(free)} free; need unknown"
@@ -77,7 +77,7 @@ def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
         f"free space below {data_root}, point data_root in the environment's globals.yml at a "
         "larger disk, or train fewer phases (training.num_phases) or algorithms at a time"
     )
-    already = f", {gib(taken)} of it there already" if taken else ""
+    already = f", {gib(taken)} of it already there" if taken else ""
     return [
         Finding(
             section=SECTION,

@@ -15,7 +15,7 @@ _INDENT = 2
 
 
 def plan_table(title: str, findings: Sequence[Finding]) -> Group:
-    """Return the plan as a table, then what is to be changed."""
+    """Return the plan as a table, then what to change."""
     return Group(*_parts(title, findings))
 
 
@@ -25,10 +25,10 @@ def _parts(title: str, findings: Sequence[Finding]) -> Iterator[RenderableType]:
     for section in dict.fromkeys(finding.section for finding in findings):
         yield f"\n{section}"
         yield _section([item for item in findings if item.section == section], width)
-    yield from _remedies("Mind", warnings_of(findings))
-    yield from _remedies("Change before this can run", failures(findings))
+    yield from _remedies("Warnings", warnings_of(findings))
+    yield from _remedies("To fix before this can run", failures(findings))
     if not failures(findings):
-        yield "\nNothing stands in the way."
+        yield "\nReady to run."
 
 
 def _section(findings: Sequence[Finding], width: int) -> Padding:

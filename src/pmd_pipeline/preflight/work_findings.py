@@ -15,7 +15,7 @@ def work_findings(
     known: Assumptions,
     hardware: Hardware,
 ) -> list[Finding]:
-    """Return tokens per round and of the run, and times where throughputs are stated."""
+    """Return tokens per round and of the run, and times if throughputs are stated."""
     bound = "at most " if known.lengths_are_bounds else ""
     training = experiment.training
     findings = [
@@ -40,7 +40,7 @@ def work_findings(
         ("first rollouts", work.selection_tokens),
     ):
         value = (
-            "not counted: how many problems there are shows when the data is read"
+            "not counted: the number of problems is known once the data is read"
             if tokens is None
             else f"{bound}{tokens:,.0f} tokens sampled"
         )
@@ -49,7 +49,7 @@ def work_findings(
 
 
 def _by_round(rounds: dict[str, RoundWork], bound: str) -> dict[str, list[str]]:
-    """Return labels by what a round of theirs is; most algorithms have the same."""
+    """Return labels by their rounds; most algorithms have the same."""
     found: dict[str, list[str]] = {}
     for label, work in rounds.items():
         value = (

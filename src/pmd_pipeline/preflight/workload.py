@@ -1,4 +1,4 @@
-"""Tokens that an experiment samples and trains on, and the time that they take."""
+"""Tokens that an experiment samples and trains on, and the time they take."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pmd_pipeline.training.setup import TrainingSetup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """What the user knows of the run and this package cannot.
+    """What the user knows about the run and this package cannot.
 
     Attributes:
         mean_prompt_tokens: None: the longest prompt allowed.
@@ -40,8 +40,8 @@ class RoundWork:
         num_rollouts: Responses.
         sampled_tokens: Of the responses.
         updated_tokens: Prompt and response tokens that pass forward and backward.
-        measured_tokens: Prompt and response tokens that pass forward alone: log-probs before the
-            updates and after them.
+        measured_tokens: Prompt and response tokens that only pass forward: log-probs before and
+            after the updates.
         num_updates: Optimizer steps.
     """
 
@@ -135,7 +135,7 @@ class Duration:
 def duration(
     work: RunWork, known: Assumptions, *, num_devices: int, gradient_checkpointing: bool
 ) -> Duration | None:
-    """Return how long the run takes, None where a throughput is not stated.
+    """Return how long the run takes, None if a throughput is not stated.
 
     A forward pass alone counts as a third of an update's forward and backward, or as a quarter
     with gradient checkpointing, whose backward pass includes a second forward pass.
@@ -153,9 +153,9 @@ def duration(
 
 
 def max_problems(source: ProblemSource) -> int | None:
-    """Return the most problems that a source can give, None where it is not known yet.
+    """Return the maximum number of problems of a source, None if not known yet.
 
-    Cleaning takes some away, so this is a bound.
+    Cleaning drops some, so this is a bound.
     """
     if isinstance(source, AnyGeneratedSource):
         return source.num_problems

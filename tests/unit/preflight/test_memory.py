@@ -190,7 +190,7 @@ def test_an_adapters_size_is_that_of_pefts(targets: str | tuple[str, ...]) -> No
 
 def test_an_adapter_on_no_layer_is_refused_with_the_names_there_are() -> None:
     shape = model_shape(_config("qwen2", num_layers=1))
-    with pytest.raises(ValueError, match=r"called \('query',\); it has \['down_proj'"):
+    with pytest.raises(ValueError, match=r"named \('query',\); it has \['down_proj'"):
         adapter_shape(shape, LoraConfig(target_modules=("query",)))
 
 
@@ -255,7 +255,7 @@ def test_the_transformers_engine_samples_with_the_trainers_weights() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({}, "names no backend"),
+        ({}, "has no backend"),
         ({"backend": "sglang"}, "no engine is called 'sglang'"),
         ({"backend": "transformers", "options": {"batch": 3}}, "batch"),
     ],

@@ -134,5 +134,5 @@ def test_heads_and_their_width_have_the_architectures_own_defaults() -> None:
 
 
 def test_a_model_with_other_layers_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="GPT2LMHeadModel keeps its decoder layers elsewhere"):
+    with pytest.raises(ValueError, match="GPT2LMHeadModel does not keep its decoder layers"):
         model_shape(GPT2Config(n_layer=1, n_embd=16, n_head=2, vocab_size=32))

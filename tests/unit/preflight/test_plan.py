@@ -106,7 +106,7 @@ def test_an_adapter_of_the_7b_model_fits_one_gpu(tmp_path: Path) -> None:
     }
     # Inputs and outputs of q, k, v, o, gate, up and down, times the rank, in 28 layers.
     sizes = 2 * (2 * 3584) + 2 * (3584 + 512) + 3 * (3584 + 18944)
-    expected = f"{16 * 28 * sizes:,} parameters on 196 layers, trained alone"
+    expected = f"{16 * 28 * sizes:,} trained parameters on 196 layers"
     assert findings["adapter"].value == expected
     assert findings["trainer: weights"].value == "14.3 GiB (bfloat16)"
     assert findings["peak while updating"].verdict == "ok"
@@ -126,7 +126,7 @@ def test_responses_longer_than_the_model_are_warned_of(tmp_path: Path) -> None:
     request = _request("paper_qwen2_5_7b", tmp_path, model_config=config)
     [finding] = [f for f in plan_run(request, OfflineHub()) if f.subject == "positions"]
     assert finding.verdict == "warning"
-    assert finding.value == "10,240 tokens asked for, the model has 4,096"
+    assert finding.value == "10,240 tokens needed, the model has 4,096"
 
 
 def test_a_batch_that_fits_only_while_responses_are_short_is_warned_of(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text("{}")
     request = _request("paper_qwen3_4b", tmp_path, model_config=config)
-    assert "is no model configuration" in " ".join(
+    assert "is not a model configuration" in " ".join(
         item.value for item in failures(plan_run(request, OfflineHub()))
     )
 
@@ -226,10 +226,10 @@ def test_the_table_lists_remedies_by_weight() -> None:
         "B",
         "  FAIL  three  bad",
         "",
-        "Mind:",
+        "Warnings:",
         "  1. two: look",
         "",
-        "Change before this can run:",
+        "To fix before this can run:",
         "  1. three: mend",
     ]
 
@@ -243,7 +243,7 @@ def test_on_a_narrow_terminal_the_plan_folds_and_loses_nothing() -> None:
     lines = as_text(plan_table("Plan", [finding]), width=40).splitlines()
     assert max(map(len, lines)) <= 40
     assert lines[3].startswith("  FAIL  one  word0 ")
-    rows = lines[3 : lines.index("Change before this can run:") - 1]
+    rows = lines[3 : lines.index("To fix before this can run:") - 1]
     assert len(rows) > 1
     assert {line[:13] for line in rows[1:]} == {" " * 13}
     assert " ".join(rows).split() == ["FAIL", "one", *words]
