@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
 import pytest
 from helpers import PROJECT
@@ -24,6 +25,29 @@ rewards:
   kind: import
   import_path: brevity:make_reward
   options: {most_words: three}
+"""
+
+
+# Away after the check before the run (1 call), the first rollouts (12 problems), the initial
+# evaluation (8) and one round (4 groups), until a file says otherwise.
+FRAGILE = """
+from pathlib import Path
+
+
+def make_reward():
+    calls = Path("calls.txt")
+
+    def reward(prompts, responses):
+        num_calls = len(calls.read_text()) if calls.exists() else 0
+        if num_calls >= 1 + 12 + 8 + 4 and not Path("judge_is_back").exists():
+            raise RuntimeError("the judge is away")
+        calls.write_text("x" * (num_calls + 1))
+        return [len(text) / 100 for text in responses]
+
+    return reward
+"""
+FRAGILE_PARAMETERS = """
+rewards: {kind: import, import_path: "fragile:make_reward"}
 """
 
 
@@ -70,9 +94,16 @@ def test_a_reward_of_ones_own_as_the_docs_write_it(project: Any) -> None:
 
 
 def test_several_rewards_are_added_up_and_each_ones_mean_is_kept(project: Any) -> None:
-    """In the rollouts, in the metrics of each round, and in MLflow."""
+    """In the rollouts, in the metrics of each round, in MLflow, and in figures."""
     add_reward(project, OF_SEVERAL)
     assert project.run() == 0
+    client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
+    (experiment,) = [e for e in client.search_experiments() if e.name == "pmd_pipeline"]
+    for run in client.search_runs([experiment.experiment_id]):
+        if "algorithm" in run.data.tags:
+            assert len(client.get_metric_history(run.info.run_id, "reward_brevity")) == 4
+    drawn = {path.stem for path in (project.data / "08_reporting" / "figures").rglob("*.png")}
+    assert {"reward_correct", "reward_brevity"} <= drawn
     rounds = pd.read_csv(project.data / "08_reporting" / "round_metrics.csv")
     total = rounds["reward_correct"] + 0.2 * rounds["reward_brevity"]
     assert total.to_numpy() == pytest.approx(rounds["mean_reward"].to_numpy(), abs=1e-12)
@@ -93,3 +124,26 @@ def test_a_reward_that_fails_ends_the_run_before_it_begins(project: Any) -> None
     assert "TypeError" in result.stderr
     assert "brevity:make_reward" in result.stderr
     assert not (project.data / "06_models").exists()
+
+
+def test_a_reward_that_fails_in_a_later_round_keeps_the_rounds_before_it(project: Any) -> None:
+    """The message names problem and response; once mended, the same run goes on."""
+    folder: Path = project.path / "rewards"
+    folder.mkdir()
+    (folder / "fragile.py").write_text(FRAGILE)
+    tiny = project.path / "conf" / "tiny" / "parameters.yml"
+    tiny.write_text(tiny.read_text() + FRAGILE_PARAMETERS)
+    broken = project.kedro("run", "--env", "tiny")
+    assert broken.returncode == 1
+    assert re.search(
+        r"rewards \(fragile:make_reward\): a response to problem 'train/", broken.stderr
+    )
+    assert "RuntimeError: the judge is away" in broken.stderr
+    (kept,) = (project.data / "07_model_output").glob("*/phase_1/rollouts/*.parquet")
+    assert kept.name == "round_00001.parquet"
+    before = kept.read_bytes()
+    (project.path / "judge_is_back").touch()
+    mended = project.kedro("run", "--env", "tiny", "--only-missing-outputs")
+    assert mended.returncode == 0, mended.stderr[-3000:]
+    assert kept.read_bytes() == before
+    assert (project.data / "08_reporting" / "comparison.csv").is_file()

@@ -4,22 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_tables import HtmlTable
 
 NOTHING = "none"
 
 
-def flatten(nested: Mapping[str, Any]) -> dict[str, str]:
+def leaves_as_text(nested: Mapping[str, Any]) -> dict[str, str]:
     """Return the leaves as text by dotted path, in their order."""
-    leaves: dict[str, str] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping) and value:
-            for path, leaf in flatten(value).items():
-                leaves[f"{key}.{path}"] = leaf
-        else:
-            leaves[str(key)] = _leaf(value)
-    return leaves
+    return {path: _leaf(leaf) for path, leaf in flatten(nested).items()}
 
 
 def name_value_table(
@@ -29,7 +23,7 @@ def name_value_table(
     return HtmlTable(
         caption=caption,
         header=("name", "value"),
-        rows=tuple(flatten(nested).items()),
+        rows=tuple(leaves_as_text(nested).items()),
         num_text_columns=2,
         collapsed=collapsed,
     )
@@ -63,7 +57,7 @@ def _has_rows(value: object) -> bool:
 def _side_by_side(nested: Mapping[str, Mapping[str, Any]], caption: str) -> HtmlTable:
     # An empty mapping has no row of its own beside the filled ones.
     columns = [
-        flatten({key: value for key, value in inner.items() if value != {}})
+        leaves_as_text({key: value for key, value in inner.items() if value != {}})
         for inner in nested.values()
     ]
     names = dict.fromkeys(name for column in columns for name in column)
@@ -78,7 +72,7 @@ def _side_by_side(nested: Mapping[str, Mapping[str, Any]], caption: str) -> Html
 
 
 def _listed(items: list[Mapping[str, Any]], caption: str) -> HtmlTable:
-    rows = [flatten(item) for item in items]
+    rows = [leaves_as_text(item) for item in items]
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     return HtmlTable(
         caption=caption,

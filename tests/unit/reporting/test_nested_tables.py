@@ -1,6 +1,6 @@
 """Nested values as tables."""
 
-from pmd_pipeline.reporting.nested import flatten, name_value_table, nested_tables
+from pmd_pipeline.reporting.nested import leaves_as_text, name_value_table, nested_tables
 
 
 def test_leaves_have_dotted_paths_in_their_order() -> None:
@@ -10,7 +10,7 @@ def test_leaves_have_dotted_paths_in_their_order() -> None:
         "data": {},
         "on": True,
     }
-    assert flatten(nested) == {
+    assert leaves_as_text(nested) == {
         "training.sampling.top_p": "1",
         "training.algorithms": "grpo, gspo",
         "training.cap": "–",
@@ -21,7 +21,7 @@ def test_leaves_have_dotted_paths_in_their_order() -> None:
 
 def test_small_numbers_keep_their_digits() -> None:
     """A learning rate of 1e-06 is not shown as 0."""
-    assert flatten({"learning_rate": 1e-6, "epsilon": 1e-8}) == {
+    assert leaves_as_text({"learning_rate": 1e-6, "epsilon": 1e-8}) == {
         "learning_rate": "1e−06",
         "epsilon": "1e−08",
     }
