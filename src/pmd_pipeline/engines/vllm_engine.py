@@ -230,7 +230,7 @@ class VllmEngine:
         environment = {
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is already alone in its process
             "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # otherwise two copies share a core while others idle
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else two copies may share one core
             "OMP_NUM_THREADS": str(threads),
         }
         if self._on_gpu:
