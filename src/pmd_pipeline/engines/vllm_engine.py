@@ -30,7 +30,7 @@ from pmd_pipeline.records import Completion
 
 TESTED_VERSIONS = "0.32."
 NUM_PROBE_PROMPTS = 4
-MAX_PROBE_PROMPT_TOKENS = 128  # where the whole policy lies in main memory, a CPU reads them
+MAX_PROBE_PROMPT_TOKENS = 128  # a CPU reads them if the full policy is in host memory
 _ADAPTER = "pmd_pipeline.engines.vllm_adapter"
 
 
