@@ -30,7 +30,7 @@ from pmd_pipeline.training.update import TrainingBatch, UpdateResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredRollouts:
-    """What a cycle's rollouts say about its updates; arrays over the cycle's B rollouts.
+    """What a cycle's rollouts say of its updates; arrays over the cycle's B rollouts.
 
     Attributes:
         rollouts: The rollouts, group after group.
@@ -39,8 +39,8 @@ class MeasuredRollouts:
         sequence_log_ratios: After the last mini-batch, nats; NaN where not measured.
         mean_entropies: Of the behaviour policy, mean over the response's tokens, nats.
         trainer_log_probs: Of every response token, before the first mini-batch, nats, flat.
-        sampler_log_probs: The sampler's of the same tokens; None if top_p or top_k truncated its
-            distribution: these are not log-probs of the policy.
+        sampler_log_probs: The sampler's of the same tokens; None where top_p or top_k has cut
+            the distribution that it drew from: these are not log-probs of the policy.
     """
 
     rollouts: list[Rollout]

@@ -34,7 +34,7 @@ class NonFiniteElsewhereError(NonFiniteUpdateError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingBatch:
-    """Rollouts and what else the losses need.
+    """Rollouts with what the losses need beside them.
 
     Attributes:
         rollouts: The rollouts as tensors.
