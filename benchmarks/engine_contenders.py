@@ -1,4 +1,4 @@
-"""The contenders of ``rollout_engines.py``; each runs in a process of its own.
+"""The contenders of ``rollout_engines.py``; each runs in a separate process.
 
 Run as a module, this is such a process: it answers calls of one :class:`Contest`.
 """
@@ -34,7 +34,7 @@ class Contender(Protocol):
 
 
 class Generate:
-    """``generate`` of transformers: no log-probs, and finished rows stay to the end."""
+    """``generate`` of transformers: no log-probs, and finished rows stay until the end."""
 
     name = "generate"
 
@@ -63,7 +63,7 @@ class Generate:
 
 
 class OurEngine:
-    """One of this package's engines, through what they share."""
+    """One of this package's engines, through their common interface."""
 
     name: str
 
@@ -105,9 +105,9 @@ class OurVllmEngine(OurEngine):
 
 
 class RawVllm:
-    """``LLM.generate`` and nothing around it, with the settings and seeds of our engine.
+    """Plain ``LLM.generate``, with the settings and seeds of our engine.
 
-    So both draw the same responses, and their times can be told apart.
+    So both sample the same responses, and only their times differ.
     """
 
     name = "vLLM"
@@ -159,7 +159,7 @@ class RawVllm:
 
 
 class UnseededRawVllm(RawVllm):
-    """The same without seeds: responses that cannot be drawn again, which costs vLLM less."""
+    """The same without seeds: responses are not reproducible, which costs vLLM less."""
 
     name = "vLLM, no seeds"
 

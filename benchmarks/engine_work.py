@@ -1,4 +1,4 @@
-"""What the contenders of ``rollout_engines.py`` have to do: random models and two workloads."""
+"""The work of the contenders in ``rollout_engines.py``: random models and two workloads."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class Timing:
 
     Attributes:
         seconds: Wall time.
-        cpu_seconds: Of its process and those below it; idle threads that spin count too.
+        cpu_seconds: Of its process and child processes; idle threads that spin count too.
         lengths: Tokens of each response.
     """
 
@@ -58,8 +58,8 @@ class Timing:
 def workloads(vocab_size: int) -> tuple[Workload, Workload]:
     """Return responses of equal length and ragged ones, prompts of 8 to 24 tokens.
 
-    A random model's distribution is nearly uniform. So when one token in 21 is a stop token,
-    lengths are nearly geometric with mean 21, for every contender alike.
+    A random model's distribution is nearly uniform. So if one token in 21 is a stop token, lengths
+    are nearly geometric with mean 21, for all contenders alike.
     """
     num_stops = round(vocab_size / MEAN_RAGGED_TOKENS)
     rng = np.random.default_rng(0)
@@ -132,6 +132,6 @@ MODEL_NAMES = ("0.9M", "7.5M")
 
 
 def policy_for(model_name: str) -> Policy:
-    """Return a model as a policy; its tokenizer has no words, as nothing here is text."""
+    """Return a model as a policy; its tokenizer has no words, because nothing here is text."""
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"<pad>": 0})))
     return Policy(model=build_model(model_name).eval(), tokenizer=tokenizer)

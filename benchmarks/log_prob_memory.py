@@ -2,16 +2,16 @@
 
     python benchmarks/log_prob_memory.py --num-tokens 4096 --vocabulary-size 151936
 
-Three ways, each in a process of its own, on the same numbers:
+Three methods, each in a separate process, on the same numbers:
 
-- naive: logits of all tokens, float32 log-softmax, as most trainers begin;
+- naive: logits of all tokens, float32 log-softmax, the usual first implementation;
 - checkpoint: chunks under ``torch.utils.checkpoint``;
-- own: ``pmd_pipeline.policies.output_head``, what the trainer uses.
+- own: ``pmd_pipeline.policies.output_head``, which the trainer uses.
 
 The peak is what the pass adds to the memory of its inputs: of the process (resident set) on a CPU,
-of torch's allocator on a GPU. The gradient of the head's weights is in it for all three. Seconds
-are wall time on a GPU and processor time on a CPU. The largest difference to the first way is over
-the largest value, in float32; most of it is the naive way's own error.
+of torch's allocator on a GPU. It includes the gradient of the head's weights for all three. Seconds
+are wall time on a GPU and processor time on a CPU. The largest difference from the first method is
+divided by the largest value, in float32; most of it is the naive method's own error.
 """
 
 import argparse
@@ -35,7 +35,7 @@ TEMPERATURE = 0.8
 
 
 def main() -> None:
-    """Measure each way in a child process and print one row for each, beside the first."""
+    """Measure each method in a child process and print a row for each, relative to the first."""
     arguments = _arguments()
     if arguments.child is not None:
         _child(arguments)
@@ -75,7 +75,7 @@ def naive(head: nn.Module, hidden: Tensor, targets: Tensor, _: int) -> tuple[Ten
 def checkpointed(
     head: nn.Module, hidden: Tensor, targets: Tensor, logits_per_chunk: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the same by chunks whose logits are computed again in the backward pass."""
+    """Return the same by chunks whose logits are recomputed in the backward pass."""
     chunk = max(1, logits_per_chunk // head.weight.shape[0])
     parts = [
         checkpoint(naive, head, rows, row_targets, 0, use_reentrant=False)
@@ -88,7 +88,7 @@ def checkpointed(
 def own(
     head: nn.Module, hidden: Tensor, targets: Tensor, logits_per_chunk: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the same by the trainer's own function."""
+    """Return the same with the trainer's own function."""
     return head_log_probs(
         head, hidden, targets, temperature=TEMPERATURE, logits_per_chunk=logits_per_chunk
     )
@@ -110,7 +110,7 @@ def _measure_in_child(name: str, folder: str) -> dict[str, float]:
 
 
 def _child(arguments: argparse.Namespace) -> None:
-    """Run one way; print its peak and time, and leave its values and gradients in the folder."""
+    """Run one method; print its peak and time, and save its values and gradients to the folder."""
     torch.set_num_threads(arguments.num_threads)
     torch.manual_seed(0)
     device = torch.device(arguments.device)
@@ -142,7 +142,7 @@ def _child(arguments: argparse.Namespace) -> None:
 
 
 def _seconds(device: torch.device) -> float:
-    """Return wall time for a GPU, processor time for a CPU, which others disturb less."""
+    """Return wall time for a GPU, processor time for a CPU, which other programs disturb less."""
     return time.perf_counter() if device.type == "cuda" else time.process_time()
 
 
@@ -152,7 +152,7 @@ def _memory_now(device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
     if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
+        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from now on
     return int(psutil.Process().memory_info().rss)
 
 

@@ -1,10 +1,10 @@
-"""How fast the rollout engines sample, beside what they are built on.
+"""How fast the rollout engines sample, compared with what they are built on.
 
     python benchmarks/rollout_engines.py
 
-Two random-weight models on two workloads, float32, temperature 1, every contender with as many
-threads. Contenders take turns, each in a process of its own; the table gives medians. Start-up
-and a first run of each are not timed. Needs vLLM; where it is missing, name other contenders.
+Two random-weight models on two workloads, float32, temperature 1, every contender with the same
+number of threads. Contenders take turns, each in a separate process; the table gives medians.
+Start-up and a first run of each are not timed. Needs vLLM; without it, name other contenders.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from pmd_pipeline.processes.child import ChildProcess
 
-RATIOS = (  # of seconds per token, and the most that is wanted of each on a workload
+RATIOS = (  # of seconds per token, and the largest wanted for each on a workload
     ("transformers engine", "generate", {"equal": 1.0}),
     ("transformers engine", "vLLM", {"ragged": 1.2}),
     ("transformers engine", "vLLM, no seeds", {"ragged": 1.2}),
@@ -69,7 +69,7 @@ def _start(
             "start", contender=name, model_name=model_name, num_threads=num_threads
         )
         if threads != num_threads:
-            sys.exit(f"{name} uses {threads} threads where {num_threads} were asked for")
+            sys.exit(f"{name} uses {threads} threads, but {num_threads} were requested")
         console.print(f"{model_name}: {name} has started", style="dim")
         processes[name] = process
     return processes
@@ -117,7 +117,7 @@ def _show(
 
 
 def _ratios(work: Workload, timings: Timings) -> dict[tuple[str, str], tuple[float, float | None]]:
-    """Return medians over the repeats of the ratio within a repeat, and what is wanted."""
+    """Return medians over the repeats of the ratio within a repeat, and the wanted maximum."""
     return {
         (name, other): (
             statistics.median(

@@ -81,7 +81,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
                 "train": {"kind": "dapo", "path": "x.parquet", "num_problems": None}
             }
         },
-        "the embedded policy reads additions alone",
+        "the embedded policy can only read additions",
     ),
     "a hub model without a revision": (
         {"policy_initialisation": {"policy": _pretrained(hub_name="a/b")}},

@@ -41,9 +41,9 @@ PerRollout = Annotated[
 
 
 class PromptFilterConfig(StrictModel):
-    """Keep a group only when its mean reward lies strictly between two bounds.
+    """Keep a group only if its mean reward is strictly between two bounds.
 
-    With rewards of +1 and -1, ``low: -1`` and ``high: 1`` drop the groups without a signal: all
+    With rewards of +1 and -1, ``low: -1`` and ``high: 1`` drop the groups without signal: all
     right or all wrong.
     """
 
@@ -114,7 +114,7 @@ class PmdConfig(AlgorithmConfig):
 
 
 class PmdMeanConfig(PmdConfig):
-    """PMD-mean: the mean reward stands in for the log-partition."""
+    """PMD-mean: the mean reward replaces the log-partition."""
 
     kind: Literal["pmd_mean"] = "pmd_mean"
     baseline: Literal["mean", "leave_one_out_mean"] = "leave_one_out_mean"
@@ -141,7 +141,7 @@ class GrpoConfig(AlgorithmConfig):
     dual_clip: float | None = Field(
         default=None,
         gt=1,
-        description="upper bound of the ratio where the advantage is negative; None: unbounded",
+        description="upper bound of the ratio if the advantage is negative; None: unbounded",
     )
     aggregation: TokenAggregation = Field(
         default="token_mean",
@@ -163,7 +163,7 @@ class GspoConfig(AlgorithmConfig):
 
 class OnPolicyGradientConfig(AlgorithmConfig):
     """Policy gradient on fresh rollouts: a round's prompts are split into mini-batches, and each is
-    sampled from the policy that the one before has updated.
+    sampled from the policy that the previous one updated.
     """
 
     takes_token_weights: ClassVar[bool] = True
@@ -183,8 +183,8 @@ AnyAlgorithmConfig = Annotated[
 class AlgorithmsConfig(RootModel[Mapping[Label, AnyAlgorithmConfig]]):
     """Section ``algorithms`` of the parameters: label -> algorithm.
 
-    A label is free (it becomes a Kedro namespace and the name of a tracked run), so that one
-    experiment can compare two temperatures of the same kind.
+    Any label will do (it becomes a Kedro namespace and the name of a tracked run), so one
+    experiment can compare two entries of the same kind.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -17,10 +17,10 @@ class StrictModel(BaseModel):
 
 
 class VariantModel(StrictModel):
-    """One of several kinds, told apart by ``kind``: a key set to null counts as not given.
+    """One of several kinds, chosen by ``kind``. A key set to null counts as not given.
 
-    An environment's parameters are merged into those of ``conf/base``, key by key, so this is how
-    it takes away a key of the base's variant when it names one of another kind.
+    An environment's parameters are merged into those of ``conf/base``, key by key; this is how it
+    drops a key of the base, for example ``hub_name``, when it gives a ``path`` instead.
     """
 
     @model_validator(mode="before")

@@ -13,7 +13,7 @@ class ComputeConfig(StrictModel):
     """Device, threads and precision of the trainer and of an engine that shares its model."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="auto: the first CUDA device where there is one, else the CPU"
+        default="auto", description="auto: the first CUDA device if there is one, else the CPU"
     )
     num_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of torch; null: torch's own choice"
@@ -26,9 +26,9 @@ class ComputeConfig(StrictModel):
     )
     preflight: Literal["require", "warn"] = Field(
         default="require",
-        exclude=True,  # no result depends on it, so no run records it
-        description="a run of a pretrained policy whose preflight fails does not start; warn: it "
-        "starts all the same, for where the estimates are wrong",
+        exclude=True,  # no result depends on it, so runs do not record it
+        description="a run of a pretrained policy does not start if its preflight fails; warn: it "
+        "starts anyway, in case the estimates are wrong",
     )
 
     @model_validator(mode="after")
@@ -36,6 +36,6 @@ class ComputeConfig(StrictModel):
         if self.weights == "bfloat16" and self.precision != "bfloat16":
             raise ValueError(
                 f"weights: bfloat16 needs precision: bfloat16 (found {self.precision}): products "
-                "of bfloat16 weights are no more exact than that"
+                "of bfloat16 weights are not more accurate than that"
             )
         return self

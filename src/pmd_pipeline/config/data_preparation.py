@@ -25,7 +25,7 @@ ColumnName = Annotated[str, StringConstraints(min_length=1)]
 Widths = tuple[Annotated[int, Field(ge=1, le=4)], ...]
 EvalSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
-# It marks the train problems in problem ids and reports, so no evaluation set may bear it.
+# It marks the train problems in problem ids and reports, so no evaluation set may have this name.
 TRAIN_SET = "train"
 
 
@@ -186,7 +186,8 @@ class DataPreparationConfig(StrictModel):
 
     train: ProblemSource
     evals: dict[EvalSetName, ProblemSource] = Field(
-        min_length=1, description="evaluation sets by name; null takes one of conf/base away"
+        min_length=1,
+        description="evaluation sets by name; to drop one, set it to null",
     )
     missing_rows: Literal["drop", "refuse"] = Field(
         default="drop", description="what to do with rows without a problem text or an answer"

@@ -12,13 +12,15 @@ from pmd_pipeline.config.compute import Precision
 class TransformersEngineConfig(StrictModel):
     """The engine that decodes with the trainer's own model."""
 
-    max_batch_size: int = Field(default=1024, ge=1, description="responses decoded side by side")
+    max_batch_size: int = Field(
+        default=1024, ge=1, description="responses decoded at the same time"
+    )
 
 
 class VllmEngineConfig(StrictModel):
-    """The engine that samples with vLLM, in processes of its own.
+    """The engine that samples with vLLM, in separate processes.
 
-    Names are vLLM's where it has one for the same thing.
+    Option names are vLLM's own where they exist.
     """
 
     precision: Precision | None = Field(
@@ -29,8 +31,8 @@ class VllmEngineConfig(StrictModel):
     )
     data_parallel_size: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         default="auto",
-        description="copies of the model, each on devices of its own; auto: as many as there are "
-        "GPUs for, one on a CPU",
+        description="copies of the model, each on its own devices; auto: as many as the GPUs "
+        "allow, one on a CPU",
     )
     gpu_memory_utilization: float = Field(
         default=0.5,
@@ -47,11 +49,11 @@ class VllmEngineConfig(StrictModel):
     max_model_len: int | None = Field(
         default=None,
         ge=1,
-        description="longest prompt and response together; null: what the model knows and the "
-        "cache holds",
+        description="longest prompt and response together; null: what the model supports and the "
+        "cache can hold",
     )
     max_num_seqs: int | None = Field(
-        default=None, ge=1, description="responses decoded side by side; null: vLLM's choice"
+        default=None, ge=1, description="responses decoded at the same time; null: vLLM's choice"
     )
     enforce_eager: Literal["auto"] | bool = Field(
         default="auto",
@@ -62,7 +64,7 @@ class VllmEngineConfig(StrictModel):
     )
     sleep_between_uses: bool = Field(
         default=True,
-        description="give the GPU's memory to the trainer after sampling; on a CPU: nothing",
+        description="release GPU memory to the trainer after sampling; no effect on a CPU",
     )
     num_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of each copy; null: as many as torch has here"
@@ -71,10 +73,10 @@ class VllmEngineConfig(StrictModel):
         default=None,
         gt=0,
         description="largest mean difference of log-probs between trainer and sampler, nats; "
-        "null: 1e-3 in float32, 0.1 where either side computes in bfloat16",
+        "null: 1e-3 in float32, 0.1 if either side computes in bfloat16",
     )
     timeout_seconds: float = Field(
-        default=900, gt=0, description="for starting, and for taking new weights"
+        default=900, gt=0, description="for starting, and for loading new weights"
     )
 
 

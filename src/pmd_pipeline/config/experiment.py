@@ -1,4 +1,4 @@
-"""All parameters of an experiment together, and what must hold between its sections."""
+"""All parameters of an experiment together, and the rules between its sections."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ class ExperimentConfig(StrictModel):
     theory: TheoryConfig
     studies: dict[StudyName, StudyConfig] = Field(
         default={},
-        exclude=True,  # no result of `kedro run` depends on them, so no run records them
+        exclude=True,  # no result of `kedro run` depends on them, so runs do not record them
         description="hyperparameter studies by name, for `kedro study`",
     )
 
@@ -101,20 +101,20 @@ class ExperimentConfig(StrictModel):
         for name in data.set_names():
             if not isinstance(data.source_of(name), GeneratedAdditionSource):
                 raise ValueError(
-                    f"the embedded policy reads additions alone, but data set {name!r} has kind "
+                    f"the embedded policy can only read additions, but data set {name!r} has kind "
                     f"{data.source_of(name).kind!r}; use kind: generated_addition, or set "
                     "policy_initialisation.policy to a pretrained model"
                 )
         if data.prompt_template != "embedded":
             raise ValueError(
-                "the embedded policy knows the prompt_template 'embedded' alone, found "
+                "the embedded policy supports only the prompt_template 'embedded', found "
                 f"{data.prompt_template!r}"
             )
         return self
 
 
 def _graders(rewards: AnyRewardConfig) -> Iterator[tuple[str, MathRewardConfig]]:
-    """Yield what compares answers, with the section that it stands in."""
+    """Yield what compares answers, with the section that it is in."""
     if isinstance(rewards, MathRewardConfig):
         yield "rewards", rewards
     if isinstance(rewards, SumRewardConfig):
@@ -128,7 +128,7 @@ def parse_parameters(parameters: Mapping[str, Any]) -> ExperimentConfig:
 
     Raises:
         ParameterError: With one line per mistake: key, what is wrong, value found, and the most
-            similar name where a key is unknown.
+            similar name if a key is unknown.
     """
     try:
         return ExperimentConfig.model_validate(parameters)
@@ -155,7 +155,7 @@ def _explain(details: Any, parameters: Mapping[str, Any]) -> str:
 
 
 def _keys(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> list[str]:
-    """Return the keys of a location as a file has them: pydantic adds the kind of a variant."""
+    """Return the keys of a location as in the file: pydantic adds the kind of a variant."""
     keys: list[str] = []
     values: Any = parameters
     for part in location:

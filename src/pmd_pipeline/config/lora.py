@@ -8,9 +8,9 @@ from pmd_pipeline.config.base import StrictModel
 
 
 class LoraConfig(StrictModel):
-    """LoRA, arXiv:2106.09685, by peft: W + (alpha / rank) B A with W frozen.
+    """LoRA, arXiv:2106.09685, with peft: W + (alpha / rank) B A with W frozen.
 
-    There is no dropout, as it would make the log-ratio of a policy to itself differ from 0.
+    There is no dropout, which would make the log-ratio of a policy to itself differ from 0.
     """
 
     rank: int = Field(default=16, ge=1, le=1024)

@@ -1,4 +1,4 @@
-"""Where something that is not generated here comes from."""
+"""The source of anything that is not generated here."""
 
 from typing import Self
 
@@ -27,8 +27,8 @@ class PlaceConfig(VariantModel):
             )
         if self.hub_name is not None and self.revision is None:
             raise ValueError(
-                f"hub_name {self.hub_name!r} needs revision: a commit hash, so that the run can "
-                "be repeated"
+                f"hub_name {self.hub_name!r} needs revision: a commit hash, so that the run is "
+                "repeatable"
             )
         if self.hub_name is None and self.revision is not None:
             raise ValueError(

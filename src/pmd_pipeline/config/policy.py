@@ -9,7 +9,7 @@ from pmd_pipeline.config.place import PlaceConfig
 
 
 class WarmStartConfig(StrictModel):
-    """Supervised warm start of the embedded policy on demonstrations that make mistakes."""
+    """Supervised warm start of the embedded policy on demonstrations with deliberate mistakes."""
 
     num_steps: int = Field(default=900, ge=1)
     batch_size: int = Field(default=32, ge=1, description="fresh demonstrations per step")
@@ -30,7 +30,7 @@ class WarmStartConfig(StrictModel):
 
 
 class EmbeddedPolicyConfig(VariantModel):
-    """A small Qwen3-architecture policy, built and warm-started here, without any download."""
+    """A small Qwen3-architecture policy, built and warm-started here without any download."""
 
     kind: Literal["embedded"]
     hidden_size: int = Field(default=64, ge=8)

@@ -11,13 +11,13 @@ class ReportingConfig(StrictModel):
     title: str = "Policy mirror descent: comparison"
     reference_algorithm: str | None = Field(
         default="pmd_mean",
-        description="label that every other algorithm is compared with, where it was trained; "
+        description="label that every other algorithm is compared with, if it was trained; "
         "null: none",
     )
     smoothing_rounds: int = Field(
         default=1,
         ge=1,
-        description="learning curves show the mean of so many rounds up to each one; extremes "
+        description="learning curves show the mean over this many rounds up to each; extremes "
         "such as the smallest log-ratio stay as they are",
     )
     num_sample_completions: int = Field(

@@ -1,4 +1,4 @@
-"""The first rollouts of the initial policy and what is selected by them."""
+"""The first rollouts of the initial policy and the prompts selected with them."""
 
 from typing import Self
 

@@ -1,4 +1,4 @@
-"""How responses are drawn from a policy."""
+"""How responses are sampled from a policy."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ class SamplingConfig(StrictModel):
     """Sampling distribution and length limit, for rollouts or for evaluation."""
 
     temperature: float = Field(
-        default=1.0, ge=0.01, le=2, description="divides the logits; vLLM takes no other"
+        default=1.0, ge=0.01, le=2, description="divides the logits; the range is vLLM's"
     )
     top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus mass that is kept; 1: all")
     top_k: int = Field(default=0, ge=0, description="most likely tokens that are kept; 0: all")

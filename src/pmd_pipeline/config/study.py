@@ -15,7 +15,7 @@ ParameterName = Annotated[
 ]
 Choice = bool | int | float | str
 
-# The set of problems that decides between trials; no reported evaluation set may bear its name.
+# The set of problems that decides between trials; no reported evaluation set may have its name.
 VALIDATION_SET = "validation"
 # Name of the dimension that says which algorithm a trial trains.
 ALGORITHM = "algorithm"
@@ -74,7 +74,7 @@ class Choices(_Dimension):
     @classmethod
     def _distinct(cls, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
         if len(set(choices)) != len(choices):
-            raise ValueError(f"a choice stands twice: {list(choices)}")
+            raise ValueError(f"a choice appears twice: {list(choices)}")
         return choices
 
 
@@ -87,7 +87,7 @@ class BudgetConfig(StrictModel):
     rollouts: int = Field(
         ge=1,
         description="per trial (and repeat): rounds x prompts per round x group_size; the prompts "
-        "per round follow from it, so that a large group gets few prompts",
+        "per round follow from it, so large groups mean few prompts",
     )
     num_phases: int | None = Field(
         default=None, ge=1, description="null: training.num_phases; pruning may come after each"
@@ -107,7 +107,7 @@ class SamplerConfig(StrictModel):
     )
     seed: int = Field(default=0, ge=0)
     num_startup_trials: int = Field(
-        default=10, ge=1, description="random ones before tpe and gp begin to model"
+        default=10, ge=1, description="random ones before tpe and gp start to model"
     )
     population_size: int = Field(default=16, ge=2, description="of nsga2")
 
@@ -142,9 +142,9 @@ class StorageConfig(StrictModel):
     environment_variable: str | None = Field(
         default=None, description="postgresql: variable that holds the URL"
     )
-    heartbeat_seconds: int = Field(default=20, ge=1, description="between two signs of life")
+    heartbeat_seconds: int = Field(default=20, ge=1, description="between two heartbeats")
     grace_seconds: int = Field(
-        default=90, ge=2, description="without a sign of life a trial is taken back"
+        default=90, ge=2, description="a trial without a heartbeat for this long is reclaimed"
     )
 
     @model_validator(mode="after")
@@ -152,7 +152,7 @@ class StorageConfig(StrictModel):
         if self.grace_seconds <= self.heartbeat_seconds:
             raise ValueError(
                 f"grace_seconds {self.grace_seconds} must be above heartbeat_seconds "
-                f"{self.heartbeat_seconds}: every trial would be taken for dead"
+                f"{self.heartbeat_seconds}: every trial would be considered dead"
             )
         sources = [name for name in (self.credentials, self.environment_variable) if name]
         if self.kind == "postgresql":
@@ -177,28 +177,30 @@ class StudyConfig(StrictModel):
         description="by dotted name; algorithm.NAME belongs to the algorithm that a trial trains",
     )
     validation: ProblemSource = Field(
-        description="problems that decide between trials; none of a reported evaluation set"
+        description="problems that decide between trials; not those of a reported evaluation set"
     )
     objective: Literal["accuracy", "accuracy_and_seconds"] = Field(
         default="accuracy",
         description="accuracy: avg@k on the validation problems after the last phase; "
-        "accuracy_and_seconds: that against the seconds of training",
+        "accuracy_and_seconds: accuracy and the seconds of training",
     )
     budget: BudgetConfig
-    num_trials: int = Field(default=30, ge=1, description="that the study shall have in the end")
+    num_trials: int = Field(
+        default=30, ge=1, description="stop once this many trials have finished"
+    )
     repeats: int = Field(
         default=1, ge=1, le=100, description="per trial, over seeds; the mean counts"
     )
     tries_current_first: bool = Field(
         default=True,
-        description="trial 0 has the experiment's own values, where the search space has them, so "
-        "that the best can be compared with them (never with the sampler grid)",
+        description="trial 0 has the experiment's own values, if the search space contains them, "
+        "as a baseline for the best trial (never with the sampler grid)",
     )
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
     storage: StorageConfig = StorageConfig()
     keep_policies: Literal["best", "all", "none"] = Field(
-        default="best", description="whose weights stay on disk; tables always do"
+        default="best", description="trials whose weights stay on disk; tables always do"
     )
 
     @field_validator("search_space", mode="before")

@@ -45,7 +45,7 @@ class SimplexFigureConfig(StrictModel):
 
     probs: tuple[Probability, Probability, Probability] = (0.6, 0.25, 0.15)
     rewards: tuple[float, float, float] = (0.0, 0.6, 1.0)
-    tau: Tau = Field(default=0.2, description="the solutions that are marked")
+    tau: Tau = Field(default=0.2, description="the marked solutions")
     tau_low: Tau = Field(default=0.003, description="small-tau end of the paths")
     tau_high: Tau = Field(default=30.0, description="large-tau end of the paths")
     num_points: int = Field(default=120, ge=2, le=10_000)
@@ -58,7 +58,7 @@ class SimplexFigureConfig(StrictModel):
             raise ValueError(f"rewards are all {self.rewards[0]}: nothing would move")
         if not self.tau_low < self.tau < self.tau_high:
             raise ValueError(
-                f"tau {self.tau} must lie between tau_low {self.tau_low} and tau_high "
+                f"tau {self.tau} must be between tau_low {self.tau_low} and tau_high "
                 f"{self.tau_high}"
             )
         return self
@@ -105,7 +105,7 @@ class LaboratoryConfig(StrictModel):
     def _consistent(self) -> Self:
         if len(self.probs) != len(self.rewards):
             raise ValueError(
-                f"probs and rewards must be as long: found {len(self.probs)} and "
+                f"probs and rewards must have the same length: found {len(self.probs)} and "
                 f"{len(self.rewards)}"
             )
         if abs(sum(self.probs) - 1.0) > _SUM_TOLERANCE:

@@ -26,19 +26,22 @@ class OptimizerConfig(StrictModel):
         default="constant", description="of the learning rate, per round, over all rounds"
     )
     final_fraction: float = Field(
-        default=0.0, ge=0, le=1, description="learning rate after the last round over the highest"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="last learning rate divided by the highest",
     )
     max_gradient_norm: float = Field(default=1.0, gt=0)
     reset_every_rounds: int | None = Field(
-        default=None, ge=1, description="forget the optimizer's moments every so many rounds"
+        default=None, ge=1, description="reset the optimizer's moments every this many rounds"
     )
 
 
 class ImportanceWeightConfig(StrictModel):
-    """Truncated importance weights that correct for a sampler that is not quite the trainer."""
+    """Truncated importance weights, to correct for a sampler that differs from the trainer."""
 
     level: Literal["token", "sequence"] = Field(
-        default="sequence", description="token: for losses on tokens alone (GRPO, policy gradient)"
+        default="sequence", description="token: only for losses on tokens (GRPO, policy gradient)"
     )
     cap: float = Field(default=2.0, gt=0, description="largest weight")
 
@@ -59,11 +62,11 @@ class TrainingConfig(StrictModel):
     micro_batch_tokens: int = Field(
         default=16_384,
         ge=1,
-        description="tokens of one backward pass, padding included; never the gradient's",
+        description="tokens of one backward pass, padding included; no effect on the gradient",
     )
     packing: Literal["auto"] | bool = Field(
         default="auto",
-        description="compute no padding; auto: on a GPU in bfloat16, where the model allows it",
+        description="compute no padding; auto: on a GPU in bfloat16, if the model allows it",
     )
     gradient_checkpointing: bool = False
     lora: LoraConfig | None = Field(
@@ -87,7 +90,7 @@ class TrainingConfig(StrictModel):
     @field_validator("algorithms", mode="before")
     @classmethod
     def _labels_from_one_text(cls, labels: Any) -> Any:
-        """Take ``pmd_mean+grpo`` for a list, since ``--params`` splits at commas."""
+        """Accept ``pmd_mean+grpo`` as a list, because ``--params`` splits at commas."""
         return tuple(labels.split("+")) if isinstance(labels, str) else labels
 
     @model_validator(mode="after")
@@ -97,8 +100,8 @@ class TrainingConfig(StrictModel):
         if self.behaviour_log_probs == "sampler" and not self.sampling.keeps_full_support:
             raise ValueError(
                 "behaviour_log_probs: sampler needs top_p 1 and top_k 0 (found top_p "
-                f"{self.sampling.top_p}, top_k {self.sampling.top_k}): the sampler's log-probs "
-                "are those of a cut distribution, the trainer's of the full one, and their ratio "
+                f"{self.sampling.top_p}, top_k {self.sampling.top_k}): the sampler's log-probs are "
+                "those of a truncated distribution, the trainer's of the full one, and their ratio "
                 "would be wrong; use behaviour_log_probs: trainer"
             )
         if self.behaviour_log_probs == "sampler" and self.importance_weights is not None:

@@ -1,7 +1,7 @@
-"""File datasets that are either whole or absent, and that a fresh run can clear.
+"""File datasets that are either complete or absent, and that a fresh run can clear.
 
 ``kedro run --only-missing-outputs`` takes any existing file for a finished output, so a file that
-a killed run left half-written must never bear the final name.
+a killed run left half-written must never have the final name.
 """
 
 from pathlib import Path, PurePosixPath
@@ -23,7 +23,7 @@ else:
 
 
 class _AtomicSave(_Base):
-    """Mixin before a file dataset: save under a temporary name, flush, rename."""
+    """Mixin for a file dataset: save under a temporary name, flush, rename."""
 
     _redirected_to: PurePosixPath | None = None
 

@@ -1,4 +1,4 @@
-"""A live rollout engine as a catalog entry: an environment swaps engines in its catalog alone."""
+"""A live rollout engine as a catalog entry: environments swap engines in the catalog alone."""
 
 from typing import Any, NoReturn
 
@@ -10,7 +10,7 @@ from pmd_pipeline.engines.choice import check_available, make_engine
 
 
 class RolloutEngineDataset(AbstractDataset[NoReturn, RolloutEngine]):
-    """Loading makes the engine once; it is closed after its last consumer has run."""
+    """Loading creates the engine once; it is closed after its last consumer has run."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Policies and training states as catalog entries: by reference, weights beside a manifest."""
+"""Policies and training states as catalog entries: by reference, weights with a manifest."""
 
 import json
 import shutil
@@ -75,13 +75,13 @@ class TokenizerDataset(AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokeni
 class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
     """The states of a phase: saves one per round, loads a reference to the phase's last.
 
-    It exists when the phase is finished. The state of a round replaces the one before only after
-    it is whole, so that a killed run continues from the last whole round.
+    It exists when the phase is finished. A round's state replaces the previous one only when it is
+    complete, so a killed run continues from the last complete round.
 
     Args:
         path: Folder of the phase, beside those of the algorithm's other phases.
-        keep_optimizer_states: ``last``: once a state is saved, the phases before it lose theirs of
-            the optimizer, which nothing continues from any more; ``all``: none does.
+        keep_optimizer_states: ``last``: once a state is saved, the optimizer states of earlier
+            phases, which are no longer needed, are deleted; ``all``: all are kept.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         return self._path / str(final["state"])
 
     def _exists(self) -> bool:
-        # A state that was deleted because it was damaged is to be trained again.
+        # A state that was deleted because it was damaged must be trained again.
         return (self._path / _FINAL).is_file() and (self._final_folder() / MANIFEST_NAME).is_file()
 
     def _describe(self) -> dict[str, Any]:
@@ -138,8 +138,8 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
 class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]]):
     """The input side of an algorithm's :class:`TrainingStateDataset` entries.
 
-    Loads the last state of each phase that has begun, by the phase's name. A node may not share an
-    input and an output, hence another entry on the same folders.
+    Loads the last state of each phase that has started, by the phase's name. A node's input may not
+    also be its output, hence another entry for the same folders.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -174,8 +174,8 @@ def stored_policy(path: Path) -> Path:
     folders = _round_folders(path)
     if not folders:
         raise ValueError(
-            f"no policy lies in {path}; name a folder below data/06_models: initial, a phase such "
-            "as pmd_mean/phase_1, or one of its rounds"
+            f"there is no policy in {path}; name a folder below data/06_models: initial, a phase "
+            "such as pmd_mean/phase_1, or one of its rounds"
         )
     return folders[-1]
 

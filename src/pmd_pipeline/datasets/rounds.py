@@ -35,7 +35,7 @@ class RoundTablesDataset(PartitionedDataset):
 
 
 class RoundPartitionsDataset(RoundTablesDataset):
-    """The same, loaded round by round: all rollouts of a long training do not fit in memory.
+    """The same, loaded round by round: the rollouts of a long training do not fit in memory.
 
     Loading gives a loader per round, in order: ``tables["round_0001"]()``.
     """

@@ -15,8 +15,8 @@ class RolloutEngine(Protocol):
     """Samples responses; a catalog entry, closed when its last consumer has run.
 
     Attributes:
-        runs_policy_model: True where it samples with the policy's own model, which must then lie
-            on the device that samples; False where it takes the weights to a model of its own.
+        runs_policy_model: True if it samples with the policy's own model, which must then be on
+            the sampling device; False if it copies the weights to its own model.
     """
 
     runs_policy_model: bool
@@ -41,9 +41,10 @@ class RolloutEngine(Protocol):
             num_samples: Responses per prompt.
             sampling: Distribution and length limit.
             seeds: One per prompt; the same seed, policy and batch give the same responses.
-            progress: Told of each finished response.
-            group_finished: Told of a prompt's position and responses as soon as they are there, in
-                any order, while others are still being sampled; an engine may leave that out.
+            progress: Called after each finished response.
+            group_finished: Called with a prompt's position and responses as soon as they are
+                finished, in any order, while others are still being sampled; an engine need not
+                call it.
         """
 
     def close(self) -> None:

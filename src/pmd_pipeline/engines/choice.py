@@ -9,7 +9,7 @@ from pmd_pipeline.engines.vllm_engine import VllmEngine, check_vllm_installed
 
 
 def make_engine(config: EngineConfig) -> RolloutEngine:
-    """Return the engine that a configuration describes; it starts when it gets a policy.
+    """Return the engine of a configuration; it starts when it gets a policy.
 
     Raises:
         EngineUnavailableError: If its library is not installed.

@@ -1,4 +1,4 @@
-"""What can go wrong with an engine that is not the user's prompts or parameters."""
+"""Errors of an engine that the user's prompts or parameters did not cause."""
 
 
 class EngineError(RuntimeError):
@@ -6,11 +6,11 @@ class EngineError(RuntimeError):
 
 
 class EngineUnavailableError(EngineError):
-    """The engine's library is not installed, or not in the version that was tested."""
+    """The engine's library is not installed, or not in the tested version."""
 
 
 class EngineFailedError(EngineError):
-    """The engine's process failed or ended; the message has its last words."""
+    """The engine's process failed or ended; the message has its last output."""
 
 
 class StaleSamplerError(EngineError):

@@ -1,7 +1,7 @@
 """Attention of one new token where several query heads share a key head, without copies.
 
 Given a mask, the library repeats all keys and values for each query head at every token. Here the
-query heads that share a key head stand where a sequence's queries would: one product for all.
+query heads that share a key head take the place of a sequence's queries: one product for all.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ _NAME = "sdpa_grouped_decoding"
 
 @contextmanager
 def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Let ``model`` attend so inside the block, where it uses torch's scaled dot product."""
+    """Make ``model`` attend this way inside the block, if it uses torch's scaled dot product."""
     own = model.config._attn_implementation
-    if own not in ("sdpa", PACKED_ATTENTION):  # the latter differs for packed sequences alone
+    if own not in ("sdpa", PACKED_ATTENTION):  # the latter differs only for packed sequences
         yield
         return
     model.set_attn_implementation(_NAME)

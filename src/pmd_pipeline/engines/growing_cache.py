@@ -1,6 +1,6 @@
-"""Keys and values of the tokens so far, in room that is kept ready for the next ones.
+"""Keys and values of the tokens so far, with spare room for the next ones.
 
-The library's own cache copies everything at each token to append one.
+The library's own cache copies everything at each token in order to append one.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ TOKENS_TO_GROW_BY = 128
 def growing_cache(config: PretrainedConfig) -> DynamicCache:
     """Return an empty cache for a model.
 
-    Layers of full attention keep room; others (a sliding window, a state space) are small, and
+    Layers of full attention keep spare room; others (a sliding window, a state space) are small and
     stay as the library makes them.
     """
     cache = DynamicCache(config=config)
@@ -27,7 +27,7 @@ def growing_cache(config: PretrainedConfig) -> DynamicCache:
 
 
 class GrowingLayer(DynamicLayer):
-    """One layer; ``keys`` and ``values`` are views of the room's used part, [B, heads, T, dim]."""
+    """One layer; ``keys`` and ``values`` are views of the part in use, [B, heads, T, dim]."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -50,7 +50,7 @@ class GrowingLayer(DynamicLayer):
         return self._use(end)
 
     def batch_repeat_interleave(self, repeats: int) -> None:
-        """Give every row ``repeats`` copies, side by side."""
+        """Repeat every row ``repeats`` times, copies next to each other."""
         length = self.get_seq_length()
         self._key_room = self._key_room[:, :, :length].repeat_interleave(repeats, dim=0)
         self._value_room = self._value_room[:, :, :length].repeat_interleave(repeats, dim=0)
@@ -59,7 +59,7 @@ class GrowingLayer(DynamicLayer):
     def batch_select_indices(self, indices: Tensor) -> None:
         """Make row i what row ``indices[i]`` was; only rows that change place are copied.
 
-        The room of rows that are gone is given back when the rest next grows.
+        The memory of dropped rows is freed when the rest next grows.
         """
         num_rows, length = len(indices), self.get_seq_length()
         moved = (indices != torch.arange(num_rows, device=indices.device)).nonzero().squeeze(-1)

@@ -1,4 +1,4 @@
-"""Prompts that an engine cannot take, told before it starts on them."""
+"""Prompts that an engine cannot take, reported before it starts on them."""
 
 from collections.abc import Sequence
 
@@ -18,15 +18,15 @@ def check_lengths(
     Args:
         prompts: Token ids.
         seeds: One per prompt.
-        sampling: Has the longest response allowed.
+        sampling: Contains the longest response allowed.
         limit: Most tokens of prompt and response together; None: no limit.
-        what: Whose limit it is, for the message.
+        what: What the limit is, for the message.
     """
     if len(seeds) != len(prompts):
         raise ValueError(f"one seed per prompt: {len(prompts)} prompts, {len(seeds)} seeds")
     longest, shortest = max(map(len, prompts)), min(map(len, prompts))
     if shortest == 0:
-        raise ValueError("a prompt has no tokens; drop it, or begin it with a special token")
+        raise ValueError("a prompt has no tokens; drop it, or start it with a special token")
     if limit is not None and longest + sampling.max_new_tokens > limit:
         raise ValueError(
             f"a prompt of {longest} tokens and max_new_tokens {sampling.max_new_tokens} exceed "

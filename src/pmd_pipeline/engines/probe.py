@@ -28,7 +28,7 @@ def prove_weights(
         policy: What the sampler should have.
         scored: Token ids of a text, and the sampler's log-probs of all but the first, nats.
         tolerance: Largest mean absolute difference, nats.
-        sampler: Names it in the message.
+        sampler: Its name in the message.
 
     Returns:
         The mean absolute difference, nats.

@@ -1,4 +1,4 @@
-"""Drawing tokens from logits with a stream of uniform numbers per response."""
+"""Sampling tokens from logits with a stream of uniform numbers per response."""
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ def uniform_streams(
 ) -> Tensor:
     """Return the uniform numbers that decide every token: float32 in [0, 1), [B, T].
 
-    Row ``i * num_samples + j`` belongs to sample j of prompt i and depends on ``seeds[i]`` and j
-    alone, so that a response does not depend on what else is in its batch.
+    Row ``i * num_samples + j`` belongs to sample j of prompt i and depends only on ``seeds[i]`` and
+    j, so a response does not depend on what else is in its batch.
     """
     rows = [
         np.random.default_rng((seed, sample)).random(num_tokens, dtype=np.float32)
@@ -24,7 +24,7 @@ def uniform_streams(
 
 
 def processed_log_probs(logits: Tensor, sampling: SamplingConfig) -> Tensor:
-    """Return the log-probs of the distribution that is sampled from.
+    """Return the log-probs of the sampling distribution.
 
     Temperature first, then top_k, then top_p; the kept tokens are renormalised.
 
@@ -45,7 +45,7 @@ def processed_log_probs(logits: Tensor, sampling: SamplingConfig) -> Tensor:
         descending = descending.masked_fill(excluded, -torch.inf).log_softmax(dim=-1)
     if sampling.top_p < 1:
         probs = descending.exp()
-        # A token is kept while the mass before it is below top_p: the best one always is.
+        # A token is kept if the mass before it is below top_p: the best one always is.
         excluded |= probs.cumsum(dim=-1) - probs >= sampling.top_p
         excluded[:, 0] = False
     kept = descending.masked_fill(excluded, -torch.inf).log_softmax(dim=-1)
@@ -64,7 +64,7 @@ def draw_tokens(log_probs: Tensor, uniforms: Tensor) -> Tensor:
     """
     cumulative = log_probs.exp().cumsum(dim=-1)
     total = cumulative[:, -1:]
-    # Rounding may lift u * total to the total itself, past the last token that has any mass.
+    # Rounding may raise u * total to the total itself, past the last token with any mass.
     below_total = torch.nextafter(total, torch.zeros_like(total))
     target = torch.minimum(uniforms[:, None] * total, below_total)
     return torch.searchsorted(cumulative, target, right=True).squeeze(-1)

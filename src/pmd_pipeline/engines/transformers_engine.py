@@ -1,7 +1,7 @@
-"""Decoding with a transformers model, finished rows dropped from the batch.
+"""Decoding with a transformers model, dropping finished rows from the batch.
 
 A prompt is prefilled once and its cache repeated for its samples. ``generate`` would carry every
-finished row to the end of the longest one; here the last living row takes its place at once.
+finished row to the end of the longest one; here the last running row takes its place at once.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from pmd_pipeline.records import Completion
 
 
 class TransformersEngine:
-    """Samples from the trainer's own model, so that its weights are never stale."""
+    """Samples from the trainer's own model, so its weights are never stale."""
 
     runs_policy_model = True
 
@@ -33,11 +33,11 @@ class TransformersEngine:
         self._policy: Policy | None = None
 
     def set_policy(self, policy: Policy) -> None:
-        """Sample from ``policy``; its later in-place updates are seen without another call."""
+        """Sample from ``policy``; later in-place updates take effect without another call."""
         self._policy = policy
 
     def close(self) -> None:
-        """Let go of the policy."""
+        """Release the policy."""
         self._policy = None
 
     @torch.no_grad()
@@ -66,7 +66,7 @@ class TransformersEngine:
             what="positions of the model",
         )
         policy.model.eval()
-        # Prompts of like length together: less padding in the prefill.
+        # Prompts of similar length together: less padding in the prefill.
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         prompts_per_batch = max(1, self._config.max_batch_size // num_samples)
         completions: list[list[Completion]] = [[] for _ in prompts]
@@ -208,7 +208,7 @@ def _decode(
 
 
 def _living_rows(stops: Tensor) -> Tensor:
-    """Return the rows to keep: each in its place, but the last ones in those of stopped rows."""
+    """Return the rows to keep: each in its place, the last ones in those of stopped rows."""
     num_kept = int((~stops).sum())
     living = torch.arange(num_kept)
     living[stops[:num_kept]] = num_kept + (~stops[num_kept:]).nonzero().squeeze(-1)

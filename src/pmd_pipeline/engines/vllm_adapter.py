@@ -1,7 +1,7 @@
-"""Everything of vLLM that this package touches. Runs in a process of its own, see VllmEngine.
+"""All of this package's calls to vLLM. Runs in a separate process, see VllmEngine.
 
-vLLM makes ``torch.set_num_threads`` do nothing, reseeds torch's generator, and looks into every
-loaded module, which Flask's do not survive: nothing of that reaches the pipeline's process.
+vLLM disables ``torch.set_num_threads``, reseeds torch's generator, and inspects every loaded
+module, which fails for Flask's: none of this may reach the pipeline's process.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class VllmAdapter:
             max_model_len=config.max_model_len or -1,
             enforce_eager=on_cpu if config.enforce_eager == "auto" else config.enforce_eager,
             enable_prefix_caching=config.enable_prefix_caching,
-            # On a CPU a seeded request fails when its prompt is taken in several parts.
+            # On a CPU a seeded request fails if its prompt is read in several parts.
             enable_chunked_prefill=False if on_cpu else None,
             enable_sleep_mode=self._can_sleep,
             logprobs_mode="processed_logprobs",  # of the distribution that is drawn from
@@ -59,8 +59,8 @@ class VllmAdapter:
         return int(self._model.llm_engine.model_config.max_model_len)
 
     def load_weights(self, folder: Path) -> None:
-        """Take the weights of a folder in place of the present ones; forget what they computed."""
-        # The cache takes its memory last: while weights are loaded, the trainer may need the room.
+        """Load the weights of a folder in place of the current ones; drop what those computed."""
+        # The cache takes its memory last: while weights load, the trainer may need the room.
         if self._is_asleep:
             self._model.wake_up(tags=["weights"])
         self._model.collective_rpc("load_policy_weights", args=(str(folder),))
@@ -85,7 +85,7 @@ class VllmAdapter:
         stop_token_ids: Sequence[int],
         report: Report,
     ) -> None:
-        """Report each prompt's position and ``num_samples`` responses as soon as they are there."""
+        """Report each prompt's position and ``num_samples`` responses as soon as they finish."""
         parameters = [
             vllm.SamplingParams(
                 n=num_samples,
@@ -103,7 +103,7 @@ class VllmAdapter:
         ]
 
         requests = self._model.enqueue(_token_prompts(prompts), parameters, use_tqdm=False)
-        # Outputs bear a request's own number; what vLLM returned may have a suffix to it.
+        # Outputs have their request's own number; the one that vLLM returned may have a suffix.
         positions = {name.partition("-")[0]: position for position, name in enumerate(requests)}
         engine = self._model.llm_engine
         while engine.has_unfinished_requests():
@@ -148,15 +148,15 @@ class PolicyWorkerExtension:
     def repack_output_head(self, module: torch.nn.Module) -> None:
         """Give an output head that is tied to the embedding the new weights too.
 
-        On a CPU it computes with a packed copy, which reloading leaves as it was.
+        On a CPU it computes with a packed copy, which reloading does not update.
         """
         if isinstance(module, VocabParallelEmbedding):
             module.quant_method.process_weights_after_loading(module)
 
     def repack_experts(self, module: torch.nn.Module) -> None:
-        """Bring a mixture's experts into the layout that they are computed in.
+        """Convert a mixture's experts to the layout in which they are computed.
 
-        On a CPU that is a packed one, which reloading fills with weights that are not packed.
+        On a CPU that is a packed layout, which reloading fills with weights that are not packed.
         """
         kernel = getattr(getattr(module, "quant_method", None), "moe_kernel", None)
         if kernel is not None:

@@ -1,4 +1,4 @@
-"""Sampling with vLLM in processes of its own, one for each copy of the model.
+"""Sampling with vLLM in separate processes, one for each copy of the model.
 
 Weights are replaced in place between rounds. After each replacement a probe compares log-probs
 with the trainer's, so that a sampler with old weights stops the run instead of spoiling it.
@@ -30,7 +30,7 @@ from pmd_pipeline.records import Completion
 
 TESTED_VERSIONS = "0.32."
 NUM_PROBE_PROMPTS = 4
-MAX_PROBE_PROMPT_TOKENS = 128  # where the whole policy lies in main memory, a CPU reads them
+MAX_PROBE_PROMPT_TOKENS = 128  # a CPU reads them if the full policy is in host memory
 _ADAPTER = "pmd_pipeline.engines.vllm_adapter"
 
 
@@ -38,7 +38,7 @@ class VllmEngine:
     """A rollout engine; see :class:`RolloutEngine`. Starts when it gets its first policy.
 
     Raises:
-        EngineUnavailableError: If vLLM is not installed, or in another version than was tested.
+        EngineUnavailableError: If vLLM is not installed, or not in the tested version.
     """
 
     runs_policy_model = False
@@ -55,10 +55,10 @@ class VllmEngine:
         self._is_proven = False
 
     def set_policy(self, policy: Policy) -> None:
-        """Give the sampler the policy's present weights, where it does not have them already.
+        """Give the sampler the policy's current weights, unless it already has them.
 
         Raises:
-            EngineFailedError: If vLLM cannot take them.
+            EngineFailedError: If vLLM cannot load them.
         """
         if policy is self._policy and policy.policy_version == self._loaded_version:
             return
@@ -105,7 +105,7 @@ class VllmEngine:
                 if group_finished is not None:
                     group_finished(i, group)
 
-        # A copy whose responses nobody reads would wait, so each has a thread that reads them; an
+        # A copy whose responses are not read would block, so each has a thread that reads them; an
         # error ends the copies first, and with them the threads.
         num_copies = len(self._replicas)
         with ThreadPoolExecutor(num_copies, "vllm") as threads, self._closed_if_cut_short():
@@ -131,9 +131,9 @@ class VllmEngine:
         return completions
 
     def sleep(self) -> None:
-        """Give the GPUs' memory back; the next use loads the policy's weights again.
+        """Free the GPUs' memory; the next use loads the policy's weights again.
 
-        Does nothing where vLLM runs on a CPU.
+        Does nothing if vLLM runs on a CPU.
         """
         if self._on_gpu and self._loaded_version is not None:
             with self._closed_if_cut_short():
@@ -149,7 +149,7 @@ class VllmEngine:
 
     @property
     def process_ids(self) -> list[int]:
-        """The operating system's ids of the processes that run now."""
+        """The operating system's ids of the processes that are running."""
         return [replica.process_id for replica in self._replicas]
 
     @property
@@ -160,7 +160,7 @@ class VllmEngine:
     def _closed_if_cut_short(self) -> Iterator[None]:
         """End the processes at any error or interruption.
 
-        Requests may still run in them, and answers lie unread: the next policy starts them anew.
+        Requests may still run in them, with answers unread: the next policy starts new ones.
         """
         try:
             yield
@@ -191,7 +191,7 @@ class VllmEngine:
                 name="vLLM" if num_copies == 1 else f"vLLM copy {i + 1}",
                 start_seconds=self._config.timeout_seconds,
                 keep_log=True,
-                advice_if_killed="the system may have killed it for memory: lower "
+                advice_if_killed="the system may have killed it for lack of memory: lower "
                 "gpu_memory_utilization or kv_cache_gib",
             )
             for i in range(num_copies)
@@ -228,9 +228,9 @@ class VllmEngine:
     def _environment(self, replica: int) -> dict[str, str]:
         threads = self._config.num_threads or torch.get_num_threads()
         environment = {
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is alone in its process already
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is already alone in its process
             "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else two copies share a core, others idle
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else two copies may share one core
             "OMP_NUM_THREADS": str(threads),
         }
         if self._on_gpu:
@@ -241,7 +241,7 @@ class VllmEngine:
         """Return how many copies of the model run.
 
         Raises:
-            ValueError: If there are fewer GPUs than they need.
+            ValueError: If they need more GPUs than there are.
         """
         wanted, size = self._config.data_parallel_size, self._config.tensor_parallel_size
         if not self._on_gpu:
@@ -257,7 +257,7 @@ class VllmEngine:
         return num_copies
 
     def _devices(self, replica: int) -> str:
-        """Return the GPUs of a copy: so many each, one copy after the other."""
+        """Return the GPUs of a copy: the same number each, one copy after the other."""
         size = self._config.tensor_parallel_size
         return ",".join(_visible_devices()[replica * size : (replica + 1) * size])
 
@@ -285,15 +285,15 @@ def check_vllm_installed() -> None:
     """Raise EngineUnavailableError if vLLM cannot be used here; imports nothing of it."""
     if find_spec("vllm") is None:
         raise EngineUnavailableError(
-            "rollout_engine.backend is 'vllm', and vLLM is not installed here: on a machine with "
+            "rollout_engine.backend is 'vllm', but vLLM is not installed here: on a machine with "
             "CUDA devices, pip install 'pmd_pipeline[vllm]'; for a CPU see docs/engine_vllm.md; "
             "or choose backend: transformers"
         )
     found = _vllm_version()
     if found is not None and not found.startswith(TESTED_VERSIONS):
         raise EngineUnavailableError(
-            f"vLLM {found} is installed, tested was {TESTED_VERSIONS}*: between its releases the "
-            "ways to replace weights change; pip install 'pmd_pipeline[vllm]'"
+            f"vLLM {found} is installed, but {TESTED_VERSIONS}* was tested: releases change how "
+            "weights are replaced; pip install 'pmd_pipeline[vllm]'"
         )
 
 

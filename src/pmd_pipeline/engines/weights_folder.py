@@ -19,9 +19,9 @@ _MEMORY_FOLDER = Path("/dev/shm")
 def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
     """Give a folder of the policy's configuration and weights that lasts as long as the block.
 
-    It lies in memory where there is room, and has the layout of the model's own checkpoints,
-    which is what samplers read: where transformers holds tensors in another form (the experts of
-    a mixture), they are taken apart again.
+    It is in memory if there is room, and has the layout of the model's own checkpoints, which is
+    what samplers read: tensors that transformers holds in another form (the experts of a mixture)
+    are split up again.
 
     Args:
         policy: The policy; not changed.
@@ -35,7 +35,7 @@ def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
             key: weight.to(dtype) if weight.is_floating_point() else weight
             for key, weight in named_weights(policy)
         }
-        # Only a model without an adapter writes whole weights; this one has no content of its own.
+        # Only a model without an adapter writes full weights; this one has no content itself.
         with torch.device("meta"):
             plain = type(policy.model)(policy.model.config)
         plain.save_pretrained(folder, state_dict=weights)
@@ -44,7 +44,7 @@ def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
 
 
 def _parent(num_bytes: int) -> Path | None:
-    """Return where to put so many bytes; None for the system's folder for temporary files."""
+    """Return where to put this many bytes; None for the system's folder for temporary files."""
     if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2 * num_bytes:
         return _MEMORY_FOLDER
     return None

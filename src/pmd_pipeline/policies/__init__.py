@@ -1,1 +1,1 @@
-"""Policies: models and tokenizers, their log-probs, and how they lie on disk."""
+"""Policies: models and tokenizers, their log-probs, and how they are stored on disk."""

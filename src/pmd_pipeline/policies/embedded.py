@@ -33,7 +33,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_policy(config: EmbeddedPolicyConfig, *, seed: int) -> Policy:
-    """Return the embedded policy with random weights that ``seed`` alone decides."""
+    """Return the embedded policy with random weights that depend on ``seed`` alone."""
     tokenizer = build_tokenizer()
     model_config = Qwen3Config(
         vocab_size=len(VOCABULARY),

@@ -25,7 +25,7 @@ WeightDtype = torch.dtype | Literal["auto"]
 
 
 class PolicyLoadError(ValueError):
-    """A model or tokenizer cannot be loaded; the message says from where and what to do."""
+    """A model or tokenizer cannot be loaded; the message names its location and what to do."""
 
 
 def initialise_policy(
@@ -41,9 +41,9 @@ def initialise_policy(
     Args:
         config: Which policy.
         seed: Decides the embedded policy's weights and warm start.
-        held_out: Evaluation problems, which the warm start must not show.
-        device: Where the policy will live.
-        dtype: Of its weights; the warm start is in float32 and rounded at its end.
+        held_out: Evaluation problems, which the warm start must not contain.
+        device: Where the policy will be.
+        dtype: Of its weights; the warm start is in float32 and rounded at the end.
 
     Raises:
         PolicyLoadError: If a pretrained model cannot be loaded.
@@ -81,7 +81,7 @@ def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBas
 def load_policy_folder(
     folder: Path, *, policy_version: int, device: torch.device, dtype: WeightDtype
 ) -> Policy:
-    """Return the policy that :func:`pmd_pipeline.policies.storage.save_policy` left in a folder."""
+    """Return the policy in a folder of :func:`pmd_pipeline.policies.storage.save_policy`."""
     model = load_model(str(folder), dtype=dtype)
     tokenizer = _load_tokenizer_from(str(folder))
     return Policy(model=_placed(model, device), tokenizer=tokenizer, policy_version=policy_version)
@@ -105,7 +105,7 @@ def load_model(location: str, *, dtype: WeightDtype, **hub_arguments: Any) -> Pr
 
 
 def _cast_parameters(model: PreTrainedModel, dtype: torch.dtype) -> None:
-    """Cast the parameters alone: ``model.to`` would round the positions' frequencies too."""
+    """Cast only the parameters: ``model.to`` would round the positions' frequencies too."""
     for parameter in model.parameters():
         parameter.data = parameter.data.to(dtype)
 
@@ -124,14 +124,14 @@ def _placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
 
 
 def check_weights_present(config: PretrainedPolicyConfig) -> None:
-    """Raise PolicyLoadError if a local folder is no model folder; reads no weights."""
+    """Raise PolicyLoadError if a local folder is not a model folder; reads no weights."""
     if config.path is None:
         return
     folder = Path(config.path)
     if not folder.is_dir():
         raise PolicyLoadError(
-            f"policy_initialisation.policy.path: {config.path!r} is no folder; give the folder "
-            "that holds config.json and model.safetensors"
+            f"policy_initialisation.policy.path: {config.path!r} is not a folder; give the folder "
+            "with config.json and model.safetensors"
         )
     if not (folder / "config.json").is_file():
         raise PolicyLoadError(
@@ -154,7 +154,7 @@ def _load_tokenizer_from(location: str, **hub_arguments: Any) -> PreTrainedToken
         raise PolicyLoadError(_explain("tokenizer", location, error)) from error
     if tokenizer.eos_token_id is None:
         raise PolicyLoadError(
-            f"the tokenizer of {location!r} has no end-of-sequence token, so that no response "
+            f"the tokenizer of {location!r} has no end-of-sequence token, so no response "
             "would ever end; set eos_token in its tokenizer_config.json"
         )
     return tokenizer
@@ -162,7 +162,7 @@ def _load_tokenizer_from(location: str, **hub_arguments: Any) -> PreTrainedToken
 
 def _location(config: PretrainedPolicyConfig) -> str:
     location = config.path if config.path is not None else config.hub_name
-    assert location is not None  # the configuration holds exactly one of them
+    assert location is not None  # the configuration has exactly one of them
     return location
 
 
@@ -177,6 +177,6 @@ def _explain(what: str, location: str, error: Exception) -> str:
     reason = str(error).strip().splitlines()
     return (
         f"the {what} of {location!r} cannot be loaded ({type(error).__name__}: "
-        f"{reason[0] if reason else 'no message'}); check that the folder is whole, or that the "
+        f"{reason[0] if reason else 'no message'}); check that the folder is complete, or that the "
         "hub can be reached and the revision exists; only safetensors weights are read"
     )

@@ -1,7 +1,7 @@
 """Log-probs of responses under a policy, without a [tokens, vocabulary] tensor in memory.
 
-The model's trunk gives a hidden state per position; only the positions that predict a response
-token go through the output head; see ``output_head``.
+The model's trunk gives a hidden state per position; only positions that predict a response token go
+through the output head; see ``output_head``.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def response_log_probs(
         logits_per_chunk: Most logits in memory at once.
 
     Raises:
-        ValueError: If the model transforms its logits after the output head, or its head is no
+        ValueError: If the model transforms its logits after the output head, or its head is not a
             linear layer.
     """
     _check_plain_head(model)

@@ -1,4 +1,4 @@
-"""Low-rank adapters on a frozen base policy, by peft; see arXiv:2106.09685."""
+"""Low-rank adapters on a frozen base policy, with peft; see arXiv:2106.09685."""
 
 import importlib.util
 from pathlib import Path
@@ -16,7 +16,7 @@ ADAPTER_NAME = "default"  # peft's own
 
 
 class LoraError(ValueError):
-    """An adapter cannot be had; the message says why and what to do."""
+    """An adapter cannot be used; the message says why and what to do."""
 
 
 def add_adapter(policy: Policy, config: LoraConfig, *, base_folder: Path, seed: int) -> None:
@@ -25,8 +25,8 @@ def add_adapter(policy: Policy, config: LoraConfig, *, base_folder: Path, seed: 
     Args:
         policy: Changed in place. The adapter has the precision of its weights.
         config: Rank, scale, and which layers.
-        base_folder: Where the policy lies that the weights are those of.
-        seed: Decides the adapter's first factor; the second one is 0.
+        base_folder: Where the policy with these weights is stored.
+        seed: Decides the adapter's first factor; the second is 0.
 
     Raises:
         LoraError: If peft is missing or the layers cannot be adapted.
@@ -55,10 +55,10 @@ def add_adapter(policy: Policy, config: LoraConfig, *, base_folder: Path, seed: 
 
 
 def load_adapter(policy: Policy, folder: Path, *, base_folder: Path) -> None:
-    """Put the adapter that ``save_pretrained`` left in ``folder`` on a base policy, in place.
+    """Put the adapter that ``save_pretrained`` wrote to ``folder`` on a base policy, in place.
 
     Raises:
-        LoraError: If peft is missing, or the adapter is one for another model.
+        LoraError: If peft is missing, or the adapter is for another model.
     """
     _require_peft()
     import peft
@@ -71,14 +71,14 @@ def load_adapter(policy: Policy, folder: Path, *, base_folder: Path) -> None:
     missing = [name for name in result.missing_keys if ".lora_" in name]
     if missing or result.unexpected_keys:
         raise LoraError(
-            f"the adapter in {folder} is one for another model: "
+            f"the adapter in {folder} is for another model: "
             f"{(missing + result.unexpected_keys)[0]} has no counterpart"
         )
     policy.base_folder = base_folder
 
 
 def adapted_layers(model: PreTrainedModel) -> dict[str, Any]:
-    """Return the layers that have an adapter, by name; none for a model without."""
+    """Return the layers that have an adapter, by name; empty for a model without any."""
     return {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
 
 
@@ -92,7 +92,7 @@ def merged_weight(layer: Any) -> Tensor:
 
 
 def merge_adapter(policy: Policy) -> None:
-    """Add the adapter to the weights and drop it, in place: a policy like any other is left."""
+    """Add the adapter to the weights and drop it, in place, leaving an ordinary policy."""
     for name, layer in adapted_layers(policy.model).items():
         base = layer.get_base_layer()
         base.weight.data = merged_weight(layer)
@@ -112,8 +112,8 @@ def _check_layers(model: PreTrainedModel) -> None:
         others.append("the output head")
     if others:
         raise LoraError(
-            f"training.lora.target_modules: {', '.join(others)} cannot be adapted, linear layers "
-            "inside the model alone; leave them out, or use all-linear"
+            f"training.lora.target_modules: {', '.join(others)} cannot be adapted, only linear "
+            "layers inside the model; leave them out, or use all-linear"
         )
 
 
@@ -121,5 +121,5 @@ def _require_peft() -> None:
     if importlib.util.find_spec("peft") is None:
         raise LoraError(
             "training.lora needs the package peft, which is not installed here; install it with "
-            "pip install 'pmd_pipeline[lora]', or take training.lora away to train all weights"
+            "pip install 'pmd_pipeline[lora]', or remove training.lora to train all weights"
         )

@@ -1,13 +1,13 @@
 """Log-probs and entropies through the output head, a chunk of tokens at a time.
 
-An autograd function of its own. Its forward pass keeps one number per token beside its inputs; its
-backward pass computes the logits of each chunk again and adds the chunk's part to the one gradient
-of the head's weights. What else was looked at:
+A custom autograd function. Its forward pass keeps one number per token beside its inputs; its
+backward pass recomputes the logits of each chunk and adds the chunk's part to a single gradient of
+the head's weights. Alternatives that were considered:
 
-- ``torch.utils.checkpoint`` around each chunk also forgets the logits, but autograd then makes a
-  gradient as large as the head for every chunk and adds it up, and it keeps several copies of a
-  chunk, as nothing is done in place.
-- Liger's fused kernels are Triton's: none of them runs on a CPU. Its fused linear cross-entropy has
+- ``torch.utils.checkpoint`` around each chunk also discards the logits, but autograd then makes a
+  gradient as large as the head for every chunk and adds them up, and it keeps several copies of a
+  chunk, because nothing is done in place.
+- Liger's fused kernels use Triton: none of them runs on a CPU. Its fused linear cross-entropy has
   neither an entropy nor a gradient for a weight per token, which every loss here needs.
 """
 
@@ -19,9 +19,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 # A chunk of logits in float32 takes 4 bytes times this, 256 MiB; there are two such at a time.
-# At a vocabulary of 151,936 these are 441 tokens, enough for a GPU to be busy with one product.
+# At a vocabulary of 151,936 this is 441 tokens, enough to keep a GPU busy with one product.
 LOGITS_PER_CHUNK = 64 * 1024 * 1024
-# Rows of the head's gradient that are added at a time where a product has another precision.
+# Rows of the head's gradient that are added at a time if a product has another precision.
 _ROWS_PER_SUM = 8192
 
 
@@ -35,22 +35,22 @@ def head_log_probs(
 ) -> tuple[Tensor, Tensor]:
     """Return the log-prob of each target and the entropy of its distribution.
 
-    Under autocast the head's products have autocast's precision, as any linear layer's. From the
-    logits on, all is float32 (float64 for a float64 head): in bfloat16 the differences between
-    policies drown.
+    Under autocast the head's products have autocast's precision, like any linear layer's. From the
+    logits on, everything is float32 (float64 for a float64 head): in bfloat16 the differences
+    between policies would be lost.
 
     Args:
         head: A linear layer, with or without bias.
         hidden: The head's input, [N, H].
         targets: Token ids, [N].
         temperature: Divides the logits.
-        logits_per_chunk: Most logits in memory at once; at least one token's are.
+        logits_per_chunk: Most logits in memory at once, but at least those of one token.
 
     Returns:
         Log-probs, nats, [N], and entropies, nats, no gradient, [N].
 
     Raises:
-        ValueError: If the head is no linear layer.
+        ValueError: If the head is not a linear layer.
     """
     if not isinstance(head, nn.Linear):
         raise ValueError(
@@ -129,7 +129,7 @@ def _cast_head(
 
 
 def _logits(hidden: Tensor, head: tuple[Tensor, Tensor | None], temperature: float) -> Tensor:
-    """Return logits over the temperature, at least float32, in memory of their own, [N, V]."""
+    """Return logits divided by the temperature, at least float32, in new memory, [N, V]."""
     weight, bias = head
     # The precision of the product is in the head's; autocast must not cast a second time.
     with torch.autocast(hidden.device.type, enabled=False):
@@ -144,7 +144,7 @@ def _grad_logits(logits: Tensor, normalisers: Tensor, targets: Tensor, grad: Ten
 
 
 def _zero_gradient(parameter: Tensor) -> Tensor:
-    # Bfloat16 weights whose gradients are summed in float32 say so; only leaves can be asked.
+    # Bfloat16 weights with gradients summed in float32 say so; only leaves have this attribute.
     dtype = parameter.grad_dtype if parameter.is_leaf else None
     return torch.zeros_like(parameter, dtype=dtype or parameter.dtype)
 

@@ -1,7 +1,7 @@
-"""Attention over sequences that lie one behind the other, so that no padding is computed.
+"""Attention over sequences placed end to end, so that no padding is computed.
 
-A packed batch is one row, [1, S]: the sequences end to end, positions counted anew in each. Its
-boundaries travel to the attention layers under the names that flash attention's users know.
+A packed batch is one row, [1, S]: the sequences end to end, with positions restarting in each. Its
+boundaries reach the attention layers under the names that flash attention uses.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from pmd_pipeline.config.compute import Precision
 
 Packing = Literal["auto"] | bool
 
-# Known to pass the boundaries on and to attend to all that came before, by tests.
+# Tests show that these pass the boundaries on and attend to all previous tokens.
 PACKED_MODEL_TYPES = ("llama", "qwen2", "qwen3", "qwen3_moe")
 PACKED_ATTENTION = "pmd_pipeline_packed"
 
@@ -30,8 +30,8 @@ def uses_packing(
 
     Args:
         model: The model.
-        packing: True or False; or ``"auto"``: where the model allows it and torch's attention for
-            sequences of unequal length runs, which is on a GPU in bfloat16.
+        packing: True or False; or ``"auto"``: if the model allows it and torch's attention for
+            sequences of unequal length is available, which is on a GPU in bfloat16.
         device: Where the model is computed.
         precision: Of its matrix products.
 
@@ -55,7 +55,7 @@ def uses_packing(
 
 
 def packing_obstacle(model: PreTrainedModel) -> str | None:
-    """Return why a model's sequences cannot be packed, None where they can."""
+    """Return why a model's sequences cannot be packed, None if they can."""
     config = model.config
     if config.model_type not in PACKED_MODEL_TYPES:
         return (
@@ -64,7 +64,7 @@ def packing_obstacle(model: PreTrainedModel) -> str | None:
         )
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(config, "sliding_window", None) is not None:
-        return "the model has layers with a sliding window, which packing does not know"
+        return "the model has layers with a sliding window, which packing does not support"
     if config._attn_implementation not in ("sdpa", PACKED_ATTENTION):
         return f"the model's attention is {config._attn_implementation!r}, not 'sdpa'"
     return None
@@ -73,8 +73,8 @@ def packing_obstacle(model: PreTrainedModel) -> str | None:
 def packed_hidden_states(model: PreTrainedModel, token_ids: Tensor, is_token: Tensor) -> Tensor:
     """Return the last hidden state of every token, [S, H], row after row.
 
-    From then on the model's attention is the one below; what is not packed goes through it as
-    through torch's own.
+    From then on the model uses the attention below, which treats what is not packed as torch's own
+    does.
 
     Args:
         model: One without a :func:`packing_obstacle`.
@@ -90,7 +90,7 @@ def packed_hidden_states(model: PreTrainedModel, token_ids: Tensor, is_token: Te
     output = model.base_model(
         input_ids=token_ids[is_token][None],
         position_ids=positions[is_token][None],
-        # A mask of four dimensions is taken as it is: no [S, S] mask is made, and none is needed.
+        # A mask of four dimensions is used as it is: no [S, S] mask is made, and none is needed.
         attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=token_ids.device),
         cu_seq_lens_q=boundaries,
         cu_seq_lens_k=boundaries,
@@ -113,21 +113,21 @@ def packed_attention(
     max_length_q: int | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within each sequence to what came before; without boundaries, as torch's own.
+    """Attend within each sequence to previous tokens; without boundaries, as torch's own.
 
     Args:
         module: The layer.
         query: [1, heads, S, D].
         key: [1, key-value heads, S, D].
         value: As ``key``.
-        attention_mask: Used without boundaries alone.
+        attention_mask: Used only without boundaries.
         scaling: Of the scores.
-        cu_seq_lens_q: Where each sequence begins, and S, int32.
+        cu_seq_lens_q: Where each sequence starts, and S, int32.
         max_length_q: Tokens of the longest sequence.
         others: For torch's own attention.
 
     Returns:
-        [1, S, heads, D], and None in the place of the weights.
+        [1, S, heads, D], and None instead of the weights.
     """
     if cu_seq_lens_q is None:
         return sdpa_attention_forward(
@@ -135,7 +135,7 @@ def packed_attention(
         )
     assert max_length_q is not None
     if torch.is_autocast_enabled(query.device.type):
-        # Rotated queries and keys are float32 where the weights are.
+        # Rotated queries and keys are float32 if the weights are.
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     if _runs_unequal_lengths(query):

@@ -20,7 +20,7 @@ class Policy:
         tokenizer: Its tokenizer.
         policy_version: Optimizer updates since the initial policy.
         precision: Of the matrix products, in training and in an engine that shares the model.
-        base_folder: Where the frozen policy lies that an adapter is on; None without an adapter.
+        base_folder: Where an adapter's frozen policy is stored; None without an adapter.
     """
 
     model: PreTrainedModel
@@ -42,7 +42,7 @@ class Policy:
 
     @property
     def num_parameters(self) -> int:
-        """Parameters, tied ones counted once."""
+        """Number of parameters, tied ones counted once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     @property
@@ -79,7 +79,7 @@ def resolve_device(compute: ComputeConfig) -> torch.device:
     """Return the device that ``compute`` asks for.
 
     Raises:
-        ValueError: If CUDA is asked for and not there.
+        ValueError: If CUDA is requested but not available.
     """
     available = torch.cuda.is_available()
     if compute.device == "cuda" and not available:

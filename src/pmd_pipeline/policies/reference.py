@@ -16,7 +16,7 @@ class PolicyReference:
 
     Attributes:
         folder: Holds the manifest, the policy's files and, after training, the optimizer's state.
-        round_index: Whole rounds of training behind it.
+        round_index: Complete rounds of training so far.
     """
 
     folder: Path
@@ -27,7 +27,7 @@ class PolicyReference:
 
         Raises:
             CheckpointError: If a file is damaged.
-            ValueError: If the device is not there.
+            ValueError: If the device is not available.
         """
         policy = load_policy(
             self.folder, device=resolve_device(compute), dtype=weight_dtype(compute.weights)
@@ -36,7 +36,7 @@ class PolicyReference:
         return policy
 
     def load_optimizer_state(self) -> dict[str, Tensor]:
-        """Return the optimizer's tensors; empty for a policy without any training behind it."""
+        """Return the optimizer's tensors; empty for a policy that has not been trained."""
         return load_optimizer_state(self.folder) if self.round_index else {}
 
 
@@ -47,7 +47,7 @@ class TrainingState:
     Attributes:
         policy: The live policy.
         optimizer_state: The optimizer's named tensors.
-        round_index: Whole rounds behind it.
+        round_index: Complete rounds so far.
         is_last: True when its phase is finished.
     """
 

@@ -1,7 +1,7 @@
 """Policies and training states on disk: safetensors, with the checksum of every file.
 
-A folder is written under a temporary name and renamed when it is whole, so that a run that is
-killed leaves either a whole folder or none that will be read.
+A folder is written under a temporary name and renamed when it is complete, so that a killed run
+leaves either a complete folder or none that will be read.
 """
 
 import errno
@@ -32,24 +32,24 @@ _OPTIMIZER_FILE = "optimizer.safetensors"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is not whole; the message names the file and the remedy."""
+    """A checkpoint is incomplete or damaged; the message names the file and the remedy."""
 
 
 def save_policy(
     policy: Policy, folder: Path, *, optimizer_state: Mapping[str, Tensor] | None = None
 ) -> PolicyManifest:
-    """Write a policy, and optionally an optimizer's state, as one folder; replaces a former one.
+    """Write a policy, and optionally an optimizer's state, as one folder; replaces an old one.
 
-    Of a policy with an adapter, the adapter alone is written: the manifest says where the frozen
-    policy lies, and what its checksums are.
+    For a policy with an adapter, only the adapter is written; the manifest says where the frozen
+    policy is, and what its checksums are.
 
     Args:
         policy: The policy.
-        folder: Where; its parent is made where it is missing.
+        folder: Where; its parent is created if missing.
         optimizer_state: Named tensors of the optimizer.
 
     Returns:
-        The manifest, which also lies in the folder.
+        The manifest, which is also in the folder.
     """
     with _policy_folder(folder) as partial:
         model_folder = partial / POLICY_FOLDER
@@ -79,7 +79,7 @@ def save_policy(
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a tokenizer's files as one folder; replaces a former one."""
+    """Write a tokenizer's files as one folder; replaces an old one."""
     with _policy_folder(folder) as partial:
         tokenizer.save_pretrained(partial)
 
@@ -87,17 +87,17 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 def load_policy(
     folder: Path, *, device: torch.device, dtype: WeightDtype = torch.float32
 ) -> Policy:
-    """Return the policy of a folder after checking that every file is whole.
+    """Return the policy of a folder after checking that every file is intact.
 
     Args:
-        folder: Where :func:`save_policy` left it.
-        device: Where the policy will live.
+        folder: Where :func:`save_policy` wrote it.
+        device: Where the policy will be.
         dtype: Of its weights; "auto": as they are stored.
 
     Raises:
-        CheckpointError: If a file is missing, cut short or changed, or an adapter's frozen policy
-            is another one than it was trained on.
-        LoraError: If peft is missing that an adapter needs.
+        CheckpointError: If a file is missing, truncated or changed, or an adapter's frozen policy
+            is not the one it was trained on.
+        LoraError: If an adapter needs peft and it is missing.
     """
     manifest = verify(folder)
     if manifest.base_path is None:
@@ -119,34 +119,34 @@ def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
     """Return the optimizer's named tensors, on the CPU; call :func:`load_policy` first.
 
     Raises:
-        CheckpointError: If the folder holds none.
+        CheckpointError: If the folder has none.
     """
     path = folder / _OPTIMIZER_FILE
     if not path.is_file():
         raise CheckpointError(
             f"{path} is missing: the optimizer's state cannot be continued; train the algorithm "
             "again from its first phase (keep_optimizer_states in the environment's globals.yml "
-            "says whose states are kept)"
+            "decides which states are kept)"
         )
     return load_file(path)
 
 
 def drop_optimizer_state(folder: Path) -> None:
-    """Remove the optimizer's state beside a policy, where there is one; the policy stays whole."""
+    """Remove the optimizer's state of a stored policy, if any; the policy itself stays."""
     manifest = read_manifest(folder)
     if _OPTIMIZER_FILE not in manifest.sha256:
         return
     kept = {name: value for name, value in manifest.sha256.items() if name != _OPTIMIZER_FILE}
-    # First the manifest: killed in between, a file is left over that nobody asks for.
+    # The manifest first: if killed in between, only an unused file is left over.
     write_json(folder / MANIFEST_NAME, asdict(replace(manifest, sha256=kept)), indent=2)
     (folder / _OPTIMIZER_FILE).unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> PolicyManifest:
-    """Return the manifest of a folder whose files all have the manifest's checksums.
+    """Return the manifest of a folder after checking that all files have its checksums.
 
     Raises:
-        CheckpointError: If the manifest or a file is missing, cut short or changed.
+        CheckpointError: If the manifest or a file is missing, truncated or changed.
     """
     manifest = read_manifest(folder)
     for name, expected in manifest.sha256.items():
@@ -173,11 +173,11 @@ def read_manifest(folder: Path) -> PolicyManifest:
         return PolicyManifest(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path} is missing: no whole policy lies there; {_remedy(folder)}"
+            f"{path} is missing: the folder has no complete policy; {_remedy(folder)}"
         ) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is no policy manifest ({error}); {_remedy(folder)}"
+            f"{path} is not a policy manifest ({error}); {_remedy(folder)}"
         ) from error
 
 
@@ -185,12 +185,12 @@ def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> No
     base_manifest = base_folder / MANIFEST_NAME
     if not base_manifest.is_file():
         raise CheckpointError(
-            f"{base_manifest} is missing: the adapter in {folder} is of use with that policy "
-            "alone; put it back, or run the whole pipeline again"
+            f"{base_manifest} is missing: the adapter in {folder} works only with that policy; "
+            "put it back, or run the whole pipeline again"
         )
     if _sha256(base_manifest) != manifest.base_sha256:
         raise CheckpointError(
-            f"the policy in {base_folder} is another one than the adapter in {folder} was trained "
+            f"the policy in {base_folder} is not the one that the adapter in {folder} was trained "
             f"on; {_remedy(folder)}"
         )
 
@@ -206,12 +206,12 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _policy_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of ``folder`` when the block has succeeded."""
+    """Give a temporary folder that replaces ``folder`` when the block has succeeded."""
     with whole_folder(folder) as partial:
         try:
             yield partial
         except SafetensorError as error:
-            # It reports a full disk as an error of its own, with the reason in its text.
+            # It reports a full disk as its own error type, with the reason in the text.
             raise OSError(_errno_in(str(error)), str(error)) from error
 
 

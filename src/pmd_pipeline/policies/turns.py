@@ -19,7 +19,7 @@ def end_of_turn_token_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     conversation = [{"role": "user", "content": _WORDS}, {"role": "assistant", "content": _WORDS}]
     try:
         text = str(tokenizer.apply_chat_template(conversation, tokenize=False))
-    except Exception:  # templates are programs of their own and raise what they like
+    except Exception:  # templates are programs and may raise anything
         return None
     ending = tokenizer(text.rpartition(_WORDS)[2].lstrip(), add_special_tokens=False)["input_ids"]
     return int(ending[0]) if ending and ending[0] in tokenizer.all_special_ids else None

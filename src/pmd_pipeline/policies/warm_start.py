@@ -1,8 +1,8 @@
 """Supervised warm start of the embedded policy.
 
-The demonstrations make mistakes on purpose: the policy learns the skill and a habit of guessing,
-so that its greedy answers are right while its pass rate at temperature 1 is about a half, which is
-what reinforcement learning can sharpen.
+The demonstrations make deliberate mistakes: the policy learns the skill and a habit of guessing, so
+its greedy answers are right while its pass rate at temperature 1 is about one half, which
+reinforcement learning can sharpen.
 """
 
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ from pmd_pipeline.progress import progress_bar
 def warm_start(
     policy: Policy, config: WarmStartConfig, *, seed: int, held_out: frozenset[str]
 ) -> None:
-    """Train ``policy`` in place to imitate fresh demonstrations, ``config.num_steps`` steps.
+    """Train ``policy`` in place to imitate fresh demonstrations for ``config.num_steps`` steps.
 
     Args:
         policy: The embedded policy.
-        config: Steps, learning rate, and how often a demonstration errs.
+        config: Steps, learning rate, and how often a demonstration makes a mistake.
         seed: Decides the demonstrations.
         held_out: Evaluation problems, none of which may be demonstrated.
 
     Raises:
-        ValueError: If a demonstration would give an evaluation problem away.
+        ValueError: If a demonstration would reveal an evaluation problem.
     """
     model = policy.model.train()
     optimizer = torch.optim.AdamW(
@@ -60,7 +60,7 @@ def _schedule(step: int, config: WarmStartConfig) -> float:
 def _batches(
     policy: Policy, config: WarmStartConfig, seed: int, held_out: frozenset[str]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield token ids [B, T], right-padded, and which of them the policy is to imitate."""
+    """Yield token ids [B, T], right-padded, and which of them the policy should imitate."""
     rng = np.random.default_rng(seed)
     tokenizer = policy.tokenizer
     demonstrations = sample_demonstrations(

@@ -9,9 +9,9 @@ _PACKAGES = ("pmd_pipeline", "kedro", "mlflow", "numpy", "torch", "transformers"
 
 
 def git_commit(project_path: Path) -> str | None:
-    """Return the commit of the project's checkout, with ``-dirty`` where files differ from it.
+    """Return the commit of the project's checkout, with ``-dirty`` if files differ from it.
 
-    None where the project is no git checkout or git is not installed.
+    None if the project is not a git checkout or git is not installed.
     """
     commit = _git(project_path, "rev-parse", "HEAD")
     if commit is None:
@@ -21,7 +21,7 @@ def git_commit(project_path: Path) -> str | None:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide results."""
+    """Return the versions of Python and of the packages that affect results."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 

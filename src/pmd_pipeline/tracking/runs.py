@@ -28,7 +28,7 @@ class AlgorithmRuns:
         self.run_ids: dict[str, str] = {}
 
     def open(self, label: str, former_run_id: str | None) -> None:
-        """Continue the algorithm's former run, or begin one."""
+        """Continue the algorithm's earlier run, or start one."""
         if former_run_id is not None and run_exists(self._client, former_run_id):
             self._client.update_run(former_run_id, status="RUNNING")
             self.run_ids[label] = former_run_id
@@ -49,8 +49,8 @@ class AlgorithmRuns:
         log_parameters(self._client, self.run_ids[label], parameters)
 
     def log_table(self, label: str, table: pd.DataFrame, artifact_file: str) -> None:
-        """Log a table that MLflow's page shows, replacing a former one of that name."""
-        # Written as the artifact itself: mlflow.log_table would append to a former one.
+        """Log a table for MLflow's page, replacing an earlier one of that name."""
+        # Written as the artifact itself: mlflow.log_table would append to an earlier one.
         text = table.head(_MAX_TABLE_ROWS).to_json(orient="split", index=False)
         self._client.log_text(self.run_ids[label], text, artifact_file)
 
@@ -60,7 +60,7 @@ class AlgorithmRuns:
 
 
 def run_exists(client: MlflowClient, run_id: str) -> bool:
-    """Return True when the tracking store knows the run and it is not deleted."""
+    """Return True if the tracking store knows the run and it is not deleted."""
     try:
         return str(client.get_run(run_id).info.lifecycle_stage) == "active"
     except MlflowException:
@@ -70,7 +70,7 @@ def run_exists(client: MlflowClient, run_id: str) -> bool:
 def log_metrics(
     client: MlflowClient, run_id: str, metrics: Mapping[str, float], *, step: int
 ) -> None:
-    """Log numbers at a step; NaN and infinity, which not every store takes, are left out."""
+    """Log numbers at a step; NaN and infinity, which some stores refuse, are left out."""
     now = int(time.time() * 1000)
     client.log_batch(
         run_id,

@@ -1,7 +1,7 @@
 """AdamW for weights in bfloat16: the steps are taken on copies in float32.
 
-A bfloat16 has 8 bits of mantissa: a weight of 0.01 and one of 0.01 + 1e-6 are the same number, so
-that an optimizer which kept no other copy would never move it at a learning rate of 1e-6.
+A bfloat16 has 8 bits of mantissa: weights of 0.01 and 0.01 + 1e-6 are the same number, so an
+optimizer without another copy would never move such a weight at a learning rate of 1e-6.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 
 class MasterWeightAdamW(torch.optim.AdamW):
-    """AdamW whose weights are the rounded values of its own in float32, the masters.
+    """AdamW that updates float32 masters and rounds them into the weights.
 
-    Gradients are gathered, clipped and used in float32 as well: torch sums them in the type that a
-    parameter's ``grad_dtype`` names.
+    Gradients are accumulated, clipped and used in float32 as well: torch sums them in the type
+    given by a parameter's ``grad_dtype``.
 
     Args:
-        parameters: Of any type; those in bfloat16 get a master, the others are stepped themselves.
+        parameters: Of any type; those in bfloat16 get a master, the others are updated directly.
         options: As for AdamW.
     """
 
@@ -32,7 +32,7 @@ class MasterWeightAdamW(torch.optim.AdamW):
         super().__init__([self.stepped(parameter) for parameter in self._parameters], **options)
 
     def stepped(self, parameter: nn.Parameter) -> Tensor:
-        """Return what a step changes and moments belong to: the master, or the parameter itself."""
+        """Return what a step updates and moments belong to: the master, or the parameter itself."""
         return self._masters.get(parameter, parameter)
 
     def has_master(self, parameter: nn.Parameter) -> bool:
@@ -40,7 +40,7 @@ class MasterWeightAdamW(torch.optim.AdamW):
         return parameter in self._masters
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of the parameters."""
+        """Free the gradients of the parameters."""
         for parameter in self._parameters:
             if set_to_none:
                 parameter.grad = None
@@ -49,7 +49,7 @@ class MasterWeightAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Step the masters by the parameters' gradients and round them into the parameters."""
+        """Update the masters with the parameters' gradients and round them into the parameters."""
         for parameter, master in self._masters.items():
             master.grad = parameter.grad
         super().step()

@@ -14,7 +14,7 @@ MASTER = "master"
 
 
 def build_optimizer(policy: Policy, config: OptimizerConfig) -> MasterWeightAdamW:
-    """Return AdamW over the policy's trainable parameters, without any moments yet."""
+    """Return AdamW over the policy's trainable parameters, still without moments."""
     return MasterWeightAdamW(
         [parameter for parameter in policy.model.parameters() if parameter.requires_grad],
         lr=config.learning_rate,
@@ -55,7 +55,7 @@ def optimizer_state(policy: Policy, optimizer: MasterWeightAdamW) -> dict[str, T
 
 
 def optimizer_tensors(policy: Policy, optimizer: MasterWeightAdamW) -> Iterator[tuple[str, Tensor]]:
-    """Yield the moments as ``<parameter name>.<moment>`` and tensor, where they are.
+    """Yield the moments as ``<parameter name>.<moment>`` and tensor, wherever they are.
 
     A weight in bfloat16 has its float32 master too, as ``<parameter name>.master``.
     """
@@ -79,7 +79,7 @@ def restore_optimizer_state(
         name, _, key = full_name.rpartition(".")
         if name not in parameters:
             raise ValueError(
-                f"the optimizer's state names {name!r}, which is no parameter of the policy; "
+                f"the optimizer's state has {name!r}, which is not a parameter of the policy; "
                 "the checkpoint belongs to another model"
             )
         parameter = parameters[name]
@@ -92,7 +92,7 @@ def restore_optimizer_state(
         if key == MASTER:
             stepped.copy_(value)
         else:
-            # AdamW keeps its step count on the CPU, its moments beside the weights.
+            # AdamW keeps its step count on the CPU, its moments with the weights.
             device = "cpu" if key == "step" else parameter.device
             optimizer.state[stepped][key] = value.to(device, copy=True)
 

@@ -1,4 +1,4 @@
-"""Whether a training computes padding, decided once where its policy lives."""
+"""Whether training computes padding, decided once, where the policy is."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def decide_packing(
         precision: Of its matrix products.
 
     Raises:
-        ValueError: If packing is demanded of a model that does not allow it.
+        ValueError: If packing is required but the model does not allow it.
     """
     packing = uses_packing(model, setup.training.packing, device=device, precision=precision)
     return replace(setup, training=setup.training.model_copy(update={"packing": packing}))

@@ -16,7 +16,7 @@ def prompts_of_round(
     Args:
         prompts: The train prompts, in a fixed order.
         round_index: From 0.
-        prompts_per_round: At most ``len(prompts)``, so that no round repeats a prompt of its epoch.
+        prompts_per_round: At most ``len(prompts)``, so no round repeats a prompt of its epoch.
         seed: The experiment's seed.
 
     Raises:
@@ -28,7 +28,7 @@ def prompts_of_round(
             "were selected; lower it, add problems in data_preparation, or widen the reward "
             "bounds in rollout_generation"
         )
-    # Epochs are cut into whole rounds; the few prompts left over wait for the next shuffle.
+    # Epochs are cut into whole rounds; the few remaining prompts wait for the next shuffle.
     rounds_per_epoch = len(prompts) // prompts_per_round
     epoch, position = divmod(round_index, rounds_per_epoch)
     order = np.random.default_rng(derive_seed(seed, "prompt order", epoch)).permutation(

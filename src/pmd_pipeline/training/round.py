@@ -58,7 +58,7 @@ class RoundResult:
     """A finished round.
 
     Attributes:
-        round_index: From 1: the number of whole rounds that the policy has seen.
+        round_index: From 1: the number of complete rounds that the policy has seen.
         policy_version: Updates that it has seen.
         learning_rate: Of the round's last update.
         cycles: One, or one per update when on policy.
@@ -85,7 +85,7 @@ def run_round(
     *,
     round_index: int,
 ) -> RoundResult:
-    """Run round ``round_index`` (from 0) on its prompts; the trainer's policy moves on."""
+    """Run round ``round_index`` (from 0) on its prompts and update the trainer's policy."""
     cycles: list[MeasuredRollouts] = []
     updates: list[UpdateResult] = []
     sampling = grading = updating = 0.0

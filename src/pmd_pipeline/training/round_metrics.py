@@ -1,4 +1,4 @@
-"""What is recorded of a round: one row of numbers, and one row per rollout."""
+"""What is recorded about a round: one row of numbers, and one row per rollout."""
 
 import logging
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ _logger = logging.getLogger(__name__)
 class RoundMetrics:
     """One row of the table ``round_metrics``; NaN where a figure has no meaning.
 
-    How far a round of PMD went towards its fixed point stands in further columns of that table:
-    see ``training.theory_in_the_loop``.
+    Further columns of that table say how far a round of PMD went towards its fixed point: see
+    ``training.theory_in_the_loop``.
 
     Attributes:
-        round: Whole rounds that the policy has seen, from 1.
+        round: Complete rounds that the policy has seen, from 1.
         policy_version: Updates that it has seen.
         num_rollouts: Of this round.
         learning_rate: Of the last update.
         mean_reward: Reward units.
-        group_pass_rate: Mean over groups of the share of right rollouts; NaN where the reward does
+        group_pass_rate: Mean over groups of the share of right rollouts; NaN if the reward does
             not tell right from wrong.
         no_signal_fraction: Groups whose rewards are all equal.
         entropy: Of the behaviour policy, mean over response tokens, nats.
@@ -38,12 +38,12 @@ class RoundMetrics:
         kl: Estimate of KL(new || behaviour), nats.
         reverse_kl: Estimate of KL(behaviour || new), nats.
         chi2: Estimate of chi-squared(new || behaviour).
-        clip_fraction: Tokens (sequences for GSPO) that the clip touched.
+        clip_fraction: Clipped tokens (sequences for GSPO).
         gradient_norm: Before clipping, mean over updates.
         loss: Mean over updates.
-        mismatch_mean, mismatch_max, mismatch_kl: Trainer against sampler log-probs, per token;
-            NaN where top_p or top_k cuts the sampler's distribution.
-        grading_timeouts: Responses that the grader gave up on.
+        mismatch_mean, mismatch_max, mismatch_kl: Trainer versus sampler log-probs, per token;
+            NaN if top_p or top_k truncates the sampler's distribution.
+        grading_timeouts: Responses whose grading timed out.
         sampling_seconds, grading_seconds, updating_seconds: Wall times.
         sampling_tokens_per_second, updating_tokens_per_second: Response tokens per second.
     """
@@ -126,18 +126,18 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
 
 
 def mean_parts(result: RoundResult) -> dict[str, float]:
-    """Return the mean of each part of the reward, by column name; empty where it has no parts."""
+    """Return the mean of each part of the reward, by column name; empty if it has no parts."""
     rollouts = [rollout for cycle in result.cycles for rollout in cycle.rollouts]
     names = rollouts[0].parts
     return part_columns({name: float(np.mean([r.parts[name] for r in rollouts])) for name in names})
 
 
 def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
-    """Warn where every group's rewards are all equal.
+    """Warn if in every group all rewards are equal.
 
-    Such a round's exact update is none, and yet the policy moves as no reward has asked for: by
-    AdamW's momentum, and under PMD by what rounding leaves of the gradient, which AdamW divides by
-    its own size.
+    The exact update of such a round is zero, yet the policy still moves, though no reward favours
+    it: AdamW's momentum moves it, and under PMD also the rounding error left in the gradient,
+    which AdamW divides by its own size.
 
     Args:
         label: The algorithm's.
@@ -146,11 +146,11 @@ def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
     if metrics.no_signal_fraction < 1:
         return
     _logger.warning(
-        "%s, round %d: in each group all rollouts have the same reward, so the round says nothing "
-        "about what is better; AdamW's momentum and rounding move the policy all the same. "
+        "%s, round %d: in each group all rollouts have the same reward; the policy still moves, "
+        "though no reward favours it (AdamW's momentum and rounding). "
         "Train on problems that the policy sometimes solves "
-        "(rollout_generation.min_mean_reward and max_mean_reward choose them), or let responses "
-        "be longer if they are cut off (truncated: %.0f %%)",
+        "(select them with rollout_generation.min_mean_reward and max_mean_reward), or allow "
+        "longer responses if they are cut off (truncated: %.0f %%)",
         label,
         metrics.round,
         100 * metrics.truncated_fraction,
@@ -180,7 +180,7 @@ def _all(result: RoundResult, name: str) -> np.ndarray:
 
 
 def _mean(values: list[float]) -> float:
-    """NaN where the prompt filter has left no update."""
+    """NaN if the prompt filter left no update."""
     return float(np.mean(values)) if values else float("nan")
 
 

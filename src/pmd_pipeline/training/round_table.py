@@ -7,9 +7,9 @@ from pmd_pipeline.training.round import RoundResult
 
 
 def round_to_table(result: RoundResult) -> pd.DataFrame:
-    """Return one row per rollout of a round, with what its updates made of it.
+    """Return one row per rollout of a round, with the effect of the updates on it.
 
-    ``sequence_log_ratio`` is that of the policy after the last mini-batch of the rollout's cycle to
+    ``sequence_log_ratio`` compares the policy after the last mini-batch of the rollout's cycle with
     the policy that sampled it, nats.
     """
     tables = []

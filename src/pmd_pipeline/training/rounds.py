@@ -24,8 +24,8 @@ def run_rounds(
 ) -> Iterator[RoundResult]:
     """Run rounds ``first_round`` to ``last_round`` (from 0, the last excluded) and yield each.
 
-    After each, the trainer's policy and optimizer state can be stored and continued from, since
-    every random choice follows from the seed and the round alone.
+    After each, the trainer's policy and optimizer state can be stored and continued from, because
+    every random choice depends only on the seed and the round.
 
     Raises:
         ValueError: If there are fewer prompts than a round needs.

@@ -1,4 +1,4 @@
-"""Everything that decides a training, in one record."""
+"""Everything that determines a training, in one record."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """One algorithm's training: what all share, and what is its own.
+    """One algorithm's training: shared settings and its own.
 
     Attributes:
         label: The algorithm's name in this experiment.
-        algorithm: Its configuration; its own settings win over ``training``'s.
+        algorithm: Its configuration, which overrides ``training``'s settings.
         training: What all algorithms share.
         rewards: Which reward, and the length penalty.
-        seed: The experiment's seed; the label plays no part, so that all algorithms meet the
-            same prompts in the same order.
+        seed: The experiment's seed; the label plays no part, so all algorithms see the same
+            prompts in the same order.
     """
 
     label: str
@@ -47,15 +47,15 @@ class TrainingSetup:
 
     @property
     def is_packed(self) -> bool:
-        """Whether padding is left out; not while ``auto`` is undecided: see `decide_packing`."""
+        """Whether no padding is computed; False while ``auto`` is undecided: `decide_packing`."""
         return self.training.packing is True
 
     @property
     def num_cycles(self) -> int:
         """Sample-then-update cycles per round: one, or one per update when on policy.
 
-        An on-policy round thus sees as many prompts and makes as many updates as any other
-        round, each update on fresh samples; its steps are already divided for comparison.
+        So an on-policy round sees as many prompts and makes as many updates as any other round,
+        each update on fresh samples; its steps are already divided for comparison.
         """
         return self.num_mini_batches if self.algorithm.resamples_each_mini_batch else 1
 

@@ -1,4 +1,4 @@
-"""The policy that a training goes on from."""
+"""The policy that training continues from."""
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.lora import add_adapter
@@ -9,12 +9,12 @@ from pmd_pipeline.training.setup import TrainingSetup
 
 
 def load_start(start: PolicyReference, setup: TrainingSetup, compute: ComputeConfig) -> Policy:
-    """Return the live policy of a reference, with a fresh adapter where one is to be trained.
+    """Return the live policy of a reference, with a fresh adapter if one is to be trained.
 
     Raises:
         CheckpointError: If a file is damaged.
-        LoraError: If an adapter cannot be had.
-        ValueError: If the device is not there.
+        LoraError: If an adapter cannot be used.
+        ValueError: If the device is not available.
     """
     policy = start.load(compute)
     lora = setup.training.lora

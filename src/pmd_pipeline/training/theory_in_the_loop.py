@@ -1,4 +1,4 @@
-"""A round of PMD held against the exact update that it aims at; see docs/theory_in_the_loop.md."""
+"""A round of PMD compared with the exact update that it aims at: docs/theory_in_the_loop.md."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -38,7 +38,7 @@ class ExactUpdate:
         leave_one_out: Whether a rollout's baseline leaves the rollout itself out.
         reward_low: Of a wrong response.
         reward_high: Of a right one.
-        prompt_filter: Groups that it drops make no updates, and have nothing to be held against.
+        prompt_filter: Groups that it drops make no updates, so there is nothing to compare.
     """
 
     method: PmdMethod
@@ -52,14 +52,14 @@ class ExactUpdate:
 def exact_update_of(
     algorithm: AnyAlgorithmConfig, two_values: tuple[float, float] | None
 ) -> ExactUpdate | None:
-    """Return what an algorithm's rounds aim at, None where that is not known.
+    """Return what an algorithm's rounds aim at, None if unknown.
 
-    It is known for PMD alone; not for rewards of more than two values, and not for rollouts
+    It is known only for PMD; not for rewards of more than two values, and not for rollouts
     weighted by the ideal step, which moves the fixed point.
 
     Args:
         algorithm: Of the rounds.
-        two_values: The rewards of a wrong and of a right response; None where there are others.
+        two_values: The rewards of a wrong and of a right response; None if there are others.
     """
     if not isinstance(algorithm, PmdMeanConfig | PmdPartConfig) or algorithm.partition_weights:
         return None
@@ -81,7 +81,7 @@ def theory_metrics(rollouts: pd.DataFrame, update: ExactUpdate | None) -> dict[s
 
     Args:
         rollouts: The table of a round's rollouts.
-        update: What the round aimed at; with None every number is NaN, so that the rows of all
+        update: What the round aimed at; with None every number is NaN, so the rows of all
             algorithms have the same columns.
     """
     names = [f"{METRIC_PREFIX}{name}" for name in _METRICS]

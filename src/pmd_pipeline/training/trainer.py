@@ -1,4 +1,4 @@
-"""Who computes a round's log-probs and updates: this process here, several together elsewhere."""
+"""What computes a round's log-probs and updates: one process here, several in ``sharded``."""
 
 from typing import Protocol
 
@@ -30,9 +30,9 @@ from pmd_pipeline.training.update import (
 
 
 class Trainer(Protocol):
-    """Holds a policy and its optimizer. A round says what to compute and never sees how or where.
+    """Holds a policy and its optimizer. A round says what to compute, but not how or where.
 
-    It is made from a policy by reference and given rollouts; whoever makes it closes it.
+    It is created from a policy by reference and given rollouts; its creator closes it.
     """
 
     @property
@@ -40,7 +40,7 @@ class Trainer(Protocol):
         """Optimizer updates since the initial policy."""
 
     def whole_policy(self) -> Policy:
-        """Return the policy as it is now, whole on one device: to sample from, or to store."""
+        """Return the current policy, complete on one device: to sample from, or to store."""
 
     def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
         """Return log-probs and entropies of all responses, without gradients, on the CPU."""
@@ -55,10 +55,10 @@ class Trainer(Protocol):
         """
 
     def optimizer_state(self) -> dict[str, Tensor]:
-        """Return the optimizer's named tensors, whole, on the CPU; empty before the first step."""
+        """Return the optimizer's full named tensors on the CPU; empty before the first step."""
 
     def reset_optimizer(self) -> None:
-        """Forget the optimizer's moments."""
+        """Reset the optimizer's moments."""
 
     def close(self) -> None:
         """Free what the trainer holds; it cannot be used afterwards."""
@@ -67,9 +67,9 @@ class Trainer(Protocol):
 def start_trainer(
     start: PolicyReference, setup: TrainingSetup, compute: ComputeConfig, engine: RolloutEngine
 ) -> Trainer:
-    """Return a trainer that goes on from ``start``: its policy, and its optimizer's state.
+    """Return a trainer that continues from ``start``: its policy, and its optimizer's state.
 
-    Where torchrun has started several processes together, they share the work.
+    If torchrun has started several processes together, they share the work.
 
     Args:
         start: The policy by reference.
@@ -79,7 +79,7 @@ def start_trainer(
 
     Raises:
         CheckpointError: If a file is damaged.
-        ValueError: If the device is not there, or the optimizer's state is another model's.
+        ValueError: If the device is not available, or the optimizer's state is another model's.
     """
     if current_launch().world_size > 1:
         return ShardedTrainer(
@@ -95,7 +95,7 @@ def start_trainer(
 
 
 class LocalTrainer:
-    """The trainer of one process: the policy whole on one device, sampled from where it is."""
+    """The trainer of one process: the full policy on one device, sampled from where it is."""
 
     def __init__(self, policy: Policy, setup: TrainingSetup) -> None:
         self._policy = policy
@@ -124,7 +124,7 @@ class LocalTrainer:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         result = update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
-        # Gradients take as much as the weights, and neither measuring nor sampling needs them.
+        # Gradients take as much memory as the weights, and measuring and sampling need none.
         self._optimizer.zero_grad(set_to_none=True)
         return result
 
@@ -139,4 +139,4 @@ class LocalTrainer:
         self._optimizer.state.clear()
 
     def close(self) -> None:
-        """Nothing to free: the policy goes with its last user."""
+        """Nothing to free: the policy is freed with its last user."""

@@ -30,7 +30,7 @@ class NonFiniteUpdateError(ValueError):
 
 
 class NonFiniteElsewhereError(NonFiniteUpdateError):
-    """Of the processes that take a step together, another one has the loss that is not finite."""
+    """Another of the processes that take a step together has a loss that is not finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class TrainingBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
-    """Of one update: the loss, the gradient's norm before clipping, and clip counts."""
+    """The loss, the gradient's norm before clipping, and clip counts of one update."""
 
     loss: float
     gradient_norm: float
@@ -85,10 +85,10 @@ def update_policy(
     *,
     where: str,
 ) -> UpdateResult:
-    """Take one optimizer step on the rollouts ``rows`` and return what it was.
+    """Take one optimizer step on the rollouts ``rows`` and return its loss and counts.
 
     The micro-batches' losses are divided by the mini-batch's own counts, so their number changes
-    nothing but memory and time.
+    only memory and time.
 
     Args:
         policy: Updated in place.
@@ -140,7 +140,7 @@ def take_step(
     """Take one optimizer step on the micro-batches ``parts``.
 
     Args:
-        policy: Updated in place, but for its version.
+        policy: Updated in place, except for its version.
         optimizer: Over the policy's parameters.
         batch: Rollouts.
         parts: Rows of each micro-batch.
@@ -149,8 +149,8 @@ def take_step(
         setup: Algorithm and training.
         log_probs_of: Computes a micro-batch's log-probs with their gradient.
         where: Names the round and the mini-batch in messages.
-        in_any_process: Tells whether what is true or false here is true in any of the processes
-            that take this step together.
+        in_any_process: Returns whether a condition holds in any of the processes that take this
+            step together, given whether it holds here.
 
     Returns:
         Loss and counts of ``parts``; the norm of the whole gradient.
@@ -159,7 +159,7 @@ def take_step(
         NonFiniteUpdateError: If the loss or the gradient is NaN or infinite; no step is taken.
     """
     optimizer.zero_grad(set_to_none=True)
-    # Checkpointing works in training mode alone; dropout is off in every policy that is loaded.
+    # Checkpointing works only in training mode; dropout is off in every loaded policy.
     policy.model.train(setup.training.gradient_checkpointing)
     loss = num_clipped = num_units = 0.0
     log_ratios = []
@@ -269,7 +269,7 @@ def _non_finite(
     at_fault: Tensor,
     where: str,
 ) -> NonFiniteUpdateError:
-    # NaN sorts as the largest, which is what is wanted here.
+    # NaN sorts as the largest, as wanted here.
     order = log_ratios.abs().argsort(descending=True).tolist()
     offenders = ", ".join(
         f"{batch.names[int(part[i])]} (log-ratio {log_ratios[i]:.4g}, "
@@ -278,6 +278,6 @@ def _non_finite(
     )
     return NonFiniteUpdateError(
         f"{where}: {found}; the rollouts at fault, or with the largest log-ratios: {offenders}. "
-        "The update was not made and the state after the last whole round is kept. Lower the "
+        "The update was not made and the state after the last complete round is kept. Lower the "
         "learning rate, or raise tau, and train this algorithm again"
     )

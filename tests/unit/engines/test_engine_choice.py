@@ -104,5 +104,5 @@ def test_another_version_of_vllm_than_was_tested_is_refused(
     spec = importlib.machinery.ModuleSpec("vllm", None)
     monkeypatch.setattr(vllm_engine, "find_spec", lambda name: spec)
     monkeypatch.setattr(vllm_engine, "version", lambda distribution: "0.99.1")
-    with pytest.raises(EngineUnavailableError, match=r"vLLM 0\.99\.1 is installed, tested was"):
+    with pytest.raises(EngineUnavailableError, match=r"vLLM 0\.99\.1 is installed, but"):
         check_available(VllmEngineConfig())

@@ -77,4 +77,4 @@ def test_what_lies_at_the_destination_is_left_alone(tiny_policy: Policy, tmp_pat
 def test_a_folder_without_a_policy_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["export-policy", str(tmp_path), str(tmp_path / "out")])
     assert result.exit_code == 1
-    assert f"no policy lies in {tmp_path}; name a folder below data/06_models" in result.output
+    assert f"there is no policy in {tmp_path}; name a folder below data/06_models" in result.output

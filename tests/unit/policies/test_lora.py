@@ -124,7 +124,7 @@ def test_an_adapter_whose_base_has_been_replaced_is_refused(
     base.model.get_output_embeddings().weight.data.mul_(2)
     save_policy(base, tmp_path / "initial")
     with pytest.raises(
-        CheckpointError, match=r"initial is another one than the adapter in .*state"
+        CheckpointError, match=r"initial is not the one that the adapter in .*state"
     ):
         load_policy(tmp_path / "state", device=CPU)
 
@@ -132,7 +132,7 @@ def test_an_adapter_whose_base_has_been_replaced_is_refused(
 def test_an_adapter_whose_base_is_gone_is_refused(adapted: Policy, tmp_path: Path) -> None:
     save_policy(adapted, tmp_path / "state")
     (tmp_path / "initial" / "manifest.json").unlink()
-    with pytest.raises(CheckpointError, match="of use with that policy alone"):
+    with pytest.raises(CheckpointError, match="works only with that policy"):
         load_policy(tmp_path / "state", device=CPU)
 
 

@@ -26,7 +26,7 @@ def test_a_logarithmic_range_must_be_positive() -> None:
 
 
 def test_a_choice_may_not_stand_twice() -> None:
-    with pytest.raises(ValidationError, match="a choice stands twice"):
+    with pytest.raises(ValidationError, match="a choice appears twice"):
         make_study(**_space(kind="choice", choices=[1, 1]))
 
 

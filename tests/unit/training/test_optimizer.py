@@ -67,5 +67,5 @@ def test_a_restored_optimizer_takes_the_same_steps_bit_for_bit() -> None:
 
 def test_an_optimizer_of_another_model_is_refused(tiny_policy: Policy) -> None:
     optimizer = build_optimizer(tiny_policy, OptimizerConfig(learning_rate=1e-2))
-    with pytest.raises(ValueError, match="names 'other', which is no parameter"):
+    with pytest.raises(ValueError, match="has 'other', which is not a parameter"):
         restore_optimizer_state(tiny_policy, optimizer, {"other.step": torch.tensor(1.0)})

@@ -1,1 +1,1 @@
-"""A training that several processes share."""
+"""Training with several processes."""

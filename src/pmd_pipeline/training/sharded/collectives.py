@@ -1,4 +1,4 @@
-"""The processes that train together, as each of them sees the others."""
+"""The processes that train together, seen from each of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from pmd_pipeline.launch import Launch
 
-# How long one process may wait for another within a command; a process that is lost is noticed
-# at once, this is for one that hangs.
+# How long one process may wait for another within a command. A lost process is noticed at once;
+# this is for one that hangs.
 DEADLINE = timedelta(minutes=30)
 
 
@@ -46,9 +46,9 @@ class Peers:
         return int(found)
 
     def scatter(self, arguments: Sequence[Any] | None) -> Any:
-        """Return this process's own of the driver's ``arguments``, one per process."""
+        """Return this process's item of the driver's ``arguments``, one per process."""
         received: list[Any] = [None]
-        # The driver's own is not sent, which would copy it.
+        # The driver's own item is not sent, which would copy it.
         sent = None if arguments is None else [None, *arguments[1:]]
         dist.scatter_object_list(received, sent, src=0, group=self.objects)
         return received[0] if arguments is None else arguments[0]

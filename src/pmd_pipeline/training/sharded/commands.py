@@ -31,7 +31,7 @@ def connect(launch: Launch) -> Store:
 
 
 class Member:
-    """A training process: meets its peers once, then holds one share after the other."""
+    """A training process: meets its peers once, then holds one share after another."""
 
     def __init__(self, launch: Launch, store: Store) -> None:
         self._launch = launch
@@ -46,13 +46,13 @@ class Member:
         arguments: Sequence[Any] | None = None,
         **whole: Any,
     ) -> list[Any]:
-        """Do one command together with all peers.
+        """Carry out one command together with all peers.
 
         Args:
             command: ``start`` and ``close``, or a method of the share.
             device_type: Where all processes compute.
-            arguments: One per process: in the driver, None elsewhere.
-            whole: What is divided at the start: in the driver alone.
+            arguments: In the driver, one per process; None elsewhere.
+            whole: What is divided at the start: only in the driver.
 
         Returns:
             Every process's result in the driver, nothing elsewhere.
@@ -62,7 +62,7 @@ class Member:
         argument = self._peers.scatter(arguments)
         if command == "start":
             assert isinstance(argument, ShardPlan)
-            self._shard = None  # the former share goes before the next one comes
+            self._shard = None  # the old share is freed before the next one is made
             self._shard = Shard(argument, self._peers, **whole)
             return self._peers.gather(None)
         if command == "close":

@@ -1,4 +1,4 @@
-"""The processes that train together, as the driver commands them."""
+"""The processes that train together, commanded by the driver."""
 
 import functools
 import signal
@@ -17,9 +17,9 @@ from pmd_pipeline.training.sharded.commands import Command, Member, connect
 from pmd_pipeline.training.sharded.shard import ShardPlan
 from pmd_pipeline.training.sharded.worker import END, ENDED_KEY, FAILURE_KEY, command_key
 
-# What gloo says in the driver when another process is lost, and what it means.
+# gloo's messages in the driver when another process is lost, and what they mean.
 _BROKEN = (
-    "the connection to a training process broke: it was killed, perhaps for want of memory; "
+    "the connection to a training process broke: it was killed, perhaps for lack of memory; "
     "torchrun says which and how"
 )
 _SIGNS_OF_LOSS = {
@@ -36,12 +36,12 @@ class TrainingProcessError(ChildProcessError):
 
 @functools.cache
 def training_processes() -> "TrainingProcesses":
-    """Return the processes that were started together with this one, the driver."""
+    """Return the processes started together with this one, the driver."""
     return TrainingProcesses(current_launch())
 
 
 def check_processes(compute: ComputeConfig) -> None:
-    """Raise ValueError where more processes were started together than there are devices."""
+    """Raise ValueError if more processes were started together than there are devices."""
     size = current_launch().world_size
     if size == 1 or resolve_device(compute).type != "cuda":
         return
@@ -54,9 +54,9 @@ def check_processes(compute: ComputeConfig) -> None:
 
 
 class TrainingProcesses:
-    """All processes of a launch, this one included; what is called here happens in each.
+    """All processes of a launch, this one included; calls here are carried out in each.
 
-    One trainer at a time has them: the next one's start ends the one before.
+    They serve one trainer at a time: starting the next one ends the previous one.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -80,8 +80,8 @@ class TrainingProcesses:
         """Give every process its share of a policy; return the number to :meth:`close` it by."""
         if self._device_type not in ("", device_type):
             raise ValueError(
-                f"the processes that train together compute on {self._device_type!r}; another "
-                f"compute.device ({device_type!r}) needs another start of torchrun"
+                f"the processes that train together compute on {self._device_type!r}; for another "
+                f"compute.device ({device_type!r}), start torchrun again"
             )
         self._device_type = device_type
         self._num_starts += 1
@@ -94,7 +94,7 @@ class TrainingProcesses:
         return self._num_starts
 
     def call(self, command: Command, arguments: Sequence[Any] | None = None) -> list[Any]:
-        """Do ``command`` in every process, each with its own argument; return their results.
+        """Run ``command`` in every process, each with its own argument; return their results.
 
         Raises:
             TrainingProcessError: If another process fails, or has failed before.
@@ -102,7 +102,7 @@ class TrainingProcesses:
         return self._call(command, [None] * self.size if arguments is None else arguments)
 
     def close(self, number: int) -> None:
-        """Let the shares of start ``number`` go; does nothing where they have gone."""
+        """Free the shares of start ``number``; does nothing if they are already freed."""
         if number == self._num_starts and not self._has_ended:
             self.call("close")
 
@@ -115,13 +115,13 @@ class TrainingProcesses:
 
     def _call(self, command: Command, arguments: Sequence[Any], **whole: Any) -> list[Any]:
         if self._has_ended:
-            raise TrainingProcessError("the processes that train together have ended; start anew")
+            raise TrainingProcessError("the processes that train together have ended; start again")
         try:
             self._raise_failure()
             self._announce(f"{command} {self._device_type}")
             return self._member.execute(command, self._device_type, arguments, **whole)
         except BaseException as error:
-            # The others are somewhere within the command: no further one can follow.
+            # The others are in the middle of the command: no other one can follow.
             self._announce_end()
             self._raise_failure(error)
             for sign, meaning in _SIGNS_OF_LOSS.items():
@@ -144,7 +144,7 @@ class TrainingProcesses:
             raise TrainingProcessError(self._store.get(FAILURE_KEY).decode()) from cause
 
     def _on_termination(self, number: int, frame: Any) -> None:
-        """Say which process has failed where that is why torchrun ends this one."""
+        """Say which process has failed if that is why torchrun ends this one."""
         if self._has_ended:
             return  # this process ends already; a second error would only hide the first
         self._raise_failure()
@@ -155,6 +155,6 @@ class TrainingProcesses:
 
 
 def _handle_termination(handler: Any) -> None:
-    # Python takes signals in the main thread alone, and lets no other say what to do with them.
+    # Python handles signals only in the main thread, and only it may install handlers.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)

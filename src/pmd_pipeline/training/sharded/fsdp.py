@@ -1,6 +1,6 @@
-"""A model divided among processes by torch's FSDP2, and its tensors on the way there and back.
+"""A model divided among processes by torch's FSDP2, and moving its tensors there and back.
 
-Tensors travel one at a time, so that no process but the driver ever holds a whole model.
+Tensors are sent one at a time, so no process except the driver ever holds a full model.
 """
 
 import copy
@@ -18,7 +18,7 @@ from pmd_pipeline.training.sharded.collectives import Peers
 
 
 def without_weights(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a copy of a model whose tensors have shapes and types but no content."""
+    """Return a copy of a model with tensors that have shapes and types but no content."""
     memo: dict[int, Tensor] = {}
     for parameter in model.parameters():
         empty = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
@@ -29,14 +29,14 @@ def without_weights(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def shard_module(root: nn.Module, peers: Peers, *, precision: Precision) -> None:
-    """Divide a module without weights among the peers, in place; each decoder layer by itself.
+    """Divide a module without weights among the peers, in place; each decoder layer separately.
 
-    A layer's weights are whole while it computes, and no longer. Gradients are added up over the
-    processes and not averaged: losses are divided by counts over all of them.
+    A layer's weights are gathered only while it computes. Gradients are summed over the processes,
+    not averaged: losses are divided by counts over all of them.
 
     Args:
-        root: Holds a transformers model; entered by its ``forward`` alone.
-        peers: Among whom.
+        root: Holds a transformers model; called only through its ``forward``.
+        peers: The processes that share it.
         precision: bfloat16: layers are gathered and computed in it, gradients are added in float32.
     """
     mixed = MixedPrecisionPolicy()
@@ -53,12 +53,12 @@ def shard_module(root: nn.Module, peers: Peers, *, precision: Precision) -> None
 
 
 def scatter_weights(sharded: nn.Module, whole: nn.Module | None, peers: Peers) -> None:
-    """Fill a sharded model from the driver's whole one; buffers are whole everywhere.
+    """Fill a sharded model from the driver's full one; buffers are full everywhere.
 
     Args:
         sharded: This process's share.
-        whole: The same model whole in the driver, None elsewhere.
-        peers: All of whom call this together.
+        whole: In the driver, the same model in full; None elsewhere.
+        peers: All of them call this together.
     """
     weights = {} if whole is None else dict(whole.named_parameters())
     buffers = {} if whole is None else dict(whole.named_buffers())
@@ -75,9 +75,9 @@ def scatter_tensor(source: Tensor | None, like: Tensor, peers: Peers) -> DTensor
     """Return the driver's ``source`` (None elsewhere) divided among the peers.
 
     Args:
-        source: The whole tensor, on any device.
+        source: The full tensor, on any device.
         like: Has its shape and type.
-        peers: All of whom call this together.
+        peers: All of them call this together.
     """
     if source is None:
         whole = torch.empty(like.shape, dtype=like.dtype, device=peers.device)
@@ -87,7 +87,7 @@ def scatter_tensor(source: Tensor | None, like: Tensor, peers: Peers) -> DTensor
 
 
 def gather_weights(sharded: nn.Module, whole: nn.Module | None) -> None:
-    """Copy a sharded model's trainable weights into the driver's whole one (None elsewhere)."""
+    """Copy a sharded model's trainable weights into the driver's full one (None elsewhere)."""
     weights = {} if whole is None else dict(whole.named_parameters())
     with torch.no_grad():
         for name, parameter in sharded.named_parameters():
@@ -98,7 +98,7 @@ def gather_weights(sharded: nn.Module, whole: nn.Module | None) -> None:
 
 
 def gather_tensor(tensor: Tensor) -> Tensor:
-    """Return a sharded tensor whole, in every process; any other as it is."""
+    """Return a sharded tensor in full, in every process; any other as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 

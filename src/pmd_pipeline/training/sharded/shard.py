@@ -49,8 +49,8 @@ class ShardPlan:
         policy: The policy without weights.
         compute: Threads and precision.
         setup: Algorithm and training.
-        optimizer_state: Tensors that the optimizer goes on with: single numbers as they are, others
-            without content.
+        optimizer_state: Tensors that the optimizer continues with: single numbers as they are,
+            others without content.
     """
 
     policy: Policy
@@ -91,8 +91,8 @@ class Shard:
         Args:
             plan: The same for all.
             peers: The processes.
-            whole_policy: The policy that is divided: in the driver alone, which keeps it.
-            whole_optimizer_state: The tensors that are divided: in the driver alone.
+            whole_policy: The policy to divide: only in the driver, which keeps it.
+            whole_optimizer_state: The tensors to divide: only in the driver.
         """
         if plan.compute.num_threads is not None:
             torch.set_num_threads(plan.compute.num_threads)
@@ -101,7 +101,7 @@ class Shard:
             plan.setup, plan.policy.model, device=peers.device, precision=plan.compute.precision
         )
         self._whole_model = None if whole_policy is None else whole_policy.model
-        # FSDP computes in the plan's precision by itself; autocast stays out of it.
+        # FSDP itself computes in the plan's precision, without autocast.
         self._policy = replace(plan.policy, precision="float32")
         self._forward = _LogProbs(self._policy, self._setup)
         model = self._policy.model
@@ -119,7 +119,7 @@ class Shard:
         """Return log-probs and entropies of this process's rollouts, on the CPU."""
         self._policy.model.eval()
         result = collect_log_probs(batch, self._micro_batches(batch), self._log_probs_of)
-        # Without a backward pass, the outermost weights would stay whole.
+        # Without a backward pass, the outermost weights would stay gathered.
         for module in self._forward.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
@@ -147,11 +147,11 @@ class Shard:
             self._optimizer.zero_grad(set_to_none=True)
 
     def gather_policy(self, _: None) -> None:
-        """Bring the driver's whole policy up to date."""
+        """Update the driver's full policy."""
         gather_weights(self._policy.model, self._whole_model)
 
     def optimizer_state(self, _: None) -> dict[str, Tensor]:
-        """Return the optimizer's tensors whole, on the CPU; in the driver alone."""
+        """Return the optimizer's full tensors on the CPU; only in the driver."""
         gathered = {}
         masters = [
             (f"{name}.{MASTER}", parameter.detach())
@@ -165,11 +165,11 @@ class Shard:
         return gathered
 
     def reset_optimizer(self, _: None) -> None:
-        """Forget the optimizer's moments."""
+        """Reset the optimizer's moments."""
         self._optimizer.state.clear()
 
     def _restore_optimizer(self, plan: Mapping[str, Tensor], whole: Mapping[str, Tensor]) -> None:
-        """Divide the optimizer's tensors; ``whole`` holds them in the driver alone."""
+        """Divide the optimizer's tensors, which ``whole`` holds only in the driver."""
         suffix = f".{MASTER}"
         stored = {name.removesuffix(suffix) for name in plan if name.endswith(suffix)}
         if plan and stored != self._masters:
@@ -192,7 +192,7 @@ class Shard:
         restore_optimizer_state(self._policy, self._optimizer, moments)
 
     def _micro_batches(self, batch: RolloutBatch) -> list[Tensor]:
-        """Return the rows of each micro-batch, as many in every process: the last may be empty."""
+        """Return the rows of each micro-batch, equally many in all processes; some may be empty."""
         rows = torch.arange(len(batch))
         parts = micro_batch_rows(
             batch, rows, self._setup.training.micro_batch_tokens, packed=self._setup.is_packed
@@ -204,8 +204,8 @@ class Shard:
         if len(part):
             log_probs, entropy = self._forward(batch, part)
         else:
-            # Layers are gathered by all processes together, so one that has nothing left to
-            # compute goes along with a rollout whose log-probs nobody uses.
+            # All processes gather layers together, so one that has nothing left to compute joins
+            # in with a rollout whose log-probs are not used.
             log_probs, entropy = self._forward(self._placeholder(), torch.arange(1))
             log_probs, entropy = log_probs[:0], entropy[:0]
         return TokenLogProbs(log_probs=log_probs, entropy=entropy)
@@ -225,7 +225,7 @@ class Shard:
 def _raise_to_masters(model: nn.Module) -> set[str]:
     """Make trainable bfloat16 weights float32 and return their names.
 
-    A share is what the optimizer steps, so it is the master; rounded, it is gathered to compute.
+    The optimizer updates the share, so it is the master; it is rounded and gathered to compute.
     """
     names = set()
     for name, parameter in model.named_parameters():
@@ -236,7 +236,7 @@ def _raise_to_masters(model: nn.Module) -> set[str]:
 
 
 class _LogProbs(nn.Module):
-    """The policy's log-probs as one forward: how FSDP's outermost module must be entered."""
+    """The policy's log-probs as one forward, as FSDP's outermost module requires."""
 
     def __init__(self, policy: Policy, setup: TrainingSetup) -> None:
         super().__init__()

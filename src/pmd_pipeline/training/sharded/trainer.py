@@ -1,4 +1,4 @@
-"""The trainer of several processes, as the driver sees it."""
+"""The trainer of several processes, in the driver."""
 
 from dataclasses import replace
 
@@ -28,8 +28,8 @@ from pmd_pipeline.training.update import (
 class ShardedTrainer:
     """Policy and optimizer in shares, one per process; rollouts divided among them.
 
-    The driver keeps a whole copy of the policy, to sample from and to store, which follows the
-    shares when it is asked for.
+    The driver keeps a full copy of the policy, to sample from and to store, which is updated from
+    the shares on demand.
     """
 
     def __init__(
@@ -48,8 +48,7 @@ class ShardedTrainer:
             setup: Algorithm and training.
             compute: Where and how the processes compute.
             processes: The processes.
-            whole_on_device: Whether the whole policy lies where the driver computes, or in the
-                machine's memory.
+            whole_on_device: Whether the full policy is on the driver's device or in host memory.
 
         Raises:
             CheckpointError: If a file is damaged.
@@ -126,7 +125,7 @@ class ShardedTrainer:
 
 
 def _added_up(results: list[UpdateResult | NonFiniteUpdateError]) -> UpdateResult:
-    """Return the whole mini-batch's result, or raise what the process at fault has refused with."""
+    """Return the whole mini-batch's result, or raise the error of the process at fault."""
     refusals = [result for result in results if isinstance(result, NonFiniteUpdateError)]
     if refusals:
         at_fault = [e for e in refusals if not isinstance(e, NonFiniteElsewhereError)]

@@ -1,7 +1,7 @@
-"""A training process that is not the driver: it waits for commands and does them.
+"""A training process that is not the driver: it waits for commands and carries them out.
 
-It never starts Kedro. Commands are announced in the store under ``command/<number>``, so that
-waiting for one needs no deadline while everything within one has.
+It never starts Kedro. Commands are announced in the store under ``command/<number>``, so waiting
+for one needs no deadline, while everything within a command has one.
 """
 
 import itertools
@@ -27,12 +27,12 @@ def command_key(number: int) -> str:
 
 
 def serve(launch: Launch) -> int:
-    """Do the driver's commands until it ends; return the process's exit status.
+    """Carry out the driver's commands until it ends; return the process's exit status.
 
-    An error here is left in the store for the driver to speak of, and ends this process: the
-    driver's connection to it breaks, and with it whatever the driver waits for.
+    An error here is left in the store for the driver to report, and ends this process: the driver's
+    connection to it breaks, and with it whatever the driver is waiting for.
     """
-    # An interrupt from the keyboard is the driver's to handle; it ends the others.
+    # The driver handles an interrupt from the keyboard; it ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     store = connect(launch)
     member = Member(launch, store)
