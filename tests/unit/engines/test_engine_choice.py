@@ -42,7 +42,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch, number: int, visible: str = "") -> lis
     """Pretend to have GPUs and vLLM; return the copies of the model that are started."""
     started: list[Copy] = []
 
-    def start(module: str, *, environment: dict[str, str], name: str) -> Copy:
+    def start(module: str, *, environment: dict[str, str], **options: Any) -> Copy:
         started.append(Copy(environment["CUDA_VISIBLE_DEVICES"]))
         return started[-1]
 
