@@ -1,17 +1,15 @@
 """Grades of responses, and the pool of processes that gives them."""
 
 import os
-import queue
 import threading
-import weakref
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
 from pmd_pipeline.config.rewards import Convention, MathRewardConfig
+from pmd_pipeline.processes.pool import Pool
 from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Comparison, Verdict, compare
 from pmd_pipeline.rewards.extraction import extract_answer
 from pmd_pipeline.rewards.workers import AlgebraWorker
@@ -111,16 +109,11 @@ class GradingPool:
             raise ValueError(f"num_workers must be at least 1, found {num_workers}")
         if not timeout_seconds > 0:
             raise ValueError(f"timeout_seconds must be positive, found {timeout_seconds}")
-        self._num_workers = num_workers
         self._timeout_seconds = timeout_seconds
         self._owner = os.getpid()
-        self._workers: list[AlgebraWorker] = []
-        self._places: queue.LifoQueue[AlgebraWorker | None] = queue.LifoQueue()
-        for _ in range(num_workers):
-            self._places.put(None)
+        # A process ends too when the pool is forgotten, and when the interpreter ends.
+        self._pool = Pool(AlgebraWorker, num_workers)
         self._closed = False
-        # Also when the pool is forgotten, and when the interpreter ends.
-        self._finalizer = weakref.finalize(self, _kill_all, self._workers, self._owner)
 
     def grade_many(
         self, responses: Sequence[str], golds: Sequence[str], convention: Convention = "boxed"
@@ -148,8 +141,11 @@ class GradingPool:
             _read(response, gold, convention)
             for response, gold in zip(responses, golds, strict=True)
         ]
-        questions = {c for _, c in read if isinstance(c, AlgebraQuestion)}
-        verdicts = self._ask_all(sorted(questions, key=lambda q: (q.gold, q.values)))
+        questions = sorted(
+            {c for _, c in read if isinstance(c, AlgebraQuestion)},
+            key=lambda question: (question.gold, question.values),
+        )
+        verdicts = dict(zip(questions, self._pool.map(self.ask, questions), strict=True))
         return [
             _grade(answer, verdicts[c] if isinstance(c, AlgebraQuestion) else c)
             for answer, c in read
@@ -158,24 +154,18 @@ class GradingPool:
     def ask(self, question: AlgebraQuestion, timeout_seconds: float | None = None) -> Verdict:
         """Have one of the processes decide; wait for a free one first."""
         self._check_usable()
-        worker = self._places.get()
-        try:
-            if worker is None:
-                worker = AlgebraWorker()
-                self._workers.append(worker)
+        with self._pool.lend() as worker:
             return worker.ask(question, timeout_seconds or self._timeout_seconds)
-        finally:
-            self._places.put(worker)
 
     @property
     def worker_pids(self) -> list[int]:
         """The process ids of the workers started so far."""
-        return [worker.pid for worker in self._workers]
+        return [worker.pid for worker in self._pool.started]
 
     def close(self) -> None:
         """End the processes. The pool cannot be used afterwards; closing twice is harmless."""
         self._closed = True
-        self._finalizer()
+        self._pool.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -187,14 +177,6 @@ class GradingPool:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _ask_all(self, questions: Iterable[AlgebraQuestion]) -> dict[AlgebraQuestion, Verdict]:
-        questions = list(questions)
-        if not questions:
-            return {}
-        num_threads = min(self._num_workers, len(questions))
-        with ThreadPoolExecutor(num_threads, thread_name_prefix="grading") as threads:
-            return dict(zip(questions, threads.map(self.ask, questions), strict=True))
 
     def _check_usable(self) -> None:
         if self._closed:
@@ -221,12 +203,6 @@ def _read(response: str, gold: str, convention: Convention) -> tuple[str | None,
 def _grade(answer: str | None, verdict: Verdict | None) -> Grade:
     reason = GradeReason.NO_ANSWER if verdict is None else _REASONS[verdict]
     return Grade(reason is GradeReason.CORRECT, answer, reason)
-
-
-def _kill_all(workers: list[AlgebraWorker], owner: int) -> None:
-    if os.getpid() == owner:  # a forked child must not end its parent's workers
-        while workers:
-            workers.pop().kill()
 
 
 _SHARED_WORKERS: Final = 4  # a second one is started only for a second thread

@@ -1,15 +1,14 @@
 """A reward function of the user's own, in processes that are killed when they hang."""
 
 import logging
-import queue
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any, Final, NoReturn
 
 from pmd_pipeline.config.rewards import ImportRewardConfig
 from pmd_pipeline.processes.child import ChildProcess
 from pmd_pipeline.processes.errors import CallFailedError, CallTimeoutError, ChildError
+from pmd_pipeline.processes.pool import Pool
 from pmd_pipeline.processes.worker import Worker
 from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.checked_scores import BadScoreError, checked_scores
@@ -39,10 +38,7 @@ class ImportedReward:
     def __init__(self, config: ImportRewardConfig, *, parameter: str = "rewards") -> None:
         self._config = config
         self._parameter = parameter
-        self._workers: list[_RewardWorker] = []
-        self._places: queue.LifoQueue[_RewardWorker | None] = queue.LifoQueue()
-        for _ in range(config.num_workers):
-            self._places.put(None)
+        self._pool = Pool(lambda: _RewardWorker(config, parameter), config.num_workers)
         self._part_names: set[str] | None = None
 
     @property
@@ -52,11 +48,8 @@ class ImportedReward:
         Raises:
             RewardError: If the function cannot be made.
         """
-        worker = self._take()
-        try:
+        with self._pool.lend() as worker:
             values = worker.prepare()
-        finally:
-            self._places.put(worker)
         return None if values is None else (float(values[0]), float(values[1]))
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Score]:
@@ -71,33 +64,17 @@ class ImportedReward:
         for _, members in groupby(pairs, key=lambda pair: pair[0].problem_id):
             group_prompts, texts = zip(*members, strict=True)
             groups.append((list(group_prompts), list(texts)))
-        if not groups:
-            return []
-        num_threads = min(self._config.num_workers, len(groups))
-        with ThreadPoolExecutor(num_threads, thread_name_prefix="scoring") as threads:
-            scored = list(threads.map(self._score_group, groups))
-        scores = [score for group in scored for score in group]
+        scores = [score for group in self._pool.map(self._score_group, groups) for score in group]
         self._refuse_other_parts(prompts, scores)
         return scores
 
     def close(self) -> None:
         """End the processes."""
-        while self._workers:
-            self._workers.pop().kill()
-
-    def _take(self) -> "_RewardWorker":
-        worker = self._places.get()
-        if worker is None:
-            worker = _RewardWorker(self._config, self._parameter)
-            self._workers.append(worker)
-        return worker
+        self._pool.kill()
 
     def _score_group(self, group: _Group) -> list[Score]:
-        worker = self._take()
-        try:
+        with self._pool.lend() as worker:
             return self._score_with(worker, *group)
-        finally:
-            self._places.put(worker)
 
     def _score_with(
         self, worker: "_RewardWorker", prompts: list[Prompt], responses: list[str]
