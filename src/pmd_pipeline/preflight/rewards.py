@@ -7,7 +7,8 @@ from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.sources import first_problem
 from pmd_pipeline.processes.errors import ChildError
 from pmd_pipeline.records import Problem, Prompt
-from pmd_pipeline.rewards.choice import make_reward
+from pmd_pipeline.rewards.choice import reward_for
+from pmd_pipeline.rewards.imported import RewardNotMadeError
 
 SECTION = "Reward"
 MADE_UP_RESPONSE = "A made-up response.\n\nAnswer: \\boxed{2}"
@@ -19,33 +20,34 @@ _MADE_UP_PROBLEM = Problem(
 def check_reward(experiment: ExperimentConfig) -> list[Finding]:
     """Make the reward and have it score one made-up response.
 
-    The response is one to the first train problem where that lies on this machine or is generated,
-    so that the reward sees metadata such as it will meet; else to a made-up problem.
+    The response is one to the first train problem where that can be had here and is of use to the
+    reward, so that it sees such metadata as it will get; else to a made-up problem without any, and
+    a response that cannot be scored is then a warning alone. The run uses the same reward.
     """
-    problem, described = _problem(experiment)
+    real = _first_problem(experiment)
+    problem = _MADE_UP_PROBLEM if real is None else real
+    described = "a made-up problem" if real is None else f"problem {real.problem_id}"
     prompt = Prompt(
         problem_id=problem.problem_id,
         token_ids=(),
-        answer=problem.answer,
+        answer=problem.answer or None,
         problem=problem.problem,
         metadata=problem.metadata,
     )
     subject = _name(experiment.rewards)
-    reward = make_reward(experiment.rewards)
     try:
-        (score,) = reward([prompt], [MADE_UP_RESPONSE])
+        (score,) = reward_for(experiment.rewards)([prompt], [MADE_UP_RESPONSE])
     except (ValueError, ChildError) as error:
+        stops = real is not None or isinstance(error, RewardNotMadeError)
         return [
             Finding(
                 section=SECTION,
                 subject=subject,
                 value=f"no score for a made-up response to {described}",
-                verdict="failure",
+                verdict="failure" if stops else "warning",
                 remedy=str(error),
             )
         ]
-    finally:
-        reward.close()
     verdict = {True: "right", False: "wrong", None: "neither right nor wrong"}[score.correct]
     parts = "".join(f", {name} {value:g}" for name, value in score.parts.items())
     return [
@@ -58,14 +60,16 @@ def check_reward(experiment: ExperimentConfig) -> list[Finding]:
     ]
 
 
-def _problem(experiment: ExperimentConfig) -> tuple[Problem, str]:
+def _first_problem(experiment: ExperimentConfig) -> Problem | None:
+    """Return the first train problem as it came; None where it cannot be had or is dropped."""
     try:
         problem = first_problem(experiment.data_preparation, seed=experiment.seed)
     except ProblemSourceError:
-        problem = None  # the data's own finding says why
-    if problem is None:
-        return _MADE_UP_PROBLEM, "a made-up problem"
-    return problem, f"problem {problem.problem_id}"
+        return None  # the data's own finding says why
+    needed = [problem.problem] if problem is not None else []
+    if problem is not None and experiment.rewards.needs_answer:
+        needed.append(problem.answer or "")
+    return problem if all(text.strip() for text in needed) else None
 
 
 def _name(rewards: AnyRewardConfig) -> str:

@@ -25,6 +25,10 @@ class RewardError(ValueError):
     """A response could not be scored; the message names reward, problem and response."""
 
 
+class RewardNotMadeError(RewardError):
+    """There is no function to score with: it was not found, or could not be made."""
+
+
 class ImportedReward:
     """Calls a function that an import path makes, in worker processes.
 
@@ -176,8 +180,8 @@ class _RewardWorker:
 
     def _fail(self, error: ChildError) -> NoReturn:
         if isinstance(error, CallFailedError) and error.error_type == "UserImportError":
-            raise RewardError(error.error_message) from error
-        raise RewardError(
+            raise RewardNotMadeError(error.error_message) from error
+        raise RewardNotMadeError(
             f"{self._parameter}: {self._config.import_path} called with the options "
             f"{self._config.options} made no reward function: {_why(error)}"
         ) from error
