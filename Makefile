@@ -31,8 +31,9 @@ typecheck: install-dev
 imports: install-dev
 	$(BIN)/lint-imports
 
+# Two processes on two cores: one thread each.
 unit: install-dev
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model"
 
 test-smollm2: install-dev
 	$(BIN)/pytest -m real_model -s

@@ -119,7 +119,7 @@ def test_several_rewards_are_added_up_and_each_ones_mean_is_kept(project: Any) -
 def test_a_reward_that_fails_ends_the_run_before_it_begins(project: Any) -> None:
     """One message, and nothing is left that looks like a run."""
     add_reward(project, FAILING)
-    result = project.kedro("run", "--env", "tiny")
+    result = project.command("run", "--env", "tiny")
     assert result.returncode == 1
     assert "TypeError" in result.stderr
     assert "brevity:make_reward" in result.stderr
@@ -133,7 +133,7 @@ def test_a_reward_that_fails_in_a_later_round_keeps_the_rounds_before_it(project
     (folder / "fragile.py").write_text(FRAGILE)
     tiny = project.path / "conf" / "tiny" / "parameters.yml"
     tiny.write_text(tiny.read_text() + FRAGILE_PARAMETERS)
-    broken = project.kedro("run", "--env", "tiny")
+    broken = project.command("run", "--env", "tiny")
     assert broken.returncode == 1
     assert re.search(
         r"rewards \(fragile:make_reward\): a response to problem 'train/", broken.stderr
@@ -143,7 +143,7 @@ def test_a_reward_that_fails_in_a_later_round_keeps_the_rounds_before_it(project
     assert kept.name == "round_00001.parquet"
     before = kept.read_bytes()
     (project.path / "judge_is_back").touch()
-    mended = project.kedro("run", "--env", "tiny", "--only-missing-outputs")
+    mended = project.command("run", "--env", "tiny", "--only-missing-outputs")
     assert mended.returncode == 0, mended.stderr[-3000:]
     assert kept.read_bytes() == before
     assert (project.data / "08_reporting" / "comparison.csv").is_file()

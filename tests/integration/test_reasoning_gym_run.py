@@ -31,7 +31,7 @@ def test_the_environment_runs_from_problems_to_report(project: Any) -> None:
     """Problems are drawn, prompts begin the answer, and the family's own verifier is the reward."""
     model = shared_folder("models") / "stories260K-hf"
     params = {**SMALL, "policy_initialisation.policy.path": model}
-    result = project.kedro(
+    result = project.command(
         "run",
         "--env",
         "reasoning_gym",
