@@ -133,7 +133,8 @@ def test_a_reward_that_fails_in_a_later_round_keeps_the_rounds_before_it(project
     (folder / "fragile.py").write_text(FRAGILE)
     tiny = project.path / "conf" / "tiny" / "parameters.yml"
     tiny.write_text(tiny.read_text() + FRAGILE_PARAMETERS)
-    broken = project.command("run", "--env", "tiny")
+    up_to_the_table = ("run", "--env", "tiny", "--to-outputs", "comparison")
+    broken = project.command(*up_to_the_table)
     assert broken.returncode == 1
     assert re.search(
         r"rewards \(fragile:make_reward\): a response to problem 'train/", broken.stderr
@@ -143,7 +144,7 @@ def test_a_reward_that_fails_in_a_later_round_keeps_the_rounds_before_it(project
     assert kept.name == "round_00001.parquet"
     before = kept.read_bytes()
     (project.path / "judge_is_back").touch()
-    mended = project.command("run", "--env", "tiny", "--only-missing-outputs")
+    mended = project.command(*up_to_the_table, "--only-missing-outputs")
     assert mended.returncode == 0, mended.stderr[-3000:]
     assert kept.read_bytes() == before
     assert (project.data / "08_reporting" / "comparison.csv").is_file()
