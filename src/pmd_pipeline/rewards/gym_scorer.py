@@ -10,7 +10,7 @@ from pmd_pipeline.config.reasoning_gym import GymConvention
 from pmd_pipeline.problems.gym.draw import gym_entry
 from pmd_pipeline.problems.gym.families import open_family, require_gym
 from pmd_pipeline.records import Prompt, Score
-from pmd_pipeline.rewards.extraction import extract_answer
+from pmd_pipeline.rewards.answers.extraction import extract_answer
 
 # A full score can be the sum of parts, so it may miss 1 by rounding.
 SCORE_TOLERANCE: Final = 1e-9

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.records import Prompt, Score
-from pmd_pipeline.rewards.grading import GradingPool
+from pmd_pipeline.rewards.answers.grading import GradingPool
 
 
 class MathReward:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pmd_pipeline.rewards import GradingPool, GradingWorkerError, _algebra_worker, grade
-from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Verdict
-from pmd_pipeline.rewards.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
+from pmd_pipeline.rewards import GradingPool, GradingWorkerError, grade
+from pmd_pipeline.rewards.answers import _algebra_worker
+from pmd_pipeline.rewards.answers.equivalence import AlgebraQuestion, Verdict
+from pmd_pipeline.rewards.answers.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
 
 TOWER = r"\boxed{9^{9^{9^{9}}}}"
 NEEDS_ALGEBRA = (r"\boxed{\frac{1}{\sqrt{3}}}", r"\frac{\sqrt{3}}{3}")

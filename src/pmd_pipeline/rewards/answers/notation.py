@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from pmd_pipeline.rewards.extraction import BOX_OPENING
+from pmd_pipeline.rewards.answers.extraction import BOX_OPENING
 
 THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?![0-9,])")
 _MAX_GROUPS: Final = 20

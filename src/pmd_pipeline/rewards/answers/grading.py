@@ -10,9 +10,9 @@ from typing import Final, Self
 
 from pmd_pipeline.config.rewards import Convention, MathRewardConfig
 from pmd_pipeline.processes.pool import Pool
-from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Comparison, Verdict, compare
-from pmd_pipeline.rewards.extraction import extract_answer
-from pmd_pipeline.rewards.workers import AlgebraWorker
+from pmd_pipeline.rewards.answers.equivalence import AlgebraQuestion, Comparison, Verdict, compare
+from pmd_pipeline.rewards.answers.extraction import extract_answer
+from pmd_pipeline.rewards.answers.workers import AlgebraWorker
 
 DEFAULT_TIMEOUT_SECONDS: Final = MathRewardConfig().timeout_seconds
 

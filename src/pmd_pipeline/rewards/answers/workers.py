@@ -5,7 +5,7 @@ from pathlib import Path
 from pmd_pipeline.processes.child import ChildProcess
 from pmd_pipeline.processes.errors import ChildError, ProcessStartError
 from pmd_pipeline.processes.worker import Worker
-from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Verdict
+from pmd_pipeline.rewards.answers.equivalence import AlgebraQuestion, Verdict
 
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 _SCRIPT = Path(__file__).with_name("_algebra_worker.py")

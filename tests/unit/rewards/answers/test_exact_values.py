@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmd_pipeline.rewards import vote_label
-from pmd_pipeline.rewards.equivalence import AlgebraQuestion, Verdict, compare
-from pmd_pipeline.rewards.exact import exact_value
+from pmd_pipeline.rewards.answers.equivalence import AlgebraQuestion, Verdict, compare
+from pmd_pipeline.rewards.answers.exact import exact_value
 
 INTEGERS = st.integers(min_value=-(10**60), max_value=10**60)
 

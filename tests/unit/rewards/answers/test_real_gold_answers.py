@@ -9,7 +9,7 @@ import pytest
 
 from pmd_pipeline.rewards import GradingPool
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[5] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real problem sets at {DATA}")
 
 

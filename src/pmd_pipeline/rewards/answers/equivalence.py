@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from pmd_pipeline.rewards.exact import exact_value
-from pmd_pipeline.rewards.notation import compact, normalise_notation
-from pmd_pipeline.rewards.numerals import integer_key, numerals_equal, rounded_equal
-from pmd_pipeline.rewards.quantities import Quantity, in_one_angle_unit, parse_quantity
-from pmd_pipeline.rewards.sides import answer_values, drop_label, drop_name
-from pmd_pipeline.rewards.structure import Collection, parse_collection
+from pmd_pipeline.rewards.answers.exact import exact_value
+from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
+from pmd_pipeline.rewards.answers.numerals import integer_key, numerals_equal, rounded_equal
+from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit, parse_quantity
+from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name
+from pmd_pipeline.rewards.answers.structure import Collection, parse_collection
 
 MAX_CHARACTERS: Final = 2000  # of an answer; anything longer than this is not read
 _RELATION: Final = re.compile(r"[<>]|\\(?:le|ge|ne|lt|gt|sim|equiv|mid|nmid)(?![a-zA-Z])")

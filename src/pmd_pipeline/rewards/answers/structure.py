@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from pmd_pipeline.rewards.notation import join_thousands, strip_group
+from pmd_pipeline.rewards.answers.notation import join_thousands, strip_group
 
 _MAX_NESTING: Final = 20
 _PAIRS: Final = {

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from pmd_pipeline.rewards.exact import exact_value
+from pmd_pipeline.rewards.answers.exact import exact_value
 
 NUM_DECIMALS: Final = 6  # an unending decimal must be right to so many places and digits
 

@@ -1,0 +1,1 @@
+"""Whether an answer equals the reference answer, as a mathematician would say."""
