@@ -35,7 +35,7 @@ def exact_value(text: str) -> Fraction | None:
 
     Read are integers and decimals (thousands in groups of three, leading zeros), repeating
     decimals (``0.\overline{3}``, ``0.333\ldots``), ``+ - * / ^ !``, ``\cdot``, ``\times``,
-    ``\div``, ``\frac``, ``\binom``, parentheses, braces, and mixed numbers such as
+    ``\div``, ``\bmod``, ``\frac``, ``\binom``, parentheses, braces, and mixed numbers such as
     ``1\frac{4}{5}``. None means anything else: a symbol, a division by zero, ambiguous
     juxtaposition, or a value of more than 20,000 bits.
     """
@@ -61,7 +61,7 @@ def _repeating_decimal(text: str) -> Fraction | None:
 
 
 class _Parser:
-    """Recursive descent over ``sum -> product -> signed -> power -> atom``."""
+    """Recursive descent over ``sum (or remainder) -> product -> signed -> power -> atom``."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens(text))
@@ -86,10 +86,22 @@ class _Parser:
 
     def _sum(self) -> Fraction:
         total = self._product()
+        if self._peek() == r"\bmod":
+            return self._remainder(total)
         while self._peek() in ("+", "-"):
             sign = 1 if self._take() == "+" else -1
             total = _bounded(total + sign * self._product())
         return total
+
+    def _remainder(self, dividend: Fraction) -> Fraction:
+        r"""Read ``17 \bmod 5``; what stands beside a sum (``1 + 17 \bmod 5``) is ambiguous."""
+        self._take()
+        modulus = self._product()
+        if dividend.denominator != 1 or modulus.denominator != 1 or modulus <= 0:
+            raise _UnreadableError
+        if self._peek() in ("+", "-", r"\bmod"):
+            raise _UnreadableError
+        return dividend % modulus
 
     def _product(self) -> Fraction:
         result = self._signed()

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from pmd_pipeline.rewards.answers.characters import to_tex
 from pmd_pipeline.rewards.answers.extraction import BOX_OPENING
 
 THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?![0-9,])")
@@ -16,41 +17,9 @@ _FUNCTIONS = (
     "arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot|sec|csc)h?|log|ln|exp|det|gcd|max|min"
 )
 _MATH_STYLES = r"math(?:bf|it|cal|frak)|bold|bm|boldsymbol|ensuremath|underline|displaystyle"
-_SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_CHARACTERS: Final = str.maketrans(
-    {
-        **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},  # full width to ASCII
-        **dict.fromkeys("−–﹣‐‑‒", "-"),
-        **dict.fromkeys("\u00a0\u2007\u2009\u202f\u200a\u2002\u2003\u3000\t\r", " "),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", ""),
-        **dict.fromkeys("×✕", r"\times "),
-        **dict.fromkeys("·⋅∙", r"\cdot "),
-        "÷": r"\div ",
-        "π": r"\pi ",
-        "∞": r"\infty ",
-        "±": r"\pm ",
-        "∓": r"\mp ",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\ne ",
-        "≈": r"\approx ",
-        "∈": r"\in ",
-        "∪": r"\cup ",
-        "∩": r"\cap ",
-        "∅": r"\emptyset ",
-        "º": "°",
-        "′": "'",
-        "½": r"\frac{1}{2}",
-        "⅓": r"\frac{1}{3}",
-        "⅔": r"\frac{2}{3}",
-        "¼": r"\frac{1}{4}",
-        "¾": r"\frac{3}{4}",
-        "⅕": r"\frac{1}{5}",
-        "⅙": r"\frac{1}{6}",
-        "⅛": r"\frac{1}{8}",
-    }
-)
-
+_DIGITS = r"[0-9A-Z]*[0-9][0-9A-Z]*"
+_DECIMAL = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
+_BASES = "[0-9]{1,2}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|sixteen"
 _POWER = r"((?:\^\{[0-9-]+\})?)"
 
 # In this order; each is linear in the length of the text.
@@ -58,6 +27,7 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\s+", " "),
+        (r"(?<=[\w)}\]]) !=", r" \\ne "),  # with a space, as 3!= 6 is about a factorial
         (r"√\s*(\([^()]*\)|[0-9]+(?:\.[0-9]+)?|[a-zA-Z])", r"\\sqrt{\1}"),
         (r"(?<!\\)\\[()\[\]]", " "),  # \( \) \[ \]
         (r"\\text\s*\{\s*\$([^$]*)\$\s*\}", r"{\1}"),
@@ -68,6 +38,9 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?<![0-9.])([0-9]+) +([0-9]+)/([0-9]+)(?![0-9])", r"\1\\frac{\2}{\3}"),
         (r"([_^])\s*([0-9])(?![0-9])", r"\1{\2}"),
         (r"\\frac\s*([0-9])\s+([0-9])", r"\\frac{\1}{\2}"),
+        (r"\\sqrt\s*(\[[^\[\]]*\])\s*([0-9a-zA-Z])", r"\\sqrt\1{\2}"),
+        (r"\\var(?=(?:epsilon|theta|rho|sigma|phi)(?![a-zA-Z]))", r"\\"),
+        (r"\\mod(?![a-zA-Z])", r"\\bmod"),
         (r"(?<![a-zA-Z\\])sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
         (rf"(?<![a-zA-Z\\{{])({_FUNCTIONS}|pi|infty)(?![a-zA-Z])", r"\\\1 "),
         (r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}", r"\\binom{\1}{\2}"),
@@ -114,11 +87,38 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?<=[0-9])\s*\^?\s*\\text\{\s*(?:st|nd|rd|th)\s*\}", ""),
         (r"(?<=[0-9])(?:\^\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))", ""),
         (r"\\(?:[lc]?dots|dotsc)(?![a-zA-Z])|\.\.\.+|…", r"\\ldots "),
+        # Numerals: (110)_2, 110 base 2, 0.\dot{3}, 0.(3), 1e3
+        (rf"\(({_DIGITS})\)\s*(?=_)", r"\1"),
+        (rf"\\text\{{\s*({_DIGITS})\s*\}}\s*(?=_)", r"\1"),
+        (rf"(?<=[0-9A-Z])_ ?(?:\{{ ?)?(?:\\text\{{ ?)?(?:base ?\}}? ?)?({_BASES}) ?\}}*", r"_{\1}"),
+        (rf"(?<=[0-9A-Z]) ?(?:\\text\{{ ?base ?\}} ?| base )({_BASES})(?![0-9a-z])", r"_{\1}"),
+        (rf"(?<=[0-9A-Z]) ?\\text\{{ ?(?:in )?base ({_BASES}) ?\}}", r"_{\1}"),
+        (
+            r"(?<=\.)([0-9]*)\\(?:bar|dot) ?(?:\{([0-9]+)\}|([0-9]))(?![0-9\\])",
+            r"\1\\overline{\2\3}",
+        ),
+        (
+            r"(?<=\.)([0-9]*)\\dot ?\{?([0-9])\}?([0-9]*)\\dot ?\{?([0-9])\}?(?![0-9])",
+            r"\1\\overline{\2\3\4}",
+        ),
+        (r"(?<=[0-9]\.)\(([0-9]+)\)", r"\\overline{\1}"),
+        (rf"(?<![\w.\\}}])({_DECIMAL})[eE]([+-]?[0-9]{{1,4}})(?![\w.])", r"\1 \\times 10^{\2}"),
+        (r"^\s*[=:]\s*(?![=:])", ""),
         (r"\s+", " "),
     )
 )
+# A model's end tokens, closing tags, the sign that a proof is done, an equation's number.
+_TAIL: Final = re.compile(
+    r"\s*(?:<\|[^<>|]{1,40}\|>|</[a-zA-Z_]{1,20}>|<[a-z]{1,10} ?/>|<br>|✓|✔|✅"
+    r"|\\(?:blacksquare|square|Box|qed|qedsymbol|qedhere|checkmark)(?![a-zA-Z])"
+    r"|\\tag\*?\s*\{[^{}]*\}|\\hfill(?![a-zA-Z]))\s*$"
+)
+_TAGGED: Final = re.compile(r"^<(?P<tag>[a-zA-Z_]{1,20})>(?P<content>.*)</(?P=tag)>$")
+_DOUBLED_COMMAND: Final = re.compile(
+    r"(?<!\\)\\\\(?:[dt]?frac|sqrt|text|pi|left|cdot|times|mathrm|begin|[{}])"
+)
+_SINGLE_BACKSLASH: Final = re.compile(r"(?<!\\)\\(?!\\)")
 _WRAPPED_FORMULA: Final = re.compile(r"^\\text\{([^{}]*[0-9][^{}]*)\}$")
-_SUPERSCRIPT_RUN = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
 @lru_cache(maxsize=4096)  # the n responses of a group share a reference answer, and often answers
@@ -128,10 +128,7 @@ def normalise_notation(answer: str) -> str:
     The mathematical reading is kept: units, thousands separators and text stay; ``\quad`` between
     two expressions becomes ``;``, since it separates them.
     """
-    text = _SUPERSCRIPT_RUN.sub(
-        lambda match: "^{" + match.group().translate(_SUPERSCRIPTS) + "}", answer
-    )
-    text = BOX_OPENING.sub("{", text).translate(_CHARACTERS)
+    text = BOX_OPENING.sub("{", to_tex(_halve_backslashes(answer)))
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return _strip_decoration(text)
@@ -185,11 +182,19 @@ def closing_brace(text: str, opening: int) -> int | None:
     return None
 
 
+def _halve_backslashes(text: str) -> str:
+    r"""Read escaped text, in which no backslash stands alone: ``\\\\pi`` is ``\\pi``."""
+    if _DOUBLED_COMMAND.search(text) and not _SINGLE_BACKSLASH.search(text.replace("\\\\", "")):
+        return text.replace("\\\\", "\\")
+    return text
+
+
 def _strip_decoration(text: str) -> str:
-    """Strip markdown emphasis, final punctuation and outer braces, as often as they are nested."""
+    """Strip emphasis, tags, end tokens, final punctuation and outer braces, however nested."""
     for _ in range(8):
         before = text
-        text = strip_group(text.strip().strip('`"').rstrip(".,;:\\ "))
+        text = _TAIL.sub("", _TAGGED.sub(r"\g<content>", text.strip().strip('`"')))
+        text = strip_group(text.rstrip(".,;:\\ "))
         text = _WRAPPED_FORMULA.sub(r"\1", text)
         text = text.removeprefix("**").removesuffix("**").removeprefix(r"\\")
         if text == before:

@@ -21,7 +21,7 @@ _BASE_NAMES: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "sev
 }
 _BASE: Final = re.compile(
     r"\s*(-?(?=[A-Z]*[0-9])[0-9A-Z]+)\s*_\s*(?:([0-9])|\{\s*\(?([0-9]{1,2})\)?\s*\}"
-    rf"|\{{?\s*\\text\{{\s*({'|'.join(_BASE_NAMES)})\s*\}}\s*\}}?)\s*"
+    rf"|\{{({'|'.join(_BASE_NAMES)})\}})\s*"
 )
 
 

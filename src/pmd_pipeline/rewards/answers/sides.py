@@ -4,7 +4,15 @@ import re
 from typing import Final
 
 _MAX_NAME_CHARACTERS: Final = 80
-_EQUALS: Final = re.compile(r"(?<![<>!:=\\])=(?!=)")
+# Not within !=, but in 5!=120, which can only be meant as a factorial.
+_EQUALS: Final = re.compile(r"(?<![<>:=\\])(?<![^0-9]!)=(?!=)")
+_DEPTH: Final = re.compile(rf"\\[{{}}]|[(){{}}\[\]]|{_EQUALS.pattern}")
+# An operator that the problem defines, a sum that goes on: such a side says nothing by itself.
+_UNREADABLE: Final = re.compile(
+    r"\\(?:star|bigstar|ast|[oO](?:plus|times|dot|minus|slash)|[dD]iamond|[bB]ox|square|nabla|bullet"
+    r"|triangle(?:left|right|down)?|bigtriangle(?:up|down)|bigcirc|boxplus|boxtimes|boxdot|dagger"
+    r"|(?:club|spade|heart|diamond)suit|sharp|wr|circledast)(?![a-zA-Z])|[@#]|[-+*]\s*\\ldots(?![a-zA-Z])\s*[-+*]|^\s*\\ldots\s*$"
+)
 _APPROXIMATELY: Final = re.compile(r"\\approx(?![a-zA-Z])|~=")
 _MEMBERSHIP: Final = re.compile(r"^\s*[a-zA-Z]\s*\\in(?![a-zA-Z])\s*")
 _TEXT: Final = re.compile(r"\\text\{[^{}]*\}")
@@ -25,12 +33,29 @@ def answer_values(answer: str) -> tuple[str, ...]:
     (``3 = 5`` asserts two values); where each has variables (``x^2 - 1 = (x - 1)(x + 1)``) the
     last one does.
     """
-    sides = [_first_precise(side.strip()) for side in _EQUALS.split(answer)]
+    sides = [_first_precise(side.strip()) for side in split_sides(answer)]
     if not all(sides):
         return ()
+    sides = [side for side in sides if not _UNREADABLE.search(side)] or sides[-1:]
     values = [side for side in sides if not is_name(side)] or sides[-1:]
     constant = [side for side in values if not _has_variables(side)]
     return tuple(constant) if constant else (values[-1],)
+
+
+def split_sides(text: str) -> list[str]:
+    r"""Split at equals signs outside all brackets: ``\sum_{k=1}^{3} k = 6`` has two sides.
+
+    Text with unbalanced brackets is split at every equals sign.
+    """
+    sides, start, depth = list[str](), 0, 0
+    for match in _DEPTH.finditer(text):
+        token = match.group()
+        if token != "=":
+            depth += 1 if token in ("(", "[", "{", r"\{") else -1
+        elif depth == 0:
+            sides.append(text[start : match.start()])
+            start = match.end()
+    return [*sides, text[start:]] if depth == 0 else _EQUALS.split(text)
 
 
 def drop_label(text: str) -> str:
@@ -43,7 +68,7 @@ def drop_label(text: str) -> str:
 
 def drop_name(text: str, other: str) -> str:
     r"""Return ``text`` without a leading ``x =`` or ``x \in`` that ``other`` lacks or shares."""
-    sides, others = _EQUALS.split(text), _EQUALS.split(other)
+    sides, others = split_sides(text), split_sides(other)
     named = len(sides) == 2 and is_name(sides[0].strip())
     shared = len(others) == 2 and others[0].strip().casefold() == sides[0].strip().casefold()
     if named and (len(others) == 1 or shared):
