@@ -191,7 +191,7 @@ def _question(gold: str, values: list[str]) -> Comparison:
     """Ask algebra, but not about prose: it would read it as a product of letters."""
     for value in values:
         if any(value.count(sign) != gold.count(sign) for sign in ("'", r"\ldots")):
-            return Verdict.DIFFERENT  # math-verify would see neither a prime nor what goes on
+            return Verdict.DIFFERENT  # the parser would see neither a prime nor what goes on
         bare = re.sub(r"\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}", " ", value)
         words = {word.lower() for word in _WORD.findall(bare)} - _KNOWN_WORDS
         if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):

@@ -16,7 +16,7 @@ class GradingWorkerError(RuntimeError):
 
 
 class AlgebraWorker:
-    """One process that compares answers by math-verify, replaced whenever it is killed.
+    """One process that compares answers by computer algebra, replaced whenever it is killed.
 
     Not safe for use by two threads at once. The process starts with the object and gets ready in
     the background; no comparison's time limit includes that.
@@ -47,7 +47,9 @@ class AlgebraWorker:
                 timeout_seconds=timeout_seconds,
             )
         except ProcessStartError as error:
-            raise GradingWorkerError(f"{error}\nCheck that math-verify can be imported.") from error
+            raise GradingWorkerError(
+                f"{error}\nCheck that latex2sympy2_extended can be imported."
+            ) from error
         except ChildError:
             return Verdict.LIMIT
         verdict = Verdict(found)

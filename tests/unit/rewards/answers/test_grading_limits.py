@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pmd_pipeline.algebra import reading
 from pmd_pipeline.rewards import GradingPool, GradingWorkerError, grade
-from pmd_pipeline.rewards.answers import _algebra_worker
 from pmd_pipeline.rewards.answers.equivalence import AlgebraQuestion, Verdict
 from pmd_pipeline.rewards.answers.workers import MEMORY_LIMIT_BYTES, AlgebraWorker
 
@@ -243,18 +243,18 @@ def test_comparison_out_of_memory_or_depth_is_one_that_does_not_fit(
     def fail(text: str) -> None:
         raise error
 
-    monkeypatch.setattr(_algebra_worker, "_parse", fail)
-    assert _algebra_worker.compare("5", ["x"]) == "limit"
+    monkeypatch.setattr(reading, "read", fail)
+    assert reading.compare("5", ["x"]) == "limit"
 
 
 def test_process_that_cannot_start_is_an_error_that_quotes_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "math_verify.py").write_text("raise ImportError('this is not math-verify')")
+    (tmp_path / "latex2sympy2_extended.py").write_text("raise ImportError('not that parser')")
     monkeypatch.syspath_prepend(tmp_path)
     with (
         GradingPool(num_workers=1) as pool,
-        pytest.raises(GradingWorkerError, match="this is not math-verify"),
+        pytest.raises(GradingWorkerError, match="not that parser"),
     ):
         pool.grade_many(*[[part] for part in NEEDS_ALGEBRA])
 

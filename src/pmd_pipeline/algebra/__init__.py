@@ -1,0 +1,1 @@
+"""Equality of what SymPy can hold: values, relations, sets; loads SymPy, so for a process apart."""
