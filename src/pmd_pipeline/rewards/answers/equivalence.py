@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from pmd_pipeline.rewards.answers.choices import parse_option
 from pmd_pipeline.rewards.answers.exact import exact_value
 from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
 from pmd_pipeline.rewards.answers.numerals import integer_key, numerals_equal, rounded_equal
 from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit, parse_quantity
 from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name
 from pmd_pipeline.rewards.answers.structure import Collection, parse_collection
+from pmd_pipeline.rewards.answers.words import factors_of, words_of
 
 MAX_CHARACTERS: Final = 2000  # of an answer; anything longer than this is not read
 _RELATION: Final = re.compile(r"[<>]|\\(?:le|ge|ne|lt|gt|sim|equiv|mid|nmid)(?![a-zA-Z])")
@@ -20,7 +22,6 @@ _WORD: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{4,}")
 _KNOWN_WORDS: Final = frozenset(
     {"sqrt", "frac", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "infty", "infinity"}
 )
-_WORD_ANSWER: Final = re.compile(r"[A-Za-z]{3,}(?:[ -][A-Za-z]+)*|\(?[A-H]\)?|[Nn]o")
 
 
 class Verdict(StrEnum):
@@ -56,12 +57,30 @@ def compare(answer: str, gold: str) -> Comparison:
         return Verdict.EQUAL
     if max(len(answer), len(gold)) > MAX_CHARACTERS:
         return Verdict.LIMIT
-    answer, gold = drop_label(normalise_notation(answer)), normalise_notation(gold)
+    return _compare_texts(drop_label(normalise_notation(answer)), normalise_notation(gold))
+
+
+def _compare_texts(answer: str, gold: str) -> Comparison:
+    """Compare what is written: options, words, products of letters, else mathematics."""
     if compact(answer) == compact(gold) != "":
         return Verdict.EQUAL
-    words = _words(gold)
-    if words is not None:
-        return _verdict(words == (_words(answer) or compact(answer).casefold()))
+    option, gold_option = parse_option(answer), parse_option(gold)
+    if option is not None and gold_option is not None and option.letter != gold_option.letter:
+        return Verdict.DIFFERENT
+    if option is not None and gold_option is not None:
+        if not option.content or not gold_option.content:
+            return Verdict.EQUAL
+        return _compare_texts(option.content, gold_option.content)
+    if option is not None and option.content:
+        return _compare_texts(option.content, gold)
+    if gold_option is not None and gold_option.content:
+        return _compare_texts(answer, gold_option.content)
+    factors = factors_of(gold)
+    if factors is not None and factors == factors_of(answer):
+        return Verdict.EQUAL
+    words = words_of(gold)
+    if words is not None and factors is None:
+        return _verdict(words == (words_of(answer) or compact(answer).casefold()))
     return _compare_collections(*_collections(drop_name(answer, gold), drop_name(gold, answer)))
 
 
@@ -74,6 +93,12 @@ def vote_label(answer: str | None) -> str | None:
     if answer is None or len(answer) > MAX_CHARACTERS:
         return answer
     normalised = drop_label(normalise_notation(answer))
+    option = parse_option(normalised)
+    if option is not None:
+        return option.letter
+    words = factors_of(normalised) or words_of(normalised)
+    if words is not None:
+        return words
     collection = parse_collection(normalised)
     labels: list[str] = []
     for element in collection.elements:
@@ -85,15 +110,6 @@ def vote_label(answer: str | None) -> str | None:
     if not collection.ordered:
         labels.sort()
     return f"{collection.opening}{','.join(labels)}{collection.closing}"
-
-
-def _words(text: str) -> str | None:
-    r"""Return the words of an answer in words (``\text{Evelyn}``, ``(C)``), None if it is none."""
-    wrapped = re.fullmatch(r"\(?\s*\\text\{([^{}]*)\}\s*\)?", text)
-    if wrapped is None and _WORD_ANSWER.fullmatch(text) is None:
-        return None
-    plain = (wrapped[1] if wrapped else text).strip().strip("().").strip()
-    return re.sub(r"\s*,\s*", ",", plain).casefold() or None
 
 
 def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
@@ -193,7 +209,7 @@ def _question(gold: str, values: list[str]) -> Comparison:
         if any(value.count(sign) != gold.count(sign) for sign in ("'", r"\ldots")):
             return Verdict.DIFFERENT  # the parser would see neither a prime nor what goes on
         bare = re.sub(r"\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}", " ", value)
-        words = {word.lower() for word in _WORD.findall(bare)} - _KNOWN_WORDS
+        words = {word for word in _WORD.findall(bare) if not factors_of(word)} - _KNOWN_WORDS
         if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):
             return Verdict.UNPARSABLE
     return AlgebraQuestion(gold, tuple(values))

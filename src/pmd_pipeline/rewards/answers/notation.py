@@ -32,6 +32,7 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?<!\\)\\[()\[\]]", " "),  # \( \) \[ \]
         (r"\\text\s*\{\s*\$([^$]*)\$\s*\}", r"{\1}"),
         (r"(?<=[^\s\\$])\$\s+\$(?=[^\s$])", " ; "),  # $x$ $y$: two formulas
+        (r"(?:(?<![a-zA-Z])US ?|\\text\s*\{\s*US\s*\}\s*)\\?\$ ?(?=[0-9.])", r"\\$"),
         (r"(?<!\\)\$", ""),
         # Plain text that means TeX: 2**10, x^10, sqrt(2), pi
         (r"(?<=[0-9a-zA-Z)}])\*\*(?=[0-9(-])", "^"),
@@ -87,6 +88,10 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?<=[0-9])\s*\^\s*\{\s*\\text\{\s*(?:st|nd|rd|th)\s*\}\s*\}", ""),
         (r"(?<=[0-9])\s*\^?\s*\\text\{\s*(?:st|nd|rd|th)\s*\}", ""),
         (r"(?<=[0-9])(?:\^\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))", ""),
+        (  # a quotient of units
+            rf"\\frac\{{(\\text\{{[^{{}}]*\}})\}}\{{(\\text\{{[^{{}}]*\}}{_POWER})\}}$",
+            r"\1/\2",
+        ),
         (r"\\(?:[lc]?dots|dotsc)(?![a-zA-Z])|\.\.\.+|…", r"\\ldots "),
         # Numerals: (110)_2, 110 base 2, 0.\dot{3}, 0.(3), 1e3
         (rf"\(({_DIGITS})\)\s*(?=_)", r"\1"),

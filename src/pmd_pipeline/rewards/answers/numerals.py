@@ -7,6 +7,7 @@ from typing import Final
 from pmd_pipeline.rewards.answers.exact import exact_value
 
 NUM_DECIMALS: Final = 6  # an unending decimal must be right to so many places and digits
+_PRINTED_DIGITS: Final = 15  # that are right in a number which a program prints
 
 # Possessive: linear in the length of any text.
 _INTEGER: Final = re.compile(r"\s*+([+-]?)([0-9]++)\s*+")
@@ -44,14 +45,18 @@ def rounded_equal(text: str, decimal: Fraction, fraction: Fraction) -> bool:
 
     Returns:
         True if the decimal has at least six decimal places and six significant digits and is the
-        fraction rounded to that many places.
+        fraction rounded to that many places; or to 15 digits, as a program prints it with more:
+        ``2.3333333333333335``.
     """
     match = _LONG_DECIMAL.fullmatch(text)
     if match is None or _terminates(fraction):
         return False
     scale = 10 ** len(match[1])
-    significant = abs(decimal) * scale >= 10 ** (NUM_DECIMALS - 1)
-    return bool(significant and round(fraction * scale) == decimal * scale)
+    digits = abs(decimal) * scale
+    if digits >= 10 ** (_PRINTED_DIGITS - 1):
+        return bool(abs(decimal - fraction) * 10**_PRINTED_DIGITS <= abs(fraction))
+    enough = digits >= 10 ** (NUM_DECIMALS - 1)
+    return bool(enough and round(fraction * scale) == decimal * scale)
 
 
 def numerals_equal(answer: str, gold: str) -> bool | None:

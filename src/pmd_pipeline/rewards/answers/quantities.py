@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from pmd_pipeline.rewards.answers.words import factors_of
+
 # Spellings of units, the first one canonical; a bare word must be one of them or a plain noun.
 _UNIT_SPELLINGS: Final = (
     "mm millimeter millimetre",
@@ -37,8 +39,6 @@ _UNIT_SPELLINGS: Final = (
     "gbp",
     "yen",
     "rupee rs inr",
-    "mph",
-    "kph kmh",
     "degree deg",
     "radian rad",
     "unit",
@@ -46,6 +46,12 @@ _UNIT_SPELLINGS: Final = (
 _CANONICAL: Final = {
     spelling: line.split()[0] for line in _UNIT_SPELLINGS for spelling in line.split()
 }
+_COMPOUND: Final = {
+    "mph": (("mi", 1), ("h", -1)),
+    "kph": (("km", 1), ("h", -1)),
+    "kmh": (("km", 1), ("h", -1)),
+}
+_MEASURES: Final = frozenset(_CANONICAL.values()) - {"unit"}
 _SCALES: Final = {
     "dozen": 12,
     "hundred": 100,
@@ -64,20 +70,27 @@ _WORDS_OF_LOGIC: Final = (
     "but then pi any all"
 )
 _NOT_UNITS: Final = frozenset(_WORDS_OF_LOGIC.split())
-_GENERIC: Final = frozenset({"unit", "of", "the", "a", "an", "total"})
+_GENERIC: Final = frozenset({"unit", "of", "the", "a", "an", "total", "old", "age"})
+_AFTER_WORDS: Final = frozenset({"squared", "cubed", "of", "old", "age"})  # never after a number
 _PHYSICAL_SYMBOLS: Final = frozenset("NJWVKACFLH")  # \text{ N}; any other letter is a variable
 _CURRENCIES: Final = {"\\$": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen"}
 
 _DEGREES: Final = frozenset({("degree", 1)})
 
 _CURRENCY = re.compile(r"(?P<sign>[+-]?)\s*(?P<symbol>\\?\$|€|£|¥)\s*")
+_CURRENCY_AFTER = re.compile(r"\s*(?P<symbol>\\\$|€|£|¥)$")
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*(?:percent|pct)\s*\}|(?:percent|pct))$")
 _DEGREE = re.compile(r"\s*°$")
 _TEMPERATURE = re.compile(r"\s*°\s*(?:\\text\{\s*(?P<a>[CF])\s*\}|(?P<b>[CF]))$")
 _EXPONENT = r"(?:\s*\^\s*\{?\s*(?P<exponent>-?[1-3])\s*\}?)?"
 _TEXT_UNIT = re.compile(rf"\s*\\text\{{(?P<words>[^{{}}]*[a-zA-Z][^{{}}]*)\}}{_EXPONENT}$")
 _BARE_UNIT = re.compile(rf"(?<![a-zA-Z\\{{])(?P<words>[a-zA-Z]{{2,20}})\.?{_EXPONENT}$")
-_JOINER = re.compile(r"\s*(?:/|\\cdot)\s*$")
+_JOINER = re.compile(r"\s*(?P<sign>/|\\cdot)\s*$")
+_UNIT_SYMBOL = rf"[a-zA-Z]+{_EXPONENT.replace('?P<exponent>', '?:')}"
+# 7 m/s, 5 kg/m^3: letters are units where all of them are and a blank parts them from the number.
+_BARE_RATIO = re.compile(
+    rf"(?<=[0-9)}}])(?P<blank>\s*)(?P<ratio>{_UNIT_SYMBOL}(?:\s*/\s*{_UNIT_SYMBOL})+)$"
+)
 _MAX_PARTS = 8
 
 
@@ -99,6 +112,9 @@ class Quantity:
 
     def same_unit(self, other: "Quantity") -> bool:
         """Return False when both name a unit and the units differ; one may leave it out."""
+        mine, theirs = (_measures(unit) for unit in (self.unit, other.unit))
+        if mine and theirs:
+            return mine == theirs
         return self.unit <= other.unit or other.unit <= self.unit
 
 
@@ -120,6 +136,10 @@ def _parse_suffix(text: str) -> Quantity:
     if temperature is not None and temperature.start() > 0:
         name = "celsius" if "C" in (temperature["a"], temperature["b"]) else "fahrenheit"
         return Quantity(text[: temperature.start()], frozenset({(name, 1)}))
+    currency = _CURRENCY_AFTER.search(text)
+    if currency is not None and currency.start() > 0:
+        unit = frozenset({(_CURRENCIES[currency["symbol"]], 1)})
+        return Quantity(text[: currency.start()], unit)
     degree = _DEGREE.search(text)
     if degree is not None and degree.start() > 0:
         return Quantity(text[: degree.start()], _DEGREES)
@@ -141,13 +161,13 @@ def _radians(angle: Quantity) -> Quantity:
 
 def _strip_words(text: str) -> Quantity:
     """Take words off the end while they read as units; give up where one of them does not."""
-    rest, parts = text, list[tuple[list[str], int]]()
+    rest, parts = _wrap_ratio(text), list[tuple[list[str], int]]()
     for _ in range(_MAX_PARTS):
         match = _TEXT_UNIT.search(rest) or _BARE_UNIT.search(rest)
         if match is None:
             break
         bare = match.re is _BARE_UNIT
-        words = re.findall(r"[a-z]+", match["words"].lower())
+        words = re.findall(r"[a-z]+|/", match["words"].lower())
         if bare and not _is_bare_unit(words[0], rest[: match.start()]):
             break
         if re.search(r"[^a-zA-Z\s./'()°-]", match["words"]) or _is_letter(match["words"].strip()):
@@ -157,6 +177,8 @@ def _strip_words(text: str) -> Quantity:
         joiner = _JOINER.search(rest)
         if joiner is not None:
             rest = rest[: joiner.start()]
+            if joiner["sign"] == "/":
+                parts[0][0].insert(0, "per")
     if not parts or not re.search(r"[0-9}a-z)°]$", rest) or _says_more(parts):
         return Quantity(text)
     return _with_unit(rest, parts)
@@ -164,11 +186,13 @@ def _strip_words(text: str) -> Quantity:
 
 def _is_bare_unit(word: str, before: str) -> bool:
     """Tell a unit written without a wrapper from letters that are variables: 5 cm, not 5 xy."""
-    if _singular(word) in _CANONICAL or word in _SCALES or word in ("square", "cubic", "sq", "per"):
+    is_unit = _singular(word) in _CANONICAL or word in _COMPOUND
+    if is_unit or word in _SCALES or word in ("square", "cubic", "sq", "per"):
         return bool(re.search(r"[0-9})\sa-z/]$", before)) and (word != "in" or before.endswith(" "))
-    if word in ("squared", "cubed", "of"):
+    if word in _AFTER_WORDS:
         return bool(re.search(r"[a-zA-Z}]\s+$", before))
-    return len(word) >= 4 and bool(re.search(r"[0-9})a-z]\s+$", before))
+    is_noun = len(word) >= 4 and factors_of(word) is None
+    return is_noun and bool(re.search(r"[0-9})a-z]\s+$", before))
 
 
 def _is_letter(words: str) -> bool:
@@ -185,22 +209,43 @@ def _says_more(parts: list[tuple[list[str], int]]) -> bool:
 def _with_unit(rest: str, parts: list[tuple[list[str], int]]) -> Quantity:
     scale = Fraction(1)
     unit: dict[str, int] = {}
-    power, last = 1, ""
+    power, sign, last = 1, 1, ""
     for words, exponent in parts:
         for word in words:
             name = _singular(word)
             if not unit and name in _SCALES:
                 scale *= _SCALES[name]
+            elif word in ("per", "/"):
+                sign = -1
             elif word in ("square", "sq", "cubic", "cu"):
                 power = 2 if word.startswith("sq") else 3
             elif word in ("squared", "cubed") and last:
-                unit[last] = 2 if word == "squared" else 3
+                unit[last] = sign * (2 if word == "squared" else 3)
+            elif word in _COMPOUND:
+                unit.update(_COMPOUND[word])
             elif name not in _GENERIC:
                 last = _CANONICAL.get(name, name)
-                unit[last], power = power, 1
+                unit[last], power = sign * power, 1
         if last and exponent != 1:
-            unit[last] = exponent
+            unit[last] = sign * exponent
     return Quantity(rest, frozenset(unit.items()), scale=scale)
+
+
+def _measures(unit: frozenset[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+    return frozenset((name, power) for name, power in unit if name in _MEASURES)
+
+
+def _wrap_ratio(text: str) -> str:
+    r"""Write ``7 m/s`` as ``7 \text{m}/\text{s}``."""
+    ratio = _BARE_RATIO.search(text)
+    if ratio is None:
+        return text
+    names = re.findall(r"[a-zA-Z]+", ratio["ratio"])
+    if not all(_singular(name) in _CANONICAL for name in names):
+        return text
+    if not ratio["blank"] and len(names[0]) == 1:
+        return text
+    return text[: ratio.start()] + re.sub(r"([a-zA-Z]+)", r"\\text{\1}", ratio["ratio"])
 
 
 def _singular(word: str) -> str:

@@ -113,6 +113,12 @@ def test_any_formula_can_be_compared(answer: str) -> None:
         (["1, 2", "2,1", r"2 \text{ and } 1"], "1,2"),
         (["(2, 1)", r"\left(2, 1\right)"], "(2,1)"),
         ([r"\sqrt{2}", r"\sqrt2", r"$\sqrt{2}$."], None),
+        (["C", "(C)", r"\text{(C)}", "(C) Plane", "C. 5", r"\text{Option C}"], "C"),
+        (["Evelyn", r"\text{evelyn}"], "evelyn"),
+        ([r"\emptyset", "no solution", r"\{\}"], r"\emptyset"),
+        (["abc", "b c a", r"c \cdot b \cdot a"], "abc"),
+        (["1e3", "1000", "= 1000", "1000<|im_end|>"], "1000"),
+        ([r"\alpha+1", "α + 1"], r"\alpha+1"),
     ],
 )
 def test_answers_that_are_one_number_share_a_vote_label(
