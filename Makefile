@@ -2,6 +2,7 @@
 # make test  set up and run every check
 # make test-smollm2 the long tests with a real language model
 # make test-vllm    set up a separate environment with vLLM's CPU build and run the tests that need it
+# make bench-trl  set up TRL in an environment of its own and measure a round against it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
 # ENV        the Kedro environment that `make run` runs (conf/<ENV>)
 
@@ -14,7 +15,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-smollm2 lint typecheck imports unit install install-dev test-vllm clean
+.PHONY: run test test-smollm2 lint typecheck imports unit install install-dev test-vllm bench-trl clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -72,5 +73,18 @@ $(VLLM_VENV)/.installed: pyproject.toml constraints.txt constraints-vllm.txt
 	$(VLLM_INSTALL) -e '.[dev]'
 	touch $@
 
+# TRL needs versions of its own: never in VENV.
+TRL_VENV := .venv-trl
+TRL_PIP := $(TRL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+bench-trl: install-dev $(TRL_VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/round_against_trl.py $(TRL_VENV)/bin/python
+
+$(TRL_VENV)/.installed: constraints.txt
+	test -x $(TRL_VENV)/bin/python || $(PYTHON) -m venv $(TRL_VENV)
+	$(TRL_PIP) -c constraints.txt torch
+	$(TRL_PIP) 'trl==1.16.0'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(TRL_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
