@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -82,9 +82,8 @@ def main() -> None:
     """Measure every model and both kinds of lengths, print a table."""
     arguments = _arguments()
     console = Console(width=max(WIDTH, Console().width))
-    table = Table(
-        "model", "lengths", title=f"Rollouts per CPU-second, {arguments.repeats} rounds each"
-    )
+    title = f"Rollouts per CPU-second, medians of {arguments.repeats} rounds"
+    table = Table("model", "lengths", title=title)
     for column in ("TRL", "here", "ratio", "wanted", "of the floor", "wanted", "tokens"):
         table.add_column(column, justify="right")
     records = []
@@ -94,11 +93,9 @@ def main() -> None:
                 write_work(Path(name), model_name)
                 turns = _measure(arguments.trl_python, Path(name), lengths, arguments.repeats)
             table.add_row(model_name, lengths, *_row(turns, lengths))
-            record = {
-                side: [(t.cpu_seconds, t.num_tokens) for t in ts] for side, ts in turns.items()
-            }
+            record = {side: [asdict(turn) for turn in made] for side, made in turns.items()}
             records.append({"model": model_name, "lengths": lengths, **record})
-            console.print(f"{model_name}, {lengths}: {_row(turns, lengths)}", style="dim")
+            console.print(f"{model_name}, {lengths} lengths: measured", style="dim")
     console.print(table)
     console.print(f"load average of the last minute: {psutil.getloadavg()[0]:.1f}", style="dim")
     if arguments.json is not None:

@@ -65,8 +65,9 @@ def main() -> None:
     ]
     floor = Floor(policy.model)
     _say({"num_threads": torch.get_num_threads()})
+    last: RoundResult | None = None
     for index, command in enumerate(sys.stdin):
-        if command.strip() == "floor":
+        if command.strip() == "floor" and last is not None:
             _say({"cpu_seconds": floor.seconds(last), "num_tokens": _num_tokens(last)})
             continue
         these = prompts[index * NUM_PROMPTS % len(prompts) :][:NUM_PROMPTS]

@@ -19,8 +19,8 @@ GROUP_SIZE = 8
 LEARNING_RATE = 1e-5
 # Hidden size, feed-forward size and layers.
 SHAPES = {"0.16M": (64, 176, 3), "1.2M": (160, 432, 4), "7.4M": (320, 864, 6)}
-# A random model draws nearly uniformly: with 64 tokens, one of them the end of sequence, lengths are
-# nearly geometric with mean 64, cut at the limit.
+# A random model draws nearly uniformly: with 64 tokens, one of them the end of sequence, lengths
+# are nearly geometric with mean 64, cut at the limit.
 VOCAB_SIZE = 64
 _EOS, _PAD = 0, 1
 LENGTHS = {"equal": 64, "ragged": 256}
