@@ -12,7 +12,7 @@ from pmd_pipeline.algorithms.loss_records import LossDenominators, LossInputs, L
 from pmd_pipeline.algorithms.partition_weights import partition_weights
 from pmd_pipeline.algorithms.pmd import pmd_regression_loss
 from pmd_pipeline.algorithms.policy_gradient import policy_gradient_loss
-from pmd_pipeline.algorithms.prompt_filter import groups_within_bounds
+from pmd_pipeline.algorithms.prompt_filter import groups_with_signal, groups_within_bounds
 
 __all__ = [
     "LossDenominators",
@@ -21,6 +21,7 @@ __all__ = [
     "advantages_of",
     "clipped_surrogate_loss",
     "compute_advantages",
+    "groups_with_signal",
     "groups_within_bounds",
     "is_clipped",
     "mini_batch_loss",

@@ -101,21 +101,40 @@ def _minus_mean(groups: GroupedRewards) -> Tensor:
 
 def _minus_log_partition(groups: GroupedRewards, tau: float) -> Tensor:
     below_best = groups.below_best()
-    exponents = groups.to_table(below_best / tau, fill=-torch.inf)
-    log_mean = torch.logsumexp(exponents, dim=1) - groups.sizes.double().log()
+    exponents, of_equals = _exponents(groups, tau)
+    log_mean = exponents.logsumexp(dim=1) - of_equals.logsumexp(dim=1)
     return below_best - tau * groups.spread(log_mean)
 
 
 def _minus_leave_one_out_log_partition(groups: GroupedRewards, tau: float) -> Tensor:
     below_best = groups.below_best()
-    exponents = groups.to_table(below_best / tau, fill=-torch.inf)
+    exponents, of_equals = _exponents(groups, tau)
+    log_means = _log_sums_of_others(exponents) - _log_sums_of_others(of_equals)
+    return below_best - tau * groups.from_table(log_means)
+
+
+def _exponents(groups: GroupedRewards, tau: float) -> tuple[Tensor, Tensor]:
+    """Return ``r / tau`` below the group's best, and the same if all rewards were equal, [G, n].
+
+    The log of a count is thus summed up in the same way as the log of a partition, and the two
+    cancel exactly where rewards are equal. A rest of 1e-16 would be a gradient, and AdamW makes a
+    step of any gradient.
+    """
+    exponents = groups.below_best() / tau
+    return (
+        groups.to_table(exponents, fill=-torch.inf),
+        groups.to_table(torch.zeros_like(exponents), fill=-torch.inf),
+    )
+
+
+def _log_sums_of_others(exponents: Tensor) -> Tensor:
+    """Return the log of the sum of the exponentials of all others in the row, [G, n] -> [G, n]."""
     nothing = exponents.new_full((len(exponents), 1), -torch.inf)
     # All but one are those before it and those after it: two running sums give every group's n
     # exclusions in O(n).
     before = torch.cat([nothing, exponents[:, :-1]], dim=1).logcumsumexp(dim=1)
     after = torch.cat([nothing, exponents.flip(1)[:, :-1]], dim=1).logcumsumexp(dim=1).flip(1)
-    others = groups.from_table(torch.logaddexp(before, after))
-    return below_best - tau * (others - groups.spread((groups.sizes - 1).double().log()))
+    return torch.logaddexp(before, after)
 
 
 def _standardised(groups: GroupedRewards) -> Tensor:

@@ -7,6 +7,23 @@ from torch import Tensor
 from pmd_pipeline.algorithms.groups import group_rewards
 
 
+def groups_with_signal(rewards: Tensor, group_ids: Tensor) -> Tensor:
+    """Return True for the rollouts of groups whose rewards differ, bool [B].
+
+    In the other groups every advantage is exactly 0, whatever the baseline.
+
+    Args:
+        rewards: Reward units, float32 or float64, [B].
+        group_ids: Integers, [B].
+
+    Raises:
+        ValueError: If an input is of the wrong shape or type.
+    """
+    groups = group_rewards(rewards, group_ids)
+    worst = groups.to_table(groups.below_best(), fill=0.0).amin(dim=1)
+    return groups.spread(worst) < 0
+
+
 def groups_within_bounds(
     rewards: Tensor, group_ids: Tensor, *, low: float | None = None, high: float | None = None
 ) -> Tensor:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pmd_pipeline.algorithms import (
     advantages_of,
+    groups_with_signal,
     groups_within_bounds,
     rollout_weights,
     sequence_importance_weights,
@@ -20,7 +21,7 @@ from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.records import Prompt, Rollout
 from pmd_pipeline.rewards import RewardFunction
 from pmd_pipeline.rewards.length_penalty import length_penalty_of
-from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, select_rows, to_batch
+from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, to_batch
 from pmd_pipeline.rollouts.collect import Collected, collect_rollouts
 from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.training.optimizer import learning_rate
@@ -62,7 +63,9 @@ class RoundResult:
         policy_version: Updates that it has seen.
         learning_rate: Of the round's last update.
         cycles: One, or one per update when on policy.
-        updates: One per mini-batch.
+        updates: One per mini-batch that has a rollout left.
+        num_skipped_updates: Mini-batches that changed nothing: their gradient was exactly 0, or the
+            prompt filter has dropped them whole.
         sampling_seconds, grading_seconds, updating_seconds: Wall times.
     """
 
@@ -71,9 +74,18 @@ class RoundResult:
     learning_rate: float
     cycles: list[MeasuredRollouts]
     updates: list[UpdateResult]
+    num_skipped_updates: int
     sampling_seconds: float
     grading_seconds: float
     updating_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MiniBatch:
+    """Rows of the rollouts that an update uses, and of those that the prompt filter has dropped."""
+
+    kept: Tensor
+    dropped: Tensor
 
 
 def run_round(
@@ -102,23 +114,31 @@ def run_round(
         )
         started = time.perf_counter()
         batch = to_batch(collected.rollouts)
-        before = trainer.log_probs(batch)
+        mini_batches = _mini_batches(batch, setup)
+        # As the updates will compute them: until the policy moves, every log-ratio is exactly 0.
+        before = trainer.log_probs(batch, _blocks(mini_batches))
         training_batch = _training_batch(collected.rollouts, batch, before.log_probs, setup)
-        kept = _kept_rows(batch, setup)
-        all_rows = mini_batch_rows(batch.group_ids, setup.updates_per_cycle)
-        for i, all_of_mini_batch in enumerate(all_rows):
-            rows = all_of_mini_batch[kept[all_of_mini_batch]]
-            if len(rows) == 0:
+        with_signal = _with_signal(training_batch)
+        sampled_version = trainer.policy_version
+        for i, mini_batch in enumerate(mini_batches):
+            if len(mini_batch.kept) == 0:
                 continue
+            has_moved = trainer.policy_version > sampled_version
             rate = learning_rate(
                 setup.optimizer,
                 update=trainer.policy_version,
                 round_index=round_index,
                 num_rounds=setup.training.num_rounds,
             )
-            mini_batch = cycle * setup.updates_per_cycle + i
-            where = f"{setup.label}, round {round_index + 1}, mini-batch {mini_batch + 1}"
-            updates.append(trainer.update(training_batch, rows, learning_rate=rate, where=where))
+            number = cycle * setup.updates_per_cycle + i + 1
+            updates.append(
+                trainer.update(
+                    training_batch if has_moved else with_signal,
+                    mini_batch.kept,
+                    learning_rate=rate,
+                    where=f"{setup.label}, round {round_index + 1}, mini-batch {number}",
+                )
+            )
         cycles.append(
             _measure(
                 trainer,
@@ -126,7 +146,7 @@ def run_round(
                 training_batch,
                 before.log_probs,
                 before.entropy,
-                all_rows[-1],
+                mini_batches,
                 setup,
             )
         )
@@ -139,6 +159,7 @@ def run_round(
         learning_rate=rate,
         cycles=cycles,
         updates=updates,
+        num_skipped_updates=setup.num_mini_batches - sum(update.is_made for update in updates),
         sampling_seconds=sampling,
         grading_seconds=grading,
         updating_seconds=updating,
@@ -192,12 +213,35 @@ def _training_batch(
     )
 
 
-def _kept_rows(batch: RolloutBatch, setup: TrainingSetup) -> Tensor:
-    """Return which rollouts the algorithm's prompt filter keeps, bool [B]."""
+def _with_signal(batch: TrainingBatch) -> TrainingBatch:
+    """Return the batch for a policy that has not moved since it sampled it.
+
+    The exact update of a group whose rewards are all equal is to stay where it is. A policy that
+    has not moved is there; only a sampler's own log-probs, which differ a little, would say that it
+    is not.
+    """
+    rollouts = batch.rollouts
+    has_signal = groups_with_signal(rollouts.rewards, rollouts.group_ids)
+    return replace(batch, rollout_weights=batch.rollout_weights * has_signal)
+
+
+def _mini_batches(batch: RolloutBatch, setup: TrainingSetup) -> list[_MiniBatch]:
     bounds = setup.algorithm.prompt_filter
-    if bounds is None:
-        return torch.ones(len(batch), dtype=torch.bool)
-    return groups_within_bounds(batch.rewards, batch.group_ids, low=bounds.low, high=bounds.high)
+    kept = torch.ones(len(batch), dtype=torch.bool)
+    if bounds is not None:
+        kept = groups_within_bounds(
+            batch.rewards, batch.group_ids, low=bounds.low, high=bounds.high
+        )
+    return [
+        _MiniBatch(kept=rows[kept[rows]], dropped=rows[~kept[rows]])
+        for rows in mini_batch_rows(batch.group_ids, setup.updates_per_cycle)
+    ]
+
+
+def _blocks(mini_batches: Sequence[_MiniBatch]) -> list[Tensor]:
+    """Return the rows that are computed together: what an update uses stays by itself."""
+    blocks = [rows for part in mini_batches for rows in (part.kept, part.dropped)]
+    return [rows for rows in blocks if len(rows) > 0]
 
 
 def _measure(
@@ -206,16 +250,16 @@ def _measure(
     batch: TrainingBatch,
     trainer_log_probs: Tensor,
     entropy: Tensor,
-    last_rows: Tensor,
+    mini_batches: Sequence[_MiniBatch],
     setup: TrainingSetup,
 ) -> MeasuredRollouts:
     mask = batch.rollouts.response_mask
     measures_all = setup.training.measured_rollouts == "round"
-    rows = torch.arange(len(rollouts)) if measures_all else last_rows
-    measured = select_rows(batch.rollouts, rows)
-    after = trainer.log_probs(measured).log_probs
+    blocks = _blocks(mini_batches if measures_all else mini_batches[-1:])
+    after = trainer.log_probs(batch.rollouts, blocks).log_probs
     log_ratios = torch.full((len(rollouts),), torch.nan)
-    log_ratios[rows] = (after - batch.behaviour_log_probs[rows]).sum(dim=1)
+    rows = torch.cat(blocks)
+    log_ratios[rows] = (after - batch.behaviour_log_probs)[rows].sum(dim=1)
     lengths = mask.sum(dim=1).clamp(min=1)
     return MeasuredRollouts(
         rollouts=rollouts,

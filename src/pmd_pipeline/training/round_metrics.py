@@ -24,6 +24,8 @@ class RoundMetrics:
     Attributes:
         round: Complete rounds that the policy has seen, from 1.
         policy_version: Updates that it has seen.
+        num_skipped_updates: Mini-batches of this round that changed nothing: their gradient was
+            exactly 0, or the prompt filter has dropped them whole.
         num_rollouts: Of this round.
         learning_rate: Of the last update.
         mean_reward: Reward units.
@@ -50,6 +52,7 @@ class RoundMetrics:
 
     round: int
     policy_version: int
+    num_skipped_updates: int
     num_rollouts: int
     learning_rate: float
     mean_reward: float
@@ -93,6 +96,7 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
     return RoundMetrics(
         round=result.round_index,
         policy_version=result.policy_version,
+        num_skipped_updates=result.num_skipped_updates,
         num_rollouts=len(rollouts),
         learning_rate=result.learning_rate,
         mean_reward=float(np.mean(rewards)),
@@ -135,9 +139,7 @@ def mean_parts(result: RoundResult) -> dict[str, float]:
 def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
     """Warn if in every group all rewards are equal.
 
-    The exact update of such a round is zero, yet the policy still moves, though no reward favours
-    it: AdamW's momentum moves it, and under PMD also the rounding error left in the gradient,
-    which AdamW divides by its own size.
+    The exact update of such a round is zero, and so is its gradient: the policy stays as it is.
 
     Args:
         label: The algorithm's.
@@ -146,9 +148,8 @@ def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
     if metrics.no_signal_fraction < 1:
         return
     _logger.warning(
-        "%s, round %d: in each group all rollouts have the same reward; the policy still moves, "
-        "though no reward favours it (AdamW's momentum and rounding). "
-        "Train on problems that the policy sometimes solves "
+        "%s, round %d: in each group all rollouts have the same reward, so the policy stays as it "
+        "was. Train on problems that the policy sometimes solves "
         "(select them with rollout_generation.min_mean_reward and max_mean_reward), or allow "
         "longer responses if they are cut off (truncated: %.0f %%)",
         label,

@@ -1,5 +1,6 @@
 """What computes a round's log-probs and updates: one process here, several in ``sharded``."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -42,13 +43,26 @@ class Trainer(Protocol):
     def whole_policy(self) -> Policy:
         """Return the current policy, complete on one device: to sample from, or to store."""
 
-    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
-        """Return log-probs and entropies of all responses, without gradients, on the CPU."""
+    def log_probs(
+        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+    ) -> TokenLogProbs:
+        """Return log-probs and entropies of responses, without gradients, on the CPU.
+
+        Args:
+            batch: Rollouts.
+            mini_batches: Rows of each mini-batch. While the policy stays as it is, an update on one
+                of them computes the same log-probs, to the bit. None: all rows as one mini-batch.
+
+        Returns:
+            [B, T]; 0 for rollouts in no mini-batch.
+        """
 
     def update(
         self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
     ) -> UpdateResult:
         """Take one optimizer step on the rollouts ``rows`` of ``batch``; see `update_policy`.
+
+        A gradient that is exactly 0 changes nothing, the version included.
 
         Raises:
             NonFiniteUpdateError: If the loss or the gradient is NaN or infinite; no step is taken.
@@ -115,8 +129,10 @@ class LocalTrainer:
     def whole_policy(self) -> Policy:
         return self._policy
 
-    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
-        return batch_log_probs(self._policy, batch, self._setup)
+    def log_probs(
+        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+    ) -> TokenLogProbs:
+        return batch_log_probs(self._policy, batch, self._setup, mini_batches)
 
     def update(
         self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str

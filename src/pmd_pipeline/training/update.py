@@ -68,10 +68,19 @@ class TrainingBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
-    """The loss, the gradient's norm before clipping, and clip counts of one update."""
+    """The loss, the gradient's norm before clipping, and clip counts of one update.
+
+    Attributes:
+        loss: Mean over the mini-batch.
+        gradient_norm: Before clipping.
+        is_made: False if the gradient was exactly 0, which changes nothing; see `take_step`.
+        num_clipped, num_clip_units: Tokens (sequences for GSPO) that were clipped, and that could
+            have been.
+    """
 
     loss: float
     gradient_norm: float
+    is_made: bool
     num_clipped: float
     num_clip_units: float
 
@@ -105,16 +114,19 @@ def update_policy(
         policy,
         optimizer,
         batch,
-        micro_batch_rows(
-            batch.rollouts, rows, setup.training.micro_batch_tokens, packed=setup.is_packed
-        ),
+        micro_batches(batch.rollouts, rows, setup),
         mini_batch_counts(batch, rows, setup),
         setup,
         log_probs_of=partial(policy_log_probs, policy, setup=setup),
         where=where,
     )
-    policy.policy_version += 1
+    policy.policy_version += result.is_made
     return result
+
+
+def micro_batches(batch: RolloutBatch, rows: Tensor, setup: TrainingSetup) -> list[Tensor]:
+    """Return the rows of each micro-batch that ``rows`` are computed in."""
+    return micro_batch_rows(batch, rows, setup.training.micro_batch_tokens, packed=setup.is_packed)
 
 
 def mini_batch_counts(batch: TrainingBatch, rows: Tensor, setup: TrainingSetup) -> LossDenominators:
@@ -138,6 +150,10 @@ def take_step(
     in_any_process: Callable[[bool], bool] = bool,
 ) -> UpdateResult:
     """Take one optimizer step on the micro-batches ``parts``.
+
+    A gradient that is exactly 0 is no step: weights, moments and step counts stay as they are, as
+    if there had been no such mini-batch. AdamW would go on by its momentum and its weight decay,
+    where no rollout says so.
 
     Args:
         policy: Updated in place, except for its version.
@@ -183,17 +199,40 @@ def take_step(
         rows, ratios = torch.cat(list(parts)), torch.cat(log_ratios)
         found = f"the gradient's norm is {norm.item()}"
         raise _non_finite(found, batch, rows, ratios, torch.ones_like(ratios).bool(), where)
-    optimizer.step()
+    is_made = norm.item() > 0
+    if is_made:
+        optimizer.step()
     policy.model.eval()
     return UpdateResult(
-        loss=loss, gradient_norm=norm.item(), num_clipped=num_clipped, num_clip_units=num_units
+        loss=loss,
+        gradient_norm=norm.item(),
+        is_made=is_made,
+        num_clipped=num_clipped,
+        num_clip_units=num_units,
     )
 
 
-def batch_log_probs(policy: Policy, batch: RolloutBatch, setup: TrainingSetup) -> TokenLogProbs:
-    """Return log-probs and entropies of all responses under the policy, without gradients."""
-    rows = torch.arange(len(batch))
-    parts = micro_batch_rows(batch, rows, setup.training.micro_batch_tokens, packed=setup.is_packed)
+def batch_log_probs(
+    policy: Policy,
+    batch: RolloutBatch,
+    setup: TrainingSetup,
+    mini_batches: Sequence[Tensor] | None = None,
+) -> TokenLogProbs:
+    """Return log-probs and entropies of responses under the policy, without gradients.
+
+    Args:
+        policy: The policy.
+        batch: Rollouts.
+        setup: Algorithm and training.
+        mini_batches: Rows of each mini-batch: they are computed in the micro-batches that an update
+            computes them in, so the numbers are those of the update, to the bit. None: all rows as
+            one mini-batch.
+
+    Returns:
+        [B, T]; 0 for rollouts in no mini-batch.
+    """
+    all_rows = [torch.arange(len(batch))] if mini_batches is None else mini_batches
+    parts = [part for rows in all_rows for part in micro_batches(batch, rows, setup)]
     return collect_log_probs(batch, parts, partial(policy_log_probs, policy, setup=setup))
 
 

@@ -73,6 +73,17 @@ def test_groups_of_different_sizes_may_be_interleaved():
     )
 
 
+@pytest.mark.parametrize("baseline", get_args(Baseline))
+@pytest.mark.parametrize("tau", [0.005, 0.3, 1.0, 700.0])
+def test_equal_rewards_have_advantages_of_exactly_zero(baseline, tau):
+    """A rest of 1e-16 would be a gradient, and AdamW makes a step of any gradient."""
+    sizes = torch.arange(2, 130)
+    group_ids = torch.arange(len(sizes)).repeat_interleave(sizes)
+    rewards = (0.1 * torch.arange(len(sizes), dtype=torch.float64))[group_ids]
+    advantages = compute_advantages(rewards, group_ids, baseline=baseline, tau=tau)
+    assert torch.equal(advantages, torch.zeros(len(rewards), dtype=torch.float64))
+
+
 @pytest.mark.parametrize("baseline", ["mean", "log_partition"])
 def test_a_group_of_one_has_advantage_zero_where_it_is_its_own_baseline(baseline):
     rewards, group_ids = one_group([0.7])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmd_pipeline.algorithms import (
+    groups_with_signal,
     groups_within_bounds,
     partition_weights,
     sequence_importance_weights,
@@ -99,6 +100,13 @@ def test_a_bound_equal_to_rewards_without_exact_binary_form_excludes_them():
     kept = groups_within_bounds(rewards, torch.tensor([0, 0, 0]), high=0.1)
     assert not kept.any()
     assert not groups_within_bounds(rewards, torch.tensor([0, 0, 0]), low=0.1).any()
+
+
+def test_a_group_has_a_signal_where_its_rewards_differ():
+    rewards = torch.tensor([0.1, 0.1, -1.0, 0.1, 1.0, 2.0, 2.0, 5.0], dtype=torch.float64)
+    group_ids = torch.tensor([4, 4, 2, 4, 2, 9, 9, 1])
+    has_signal = groups_with_signal(rewards, group_ids)
+    assert has_signal.tolist() == [False, False, True, False, True, False, False, False]
 
 
 def test_bounds_the_wrong_way_round_are_refused():

@@ -6,6 +6,7 @@ Run as ``python sharded_scenarios.py FOLDER`` with torchrun's variables in the e
 import os
 import pickle
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pmd_pipeline.launch import take_launch
 from pmd_pipeline.policies.embedded import build_policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.policies.storage import save_policy
-from pmd_pipeline.records import Prompt
+from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.choice import close_rewards, reward_for
 from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.rounds import run_rounds
@@ -82,7 +83,9 @@ class Together:
         return LocalTrainer(load_start(start or self.start, setup, compute), setup)
 
 
-def rounds_of(trainer: Trainer, setup: TrainingSetup, first: int, last: int) -> list[Any]:
+def rounds_of(
+    trainer: Trainer, setup: TrainingSetup, first: int, last: int, reward: Any = None
+) -> list[Any]:
     prompt_ids = trainer.whole_policy().tokenizer
     prompts = [
         Prompt(
@@ -97,8 +100,8 @@ def rounds_of(trainer: Trainer, setup: TrainingSetup, first: int, last: int) -> 
         trainer,
         TransformersEngine(TransformersEngineConfig()),
         prompts,
-        replace(setup, rewards=REWARDS),
-        reward_for(REWARDS),
+        replace(setup, rewards=REWARDS) if reward is None else setup,
+        reward or reward_for(REWARDS),
         first_round=first,
         last_round=last,
     )
@@ -120,6 +123,29 @@ def compare_rounds(together: Together) -> dict[str, Any]:
             found[name, kind.__name__] = (results, end_state(trainer), trainer.policy_version)
             trainer.close()
     return found
+
+
+def rounds_without_signal(together: Together) -> dict[str, Any]:
+    """Train a round, in parts of few tokens, then one in which all rewards are equal."""
+    setup = make_setup(
+        make_algorithm(),
+        micro_batch_tokens=60,
+        optimizer=OptimizerConfig(learning_rate=1e-3, weight_decay=0.1),
+    )
+    trainer = together.sharded(setup)
+    rounds_of(trainer, setup, 0, 1)
+    before = end_state(trainer)
+    [result] = rounds_of(trainer, setup, 1, 2, reward=equal_rewards)
+    return {
+        "result": result,
+        "before": before,
+        "after": end_state(trainer),
+        "policy_version": trainer.policy_version,
+    }
+
+
+def equal_rewards(prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Score]:
+    return [Score(reward=0.5) for _ in responses]
 
 
 def continue_from_disk(together: Together) -> dict[str, torch.Tensor]:
@@ -221,7 +247,7 @@ def bfloat16_round(together: Together) -> Any:
 def worker_error(processes: TrainingProcesses) -> str:
     """Give the other process something that it cannot work on."""
     try:
-        processes.call("log_probs", [to_batch(make_rollouts()), "no batch"])
+        processes.call("log_probs", [[to_batch(make_rollouts())], ["no batch"]])
     except TrainingProcessError as error:
         return str(error)
     return "nothing was raised"
@@ -233,6 +259,7 @@ def drive(folder: Path) -> None:
     found = {
         "environment": dict(os.environ),
         "rounds": compare_rounds(together),
+        "without signal": rounds_without_signal(together),
         "continued": continue_from_disk(together),
         "few rollouts": update_on_few_rollouts(together),
         "tied weights": update_tied_weights(together),

@@ -23,10 +23,17 @@ from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 
 TEXTS = ["1+2", "12+30", "274+089", "3+4", "5+5", "10+20"]
+# The tiny policy is always wrong: what tells its responses apart is their length.
+BY_LENGTH = MathRewardConfig(convention="boxed", num_workers=1, overlong_buffer_tokens=10)
 
 
-def run(policy: Policy, algorithm: AnyAlgorithmConfig, **training: object) -> list[RoundResult]:
-    setup = make_setup(algorithm, **training)
+def run(
+    policy: Policy,
+    algorithm: AnyAlgorithmConfig,
+    rewards: MathRewardConfig = BY_LENGTH,
+    **training: object,
+) -> list[RoundResult]:
+    setup = dataclasses.replace(make_setup(algorithm, **training), rewards=rewards)
     prompts = [
         Prompt(
             problem_id=text,
@@ -42,7 +49,7 @@ def run(policy: Policy, algorithm: AnyAlgorithmConfig, **training: object) -> li
             TransformersEngine(TransformersEngineConfig()),
             prompts,
             setup,
-            reward_for(MathRewardConfig()),
+            reward_for(rewards),
             first_round=0,
             last_round=2,
         )
@@ -153,7 +160,8 @@ def test_log_ratios_can_be_measured_on_the_last_mini_batch_alone(tiny_policy: Po
 def test_a_prompt_filter_that_keeps_nothing_leaves_the_policy_alone(tiny_policy: Policy) -> None:
     before = [parameter.clone() for parameter in tiny_policy.model.parameters()]
     # The tiny policy is always wrong, so that every group's mean reward is the lower bound.
-    result, _ = run(tiny_policy, make_algorithm(prompt_filter={"low": -1.0, "high": 1.0}))
+    algorithm = make_algorithm(prompt_filter={"low": -1.0, "high": 1.0})
+    result, _ = run(tiny_policy, algorithm, MathRewardConfig(num_workers=1))
     assert result.updates == []
     assert result.policy_version == 0
     assert all(map(torch.equal, before, tiny_policy.model.parameters()))

@@ -108,6 +108,17 @@ def test_two_rounds_give_the_weights_and_moments_of_one_process(
 
 
 @pytest.mark.slow
+def test_a_round_without_signal_moves_nothing_in_any_process(together: dict[str, Any]) -> None:
+    found = together["without signal"]
+    metrics = round_metrics(found["result"])
+    assert (metrics.num_skipped_updates, found["policy_version"]) == (2, 2)
+    assert [metrics.kl, metrics.log_ratio_min, metrics.log_ratio_max] == [0, 0, 0]
+    assert found["after"].keys() == found["before"].keys()
+    for key, tensor in found["before"].items():
+        assert torch.equal(found["after"][key], tensor), key
+
+
+@pytest.mark.slow
 def test_a_training_that_goes_on_from_disk_ends_with_the_same_bits(
     together: dict[str, Any],
 ) -> None:

@@ -1,6 +1,6 @@
 """One process's share of a policy and its optimizer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -14,7 +14,7 @@ from pmd_pipeline.algorithms import LossDenominators
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.rollouts.batch import RolloutBatch, micro_batch_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch
 from pmd_pipeline.training.optimizer import (
     MASTER,
     build_optimizer,
@@ -36,6 +36,7 @@ from pmd_pipeline.training.update import (
     TrainingBatch,
     UpdateResult,
     collect_log_probs,
+    micro_batches,
     policy_log_probs,
     take_step,
 )
@@ -115,15 +116,18 @@ class Shard:
         self._optimizer = build_optimizer(self._policy, plan.setup.optimizer)
         self._restore_optimizer(plan.optimizer_state, whole_optimizer_state)
 
-    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
-        """Return log-probs and entropies of this process's rollouts, on the CPU."""
+    def log_probs(self, mini_batches: Sequence[RolloutBatch]) -> list[TokenLogProbs]:
+        """Return log-probs and entropies of this process's share of each mini-batch, on the CPU."""
         self._policy.model.eval()
-        result = collect_log_probs(batch, self._micro_batches(batch), self._log_probs_of)
+        results = [
+            collect_log_probs(batch, self._micro_batches(batch), self._log_probs_of)
+            for batch in mini_batches
+        ]
         # Without a backward pass, the outermost weights would stay gathered.
         for module in self._forward.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
-        return result
+        return results
 
     def update(self, share: UpdateShare) -> UpdateResult | NonFiniteUpdateError:
         """Take one optimizer step together; return this share's loss and counts, or the refusal."""
@@ -193,10 +197,7 @@ class Shard:
 
     def _micro_batches(self, batch: RolloutBatch) -> list[Tensor]:
         """Return the rows of each micro-batch, equally many in all processes; some may be empty."""
-        rows = torch.arange(len(batch))
-        parts = micro_batch_rows(
-            batch, rows, self._setup.training.micro_batch_tokens, packed=self._setup.is_packed
-        )
+        parts = micro_batches(batch, torch.arange(len(batch)), self._setup)
         missing = self._peers.largest(len(parts)) - len(parts)
         return [*parts, *[torch.arange(0)] * missing]
 

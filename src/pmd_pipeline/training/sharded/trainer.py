@@ -1,5 +1,6 @@
 """The trainer of several processes, in the driver."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -78,39 +79,42 @@ class ShardedTrainer:
             self._whole.policy_version = self.policy_version
         return self._whole
 
-    def log_probs(self, batch: RolloutBatch) -> TokenLogProbs:
-        shares = balanced_shares(rollout_tokens(batch), self._processes.size)
-        results: list[TokenLogProbs] = self._processes.call(
-            "log_probs", [select_rows(batch, rows) for rows in shares]
+    def log_probs(
+        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+    ) -> TokenLogProbs:
+        all_rows = [torch.arange(len(batch))] if mini_batches is None else mini_batches
+        # By mini-batch, then by process.
+        shares = [self._shares(batch, rows) for rows in all_rows]
+        results: list[list[TokenLogProbs]] = self._processes.call(
+            "log_probs",
+            [[select_rows(batch, rows) for rows in own] for own in zip(*shares, strict=True)],
         )
         shape = batch.response_mask.shape
         log_probs, entropy = torch.zeros(shape), torch.zeros(shape)
-        for rows, result in zip(shares, results, strict=True):
-            log_probs[rows] = result.log_probs
-            entropy[rows] = result.entropy
+        for own, computed in zip(zip(*shares, strict=True), results, strict=True):
+            for rows, result in zip(own, computed, strict=True):
+                log_probs[rows] = result.log_probs
+                entropy[rows] = result.entropy
         return TokenLogProbs(log_probs=log_probs, entropy=entropy)
 
     def update(
         self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
     ) -> UpdateResult:
-        mini_batch = batch.select(rows)
         counts = mini_batch_counts(batch, rows, self._setup)
         results: list[UpdateResult | NonFiniteUpdateError] = self._processes.call(
             "update",
             [
                 UpdateShare(
-                    batch=mini_batch.select(share),
+                    batch=batch.select(share),
                     denominators=counts,
                     learning_rate=learning_rate,
                     where=where,
                 )
-                for share in balanced_shares(
-                    rollout_tokens(mini_batch.rollouts), self._processes.size
-                )
+                for share in self._shares(batch.rollouts, rows)
             ],
         )
         result = _added_up(results)
-        self.policy_version += 1
+        self.policy_version += result.is_made
         return result
 
     def optimizer_state(self) -> dict[str, Tensor]:
@@ -123,6 +127,11 @@ class ShardedTrainer:
     def close(self) -> None:
         self._processes.close(self._number)
 
+    def _shares(self, batch: RolloutBatch, rows: Tensor) -> list[Tensor]:
+        """Return each process's share of the mini-batch ``rows``."""
+        tokens = rollout_tokens(select_rows(batch, rows))
+        return [rows[share] for share in balanced_shares(tokens, self._processes.size)]
+
 
 def _added_up(results: list[UpdateResult | NonFiniteUpdateError]) -> UpdateResult:
     """Return the whole mini-batch's result, or raise the error of the process at fault."""
@@ -134,6 +143,7 @@ def _added_up(results: list[UpdateResult | NonFiniteUpdateError]) -> UpdateResul
     return UpdateResult(
         loss=sum(result.loss for result in done),
         gradient_norm=done[0].gradient_norm,
+        is_made=done[0].is_made,
         num_clipped=sum(result.num_clipped for result in done),
         num_clip_units=sum(result.num_clip_units for result in done),
     )
