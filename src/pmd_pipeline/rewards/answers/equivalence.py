@@ -7,15 +7,22 @@ from typing import Final
 
 from pmd_pipeline.rewards.answers.choices import parse_option
 from pmd_pipeline.rewards.answers.exact import exact_value
+from pmd_pipeline.rewards.answers.names import asks
 from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
 from pmd_pipeline.rewards.answers.numerals import integer_key, numerals_equal, rounded_equal
 from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit, parse_quantity
-from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name
+from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name, is_of_numbers
 from pmd_pipeline.rewards.answers.structure import Collection, parse_collection
 from pmd_pipeline.rewards.answers.words import factors_of, words_of
 
 MAX_CHARACTERS: Final = 2000  # of an answer; anything longer than this is not read
-_RELATION: Final = re.compile(r"[<>]|\\(?:le|ge|ne|lt|gt|sim|equiv|mid|nmid)(?![a-zA-Z])")
+# What makes a statement of an answer: x > 5 is not 5, and neither is 7 \Rightarrow x = 5.
+_STATEMENT: Final = re.compile(
+    r"[<>]|\\(?:le|ge|ne|lt|gt|n?sim|simeq|n?cong|equiv|n?mid|propto|notin|not|neg|lnot|forall|exists"
+    r"|nexists|implies|impliedby|iff|to|[a-z]*mapsto|[a-zA-Z]*[Rr]ightarrow|[a-zA-Z]*[Ll]eftarrow"
+    r"|therefore|because|vdash|models|[bx]?cancel|sout|st)(?![a-zA-Z])"
+)
+_BOUND: Final = re.compile(r"_\s*\{[^{}]*\}")  # the arrow of \lim_{x \to 0}
 _SIGNS: Final = re.compile(r"\\[pm][pm](?![a-zA-Z])")
 _BROKEN: Final = re.compile(r"[0-9.]\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
 _WORD: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{4,}")
@@ -162,10 +169,14 @@ def _compare_elements(answer: Collection, gold: Collection) -> Comparison:
 
 def _compare_values(answer: str, gold: str) -> Comparison:
     """Compare one value with one value; every side of an equation must hold."""
-    if _RELATION.search(answer) and not _RELATION.search(gold) and r"\in" not in gold:
-        return Verdict.DIFFERENT  # x > 5 is not 5
+    if _STATEMENT.search(_BOUND.sub("", answer)) and not (
+        _STATEMENT.search(gold) or r"\in" in gold
+    ):
+        return Verdict.DIFFERENT
     if _SIGNS.search(answer):
         return Verdict.DIFFERENT  # two answers
+    if is_of_numbers(gold):
+        gold = answer_values(gold)[-1]
     values = answer_values(answer) if "=" not in gold else (answer,)
     if not values:
         return Verdict.UNPARSABLE
@@ -204,8 +215,12 @@ def _ask(answer: Collection, gold: Collection) -> Comparison:
 
 
 def _question(gold: str, values: list[str]) -> Comparison:
-    """Ask algebra, but not about prose: it would read it as a product of letters."""
+    """Ask algebra, but not about prose, which it would take for a product of letters, nor about
+    what repeats the problem.
+    """
     for value in values:
+        if asks(value) and not asks(gold):
+            return Verdict.DIFFERENT
         if any(value.count(sign) != gold.count(sign) for sign in ("'", r"\ldots")):
             return Verdict.DIFFERENT  # the parser would see neither a prime nor what goes on
         bare = re.sub(r"\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}", " ", value)
@@ -216,7 +231,7 @@ def _question(gold: str, values: list[str]) -> Comparison:
 
 
 def _is_range(collection: Collection) -> bool:
-    return bool(collection.opening or _RELATION.search(collection.text()))
+    return bool(collection.opening or _STATEMENT.search(collection.text()))
 
 
 def _verdict(equal: bool) -> Verdict:

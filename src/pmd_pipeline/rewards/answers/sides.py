@@ -3,7 +3,15 @@ r"""The sides of an equation: ``n = 5`` answers 5, ``2 + 3 = 5`` answers 5, ``3 
 import re
 from typing import Final
 
-_MAX_NAME_CHARACTERS: Final = 80
+from pmd_pipeline.rewards.answers.denials import hedges
+from pmd_pipeline.rewards.answers.names import (
+    argument_of,
+    asks,
+    has_letters,
+    is_name,
+    without_bound,
+)
+
 # Not within !=, but in 5!=120, which can only be meant as a factorial.
 _EQUALS: Final = re.compile(r"(?<![<>:=\\])(?<![^0-9]!)=(?!=)")
 _DEPTH: Final = re.compile(rf"\\[{{}}]|[(){{}}\[\]]|{_EQUALS.pattern}")
@@ -14,32 +22,54 @@ _UNREADABLE: Final = re.compile(
     r"|(?:club|spade|heart|diamond)suit|sharp|wr|circledast)(?![a-zA-Z])|[@#]|[-+*]\s*\\ldots(?![a-zA-Z])\s*[-+*]|^\s*\\ldots\s*$"
 )
 _APPROXIMATELY: Final = re.compile(r"\\approx(?![a-zA-Z])|~=")
-_MEMBERSHIP: Final = re.compile(r"^\s*[a-zA-Z]\s*\\in(?![a-zA-Z])\s*")
-_TEXT: Final = re.compile(r"\\text\{[^{}]*\}")
-_SUBSCRIPT: Final = re.compile(r"(?<=[a-zA-Z'}])_(?:\{\w{1,20}\}|\w)")
-_FUNCTION_ARGUMENT: Final = re.compile(r"(?<=[a-zA-Z'}])(?:\^\{-1\})?\s*\([^()]*\)$")
-_TUPLE_OF_NAMES: Final = re.compile(r"\s*\([a-zA-Z](?:\s*,\s*[a-zA-Z]){1,9}\)\s*")
+_MEMBERSHIP: Final = re.compile(
+    r"^\s*[a-zA-Z]\s*\\in(?![a-zA-Z])\s*(?=[(\[]|\\\{|\\emptyset|\\text)"
+)
 _LABEL: Final = re.compile(
     r"\s*(?:\\text\{\s*(?P<words>[a-zA-Z ]*?)(?::|\bis\b:?)\s*\}"
     r"|(?i:(?:the )?(?:final )?answer(?: is)?:?(?![a-zA-Z]))\s)"
 )
-_VALUE_COMMAND: Final = re.compile(r"\\(?:frac|sqrt|cdot|times|div|pi|binom|infty|pm)(?![a-zA-Z])")
 
 
 def answer_values(answer: str) -> tuple[str, ...]:
-    """Return the values that an answer to "what is it?" asserts: all must equal the reference.
+    r"""Return the values that an answer to "what is it?" asserts: all must equal the reference.
 
-    Names on a side (``x = 5``) are dropped. Of what remains, sides without variables all count
-    (``3 = 5`` asserts two values); where each has variables (``x^2 - 1 = (x - 1)(x + 1)``) the
-    last one does.
+    A name on a side (``x = 5``) is dropped, and so is what only asks (``\int_0^1 x\,dx = 1/2``).
+    Of what remains, sides without letters all count (``3 = 5`` asserts two values), and after a
+    name formulas beside them are the way there (``A = lw = 15``); where each side has letters, all
+    count. Without a name, a formula that equals a number is an equation to be solved, as ``2x =
+    10`` is, and asserts no value: the result is empty.
     """
     sides = [_first_precise(side.strip()) for side in split_sides(answer)]
     if not all(sides):
         return ()
     sides = [side for side in sides if not _UNREADABLE.search(side)] or sides[-1:]
-    values = [side for side in sides if not is_name(side)] or sides[-1:]
-    constant = [side for side in values if not _has_variables(side)]
-    return tuple(constant) if constant else (values[-1],)
+    names = [side for side in sides if is_name(side) or _only_asks(side)]
+    values = [side for side in sides if side not in names] or sides[-1:]
+    formulas = [side for side in values if has_letters(side)]
+    if not formulas or len(formulas) == len(values):
+        return tuple(values)
+    if not names or any(_is_unknown_of(name, formulas) for name in names):
+        return ()
+    return tuple(side for side in values if side not in formulas)
+
+
+def is_of_numbers(equation: str) -> bool:
+    r"""Tell an equation without letters, ``\log_2 8 = 3``: it states the value of its sides."""
+    sides = split_sides(equation)
+    return len(sides) > 1 and not any(has_letters(side) for side in sides)
+
+
+def _only_asks(side: str) -> bool:
+    return asks(side) and not has_letters(without_bound(side))
+
+
+def _is_unknown_of(name: str, formulas: list[str]) -> bool:
+    """Tell whether ``f(x)`` names a function of what stands in the formulas: f(x) = x + 3 = 5."""
+    unknown = argument_of(name)
+    return unknown is not None and any(
+        re.search(rf"(?<![a-zA-Z\\]){unknown}(?![a-zA-Z])", formula) for formula in formulas
+    )
 
 
 def split_sides(text: str) -> list[str]:
@@ -61,7 +91,7 @@ def split_sides(text: str) -> list[str]:
 def drop_label(text: str) -> str:
     r"""Return ``text`` without a label such as ``\text{Total: }`` or ``The answer is``."""
     label = _LABEL.match(text)
-    if label is None or re.search(r"\b(?:not|least|most|about)\b", label["words"] or ""):
+    if label is None or hedges(label["words"] or ""):
         return text
     return text[label.end() :].strip()
 
@@ -76,23 +106,8 @@ def drop_name(text: str, other: str) -> str:
     return _MEMBERSHIP.sub("", text)
 
 
-def is_name(side: str) -> bool:
-    r"""Tell what is named (``x``, ``f(2)``, ``\angle ABC``, ``\text{Area}``) from a value."""
-    if len(side) > _MAX_NAME_CHARACTERS or _VALUE_COMMAND.search(side):
-        return False
-    if _TUPLE_OF_NAMES.fullmatch(side):
-        return True
-    bare = _FUNCTION_ARGUMENT.sub("", _SUBSCRIPT.sub("", _TEXT.sub("T", side)).strip())
-    return re.fullmatch(r"[a-zA-Z'|{}()\s\\]*[a-zA-Z][a-zA-Z'|{}()\s\\]*", bare) is not None
-
-
 def _first_precise(side: str) -> str:
     """Drop an approximation: the value before it, unless that is only a name."""
     parts = [part.strip() for part in _APPROXIMATELY.split(side)]
     precise = [part for part in parts if part and not is_name(part)]
     return precise[0] if precise else parts[-1]
-
-
-def _has_variables(side: str) -> bool:
-    """Tell sides with letters; commands, text, e and i are constants."""
-    return bool(re.search(r"[a-df-hj-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", _TEXT.sub("", side))))

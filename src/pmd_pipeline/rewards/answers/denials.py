@@ -1,0 +1,25 @@
+"""Words that take back what stands beside them: ``not x = 5``, ``False: 5``, ``5 is wrong``."""
+
+import re
+from typing import Final
+
+_DENIALS: Final = """
+not no never false wrong incorrect untrue impossible invalid neither except excluding excluded isn
+isnt aren doesn cannot disproved rejected if unless suppose assume assuming otherwise
+"""
+DENIALS: Final = frozenset(_DENIALS.split())
+# In a label, also what bounds or estimates: "at least: 5".
+_HEDGES: Final = frozenset(
+    {"least", "most", "about", "approximately", "roughly", "around", "nearly", "almost"}
+)
+
+
+def denies(words: str) -> bool:
+    """Tell words whose first or last one denies, as ``not x`` and ``x is not`` do."""
+    found = re.findall(r"[a-z]+", words.lower())
+    return bool(found) and (found[0] in DENIALS or found[-1] in DENIALS)
+
+
+def hedges(label: str) -> bool:
+    """Tell a label of which any word denies, bounds or estimates."""
+    return not (DENIALS | _HEDGES).isdisjoint(re.findall(r"[a-z]+", label.lower()))
