@@ -11,6 +11,7 @@ from pmd_pipeline.problems.gym.draw import gym_entry
 from pmd_pipeline.problems.gym.families import open_family, require_gym
 from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.answers.extraction import extract_answer
+from pmd_pipeline.rewards.answers.visible import visible_text
 
 # A full score can be the sum of parts, so it may miss 1 by rounding.
 SCORE_TOLERANCE: Final = 1e-9
@@ -65,7 +66,7 @@ def find_answer(response: str, convention: GymConvention) -> str | None:
     if convention == "whole_response":
         return response.strip() or None
     if convention == "answer_tag":
-        return last_answer_tag(response)
+        return last_answer_tag(visible_text(response))
     return extract_answer(response, convention)
 
 

@@ -3,6 +3,7 @@
 import re
 
 from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.rewards.answers.visible import visible_text
 
 ANSWER_LINE_CHARACTERS = 300  # DAPO reads the end of a response only
 
@@ -16,7 +17,7 @@ def extract_answer(response: str, convention: Convention = "boxed") -> str | Non
     r"""Return the text that ``response`` gives as its answer, or None if it gives none.
 
     Args:
-        response: The whole response.
+        response: The whole response, of which what it says to its reader is read.
         convention: ``"boxed"``: the content of the last complete ``\boxed{...}``.
             ``"answer_line"``: what follows the last ``Answer:`` within the last 300 characters.
 
@@ -28,9 +29,9 @@ def extract_answer(response: str, convention: Convention = "boxed") -> str | Non
         ValueError: If the convention is unknown.
     """
     if convention == "boxed":
-        answer = last_box(response)
+        answer = last_box(visible_text(response))
     elif convention == "answer_line":
-        answer = last_answer_line(response)
+        answer = last_answer_line(visible_text(response))
     else:
         raise ValueError(
             f"unknown answer convention {convention!r}: use 'boxed' (the last \\boxed{{}}) "
@@ -64,7 +65,9 @@ def last_box(response: str) -> str | None:
 
 
 def last_answer_line(response: str) -> str | None:
-    """Return what follows the last ``Answer:`` (in any case) up to the end of its line, or None.
+    """Return what follows the last ``Answer:`` (in any case) up to a line's end, or None.
+
+    Blank lines between the two are passed over.
 
     Only the last 300 characters are searched.
 

@@ -111,6 +111,56 @@ def test_decorated_answer_lines_are_graded(response: str) -> None:
     assert not grade(response, "335", "answer_line").correct
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<!-- %s -->",
+        "<!-- never closed %s",
+        r"\phantom{%s}",
+        r"\hphantom{x {y} \phantom{z} %s}",
+        r"\cancel{%s}",
+        r"\xcancel {%s}",
+        r"\sout{%s}",
+        "~~%s~~",
+        "<del>%s</del>",
+    ],
+)
+def test_what_no_reader_takes_for_an_answer_is_none(hidden: str) -> None:
+    assert extract_answer(r"\boxed{7} " + hidden % r"\boxed{5}") == "7"
+    assert extract_answer(hidden % r"\boxed{5}") is None
+    assert extract_answer("Answer: 7\n" + hidden % "Answer: 5", "answer_line") == "7"
+    assert extract_answer(hidden % "Answer: 5", "answer_line") is None
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (r"50% of it is \boxed{5}", "5"),
+        (r"\boxed{5~~7~~9}", "5~~7~~9"),
+        (r"\boxed{5} \phantom{x", "5"),
+        (r"\phantom{x \boxed{5}", "5"),
+        (r"a < b <!- \boxed{5} ->", "5"),
+        (r"\boxed{\phantom{1}5}", "5"),
+    ],
+)
+def test_what_only_looks_hidden_is_read(response: str, answer: str) -> None:
+    assert extract_answer(response) == answer
+
+
+@pytest.mark.parametrize("end", ["</think>", "</thinking>", "◁/think▷", "[/THINK]"])
+def test_once_thinking_is_closed_only_what_follows_counts(end: str) -> None:
+    assert extract_answer(rf"<think> \boxed{{5}} {end} That is all.") is None
+    assert extract_answer(rf"\boxed{{5}} {end} So \boxed{{7}}.") == "7"
+    assert extract_answer(rf"\boxed{{5}} {end} a {end} \boxed{{7") is None
+    assert extract_answer(f"Answer: 5\n{end}\nAnswer: 7", "answer_line") == "7"
+    assert extract_answer(f"Answer: 5\n{end}\nThat is all.", "answer_line") is None
+
+
+def test_thinking_that_is_never_closed_is_read_whole() -> None:
+    assert extract_answer(r"<think> so \boxed{5}") == "5"
+    assert extract_answer("<think> so\nAnswer: 5", "answer_line") == "5"
+
+
 def test_unknown_convention_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'hash'.*boxed.*answer_line"):
         extract_answer("#### 5", "hash")  # type: ignore[arg-type]
@@ -125,8 +175,14 @@ def test_unknown_convention_is_an_error_that_names_the_known_ones() -> None:
         "\\boxed{" * 150_000 + "}" * 150_000,
         "\\boxed" + " " * 2_000_000,
         "Answer: " * 250_000,
+        "\\phantom{" * 200_000,
+        "<!--" * 500_000,
+        "~~<s>" * 400_000,
     ],
-    ids=["braces", "backslashes", "open boxes", "nested boxes", "blanks", "answers"],
+    ids=[
+        *("braces", "backslashes", "open boxes", "nested boxes", "blanks", "answers"),
+        *("phantoms", "comments", "struck out"),
+    ],
 )
 @pytest.mark.timeout(60)
 def test_extraction_does_not_hang_on_two_million_characters(response: str) -> None:
