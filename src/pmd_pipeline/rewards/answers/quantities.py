@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from pmd_pipeline.rewards.answers.scales import changes_number, scale_of
 from pmd_pipeline.rewards.answers.words import factors_of
 
 # Spellings of units, the first one canonical; a bare word must be one of them or a plain noun.
@@ -52,25 +53,8 @@ _COMPOUND: Final = {
     "kmh": (("km", 1), ("h", -1)),
 }
 _MEASURES: Final = frozenset(_CANONICAL.values()) - {"unit"}
-_SCALES: Final = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 1000,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
-# After a number these are no units: they change what is said, or are mathematics.
-_WORDS_OF_LOGIC: Final = (
-    "or and nor not no none more less fewer greater least most about over under above below "
-    "plus minus times divided mod modulo remainder rem to from between if when where for else "
-    "factorial squared cubed root half halves third quarter double twice base into infinity inf "
-    "infinite undefined alpha beta gamma delta theta lambda sigma omega sqrt frac sinh cosh tanh "
-    "through until except only with is are be than approximately roughly either neither both "
-    "but then pi any all"
-)
-_NOT_UNITS: Final = frozenset(_WORDS_OF_LOGIC.split())
 _GENERIC: Final = frozenset({"unit", "of", "the", "a", "an", "total", "old", "age"})
+_AFTER_UNITS: Final = frozenset({"squared", "cubed", "is", "are"})  # 5 apples are left
 _AFTER_WORDS: Final = frozenset({"squared", "cubed", "of", "old", "age"})  # never after a number
 _PHYSICAL_SYMBOLS: Final = frozenset("NJWVKACFLH")  # \text{ N}; any other letter is a variable
 _CURRENCIES: Final = {"\\$": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen"}
@@ -179,15 +163,25 @@ def _strip_words(text: str) -> Quantity:
             rest = rest[: joiner.start()]
             if joiner["sign"] == "/":
                 parts[0][0].insert(0, "per")
-    if not parts or not re.search(r"[0-9}a-z)°]$", rest) or _says_more(parts):
+    if not parts or not re.search(r"[0-9}a-z)°]$", rest):
         return Quantity(text)
-    return _with_unit(rest, parts)
+    scale = _take_scale(parts[0][0], of_one=rest.strip() == "1")
+    return Quantity(text) if _says_more(parts) else _with_unit(rest, scale, parts)
+
+
+def _take_scale(words: list[str], *, of_one: bool) -> Fraction:
+    """Take the words off the front that multiply the number: "5 hundred thousand people"."""
+    scale = Fraction(1)
+    while words and (factor := scale_of(words[0], of_one=of_one)) is not None:
+        scale *= factor
+        del words[0]
+    return scale
 
 
 def _is_bare_unit(word: str, before: str) -> bool:
     """Tell a unit written without a wrapper from letters that are variables: 5 cm, not 5 xy."""
     is_unit = _singular(word) in _CANONICAL or word in _COMPOUND
-    if is_unit or word in _SCALES or word in ("square", "cubic", "sq", "per"):
+    if is_unit or scale_of(word) or word in ("square", "cubic", "sq", "per"):
         return bool(re.search(r"[0-9})\sa-z/]$", before)) and (word != "in" or before.endswith(" "))
     if word in _AFTER_WORDS:
         return bool(re.search(r"[a-zA-Z}]\s+$", before))
@@ -200,22 +194,22 @@ def _is_letter(words: str) -> bool:
 
 
 def _says_more(parts: list[tuple[list[str], int]]) -> bool:
+    """Tell words that are no unit, and "square" or "per" without one."""
     words = [word for group, _ in parts for word in group]
-    return words[0] in _NOT_UNITS or any(
-        word in _NOT_UNITS and word not in ("squared", "cubed", "is", "are") for word in words
-    )
+    if any(scale_of(word) is not None for word in words):
+        return True  # parts per million
+    if words and (words[0] in _AFTER_UNITS or words[-1] in ("square", "sq", "cubic", "cu", "per")):
+        return True
+    return any(changes_number(word) and word not in _AFTER_UNITS for word in words)
 
 
-def _with_unit(rest: str, parts: list[tuple[list[str], int]]) -> Quantity:
-    scale = Fraction(1)
+def _with_unit(rest: str, scale: Fraction, parts: list[tuple[list[str], int]]) -> Quantity:
     unit: dict[str, int] = {}
     power, sign, last = 1, 1, ""
     for words, exponent in parts:
         for word in words:
             name = _singular(word)
-            if not unit and name in _SCALES:
-                scale *= _SCALES[name]
-            elif word in ("per", "/"):
+            if word in ("per", "/"):
                 sign = -1
             elif word in ("square", "sq", "cubic", "cu"):
                 power = 2 if word.startswith("sq") else 3
