@@ -4,7 +4,7 @@ import functools
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +15,9 @@ from kedro.io import DatasetError
 
 from pmd_pipeline.cli_preflight import preflight_command
 from pmd_pipeline.config.rewards import Convention
+from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.engines.errors import EngineError
+from pmd_pipeline.project_folder import project_folder, refuse_placeholders
 from pmd_pipeline.study_commands.commands import study_group
 
 ERROR_LOG = Path("data") / "last_error.log"
@@ -30,10 +32,24 @@ def cli() -> None:
 
 
 @contextmanager
-def friendly_errors() -> Iterator[None]:
-    """Turn expected errors into one message and exit status 1; the traceback goes to a file."""
+def project_command() -> Iterator[None]:
+    """Do a command's work in the project's folder, and turn expected errors into one message.
+
+    Relative paths of the configuration belong to that folder. Those of the command line belong to
+    where the user is: click has resolved them before. An error's traceback goes to a file, and the
+    exit status is 1.
+    """
+    with chdir(project_folder()), _friendly_errors():
+        refuse_placeholders(Path.cwd())
+        yield
+
+
+@contextmanager
+def _friendly_errors() -> Iterator[None]:
     try:
         yield
+    except click.ClickException:
+        raise
     except _EXPECTED as error:
         log = _write_traceback()
         message = _root_message(error)
@@ -70,7 +86,7 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
     def wrapped(**options: Any) -> None:
         # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
-        with friendly_errors():
+        with project_command():
             try:
                 run(**options)
             except KeyboardInterrupt:
@@ -87,23 +103,25 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
 
 _kedro_run = kedro_run.callback
 assert _kedro_run is not None
-cli.add_command(study_group(friendly_errors))
-cli.add_command(preflight_command(friendly_errors))
-cli.add_command(
-    click.Command(
-        name="run",
-        params=kedro_run.params,
-        callback=_run_with_friendly_errors(_kedro_run),
-        help=kedro_run.help,
-        short_help=kedro_run.short_help,
-        context_settings=CONTEXT_SETTINGS,
-    )
+cli.add_command(study_group(project_command))
+cli.add_command(preflight_command(project_command))
+# Kedro looks for this name where the project's wheel is used.
+run = click.Command(
+    name="run",
+    params=kedro_run.params,
+    callback=_run_with_friendly_errors(_kedro_run),
+    help=kedro_run.help,
+    short_help=kedro_run.short_help,
+    context_settings=CONTEXT_SETTINGS,
 )
+cli.add_command(run)
 
 
 @cli.command()
-@click.argument("policy", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("destination", type=click.Path(path_type=Path))
+@click.argument(
+    "policy", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
+)
+@click.argument("destination", type=click.Path(resolve_path=True, path_type=Path))
 def export_policy(policy: Path, destination: Path) -> None:
     """Write POLICY as a model folder to DESTINATION, with any adapter merged into the weights.
 
@@ -112,7 +130,7 @@ def export_policy(policy: Path, destination: Path) -> None:
     from pmd_pipeline.datasets.policies import stored_policy
     from pmd_pipeline.policies import export
 
-    with friendly_errors():
+    with project_command():
         source = stored_policy(policy)
         exported = export.export_policy(source, destination)
         click.echo(
@@ -122,8 +140,10 @@ def export_policy(policy: Path, destination: Path) -> None:
 
 
 @cli.command()
-@click.argument("completions", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--env", "-e", help="Kedro environment whose section `rewards` is used.")
+@click.argument("completions", type=click.Path(dir_okay=False, resolve_path=True, path_type=Path))
+@click.option(
+    "--env", "-e", envvar="KEDRO_ENV", help="Kedro environment whose section `rewards` is used."
+)
 @click.option("--params", default="", callback=_split_params, help="Parameters, as for kedro run.")
 @click.option(
     "--convention",
@@ -132,7 +152,7 @@ def export_policy(policy: Path, destination: Path) -> None:
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
     help="Write the regraded completions here (parquet).",
 )
 def regrade(
@@ -150,10 +170,9 @@ def regrade(
     from pmd_pipeline.config.rewards import MathRewardConfig
     from pmd_pipeline.pipelines.evaluation.regrading import changes_table, regrade_file
     from pmd_pipeline.reporting.console import print_parts
-    from pmd_pipeline.study_commands.project import config_loader
 
-    with friendly_errors():
-        experiment = parse_parameters(config_loader(Path.cwd(), env, params)["parameters"])
+    with project_command():
+        experiment = parse_parameters(project_loader(Path.cwd(), env, params)["parameters"])
         rewards = experiment.rewards
         if convention is not None:
             rewards = MathRewardConfig(convention=convention)

@@ -8,11 +8,13 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
-FriendlyErrors = Callable[[], AbstractContextManager[None]]
+from pmd_pipeline.config_loader import project_loader
+
+ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _positive = click.FloatRange(min=0, min_open=True)
 _OPTIONS = [
-    click.Option(["--env", "-e"], help="Kedro environment: a folder in conf."),
+    click.Option(["--env", "-e"], envvar="KEDRO_ENV", help="Kedro environment: a folder in conf."),
     click.Option(
         ["--params"], default="", callback=_split_params, help="Parameters, as for kedro run."
     ),
@@ -24,7 +26,7 @@ _OPTIONS = [
     click.Option(["--gpu-memory-gib"], type=_positive, help="Plan for GPUs of this size, in GiB."),
     click.Option(
         ["--model-config"],
-        type=click.Path(exists=True, path_type=Path),
+        type=click.Path(exists=True, resolve_path=True, path_type=Path),
         help="The model's config.json, or its folder, if the hub cannot be reached.",
     ),
     click.Option(["--mean-prompt-tokens"], type=_positive, help="Without it, the limit is used."),
@@ -42,15 +44,15 @@ _OPTIONS = [
 ]
 
 
-def preflight_command(friendly_errors: FriendlyErrors) -> click.Command:
+def preflight_command(project_command: ProjectCommand) -> click.Command:
     """Return the command.
 
     Args:
-        friendly_errors: Turns expected errors into one message.
+        project_command: What is done around a command: see ``cli.project_command``.
     """
 
     def preflight(**options: Any) -> None:
-        with friendly_errors():
+        with project_command():
             can_work = _preflight(**options)
         if not can_work:
             raise SystemExit(1)
@@ -81,10 +83,9 @@ def _preflight(
     """Print the plan; return True when the run can work."""
     from pmd_pipeline import preflight
     from pmd_pipeline.reporting.console import print_parts
-    from pmd_pipeline.study_commands.project import config_loader
 
     project = Path.cwd()
-    loader = config_loader(project, env, params)
+    loader = project_loader(project, env, params)
     findings = preflight.plan_run(
         preflight.Request(
             parameters=loader["parameters"],

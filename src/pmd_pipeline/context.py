@@ -7,6 +7,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.project_folder import refuse_placeholders
 
 
 class ExperimentContext(KedroContext):
@@ -22,6 +23,7 @@ class ExperimentContext(KedroContext):
 
     Raises:
         ParameterError: If a parameter is wrong, before anything is loaded.
+        ValueError: If the data folder has a name that Kedro's catalog cannot take.
     """
 
     experiment: ExperimentConfig
@@ -35,6 +37,7 @@ class ExperimentContext(KedroContext):
         super().__init__(*args, **kwargs)
         self.experiment = parse_parameters(self.config_loader["parameters"])
         self.data_root = self.project_path / self.config_loader["globals"]["data_root"]
+        refuse_placeholders(self.data_root)
         self.data_root.mkdir(parents=True, exist_ok=True)
         structure = pipeline_registry.Structure.of(self.experiment)
         if structure != pipeline_registry.get_structure():

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from pmd_pipeline.project_folder import project_folder
+
 IMPORT_PATH_PATTERN: Final = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 USER_FOLDERS: Final = ("rewards", "problems")
 
@@ -37,7 +39,7 @@ def import_object(import_path: str, *, parameter: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module_name.partition(".")[0] and error.name != module_name:
             raise _failed(import_path, parameter, error) from error
-        looked = ", ".join(map(str, folders)) or "no project folder"
+        looked = ", ".join(map(str, folders))
         raise UserImportError(
             f"{parameter}: there is no module {module_name!r} (looked where Python looks, and in "
             f"{looked}); correct the path {import_path!r}, or put the file there"
@@ -54,14 +56,8 @@ def import_object(import_path: str, *, parameter: str) -> Any:
 
 
 def user_folders() -> Iterator[Path]:
-    """Yield where a user's own modules lie: the project's folder, and ``USER_FOLDERS`` in it.
-
-    The project is the nearest folder, from the working directory up, that holds ``conf``.
-    """
-    here = Path.cwd()
-    project = next((folder for folder in (here, *here.parents) if (folder / "conf").is_dir()), None)
-    if project is None:
-        return
+    """Yield where a user's own modules lie: the project's folder, and ``USER_FOLDERS`` in it."""
+    project = project_folder()
     yield project
     yield from (project / name for name in USER_FOLDERS if (project / name).is_dir())
 

@@ -1,14 +1,13 @@
 """The project's pipelines, built for the algorithms and phases of the parameters."""
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
-from kedro.config import OmegaConfigLoader
-from kedro.framework.project import settings
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.pipelines import (
     data_preparation,
     evaluation,
@@ -19,6 +18,7 @@ from pmd_pipeline.pipelines import (
     theory,
     training,
 )
+from pmd_pipeline.project_folder import project_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ def get_structure() -> Structure | None:
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every stage by name, and the whole experiment as ``__default__``."""
-    # Commands without a context, such as `kedro registry list`, see conf/base.
-    structure = _structure or _structure_of_base()
+    # Commands without a context, such as `kedro registry list`, see the default environment.
+    structure = _structure or _default_structure()
     algorithms, num_phases = structure.algorithms, structure.num_phases
     stages = {
         "data_preparation": data_preparation.create_pipeline(),
@@ -80,8 +80,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
 
 
-def _structure_of_base() -> Structure:
-    loader = OmegaConfigLoader(
-        str(Path.cwd() / settings.CONF_SOURCE), base_env="base", default_run_env="local"
-    )
+def _default_structure() -> Structure:
+    loader = project_loader(project_folder(), os.environ.get("KEDRO_ENV"))
     return Structure.of(parse_parameters(loader["parameters"]))

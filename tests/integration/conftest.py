@@ -130,14 +130,19 @@ class Project:
 
         return run_forked(run)
 
-    def command(self, *arguments: str) -> Result:
-        """Run a ``kedro`` command in a forked child, which need not import everything anew."""
+    def command(self, *arguments: str, folder: str = ".") -> Result:
+        """Run a ``kedro`` command in a forked child, which need not import everything anew.
+
+        Args:
+            arguments: Of the command.
+            folder: Within the project, where the command is given.
+        """
         stdout, stderr = (self.path / f"command.{name}" for name in ("stdout", "stderr"))
 
         def run() -> None:
             from kedro.framework.cli import main
 
-            os.chdir(self.path)
+            os.chdir(self.path / folder)
             sys.argv = ["kedro", *arguments]
             main()
 
@@ -183,6 +188,12 @@ def make_shaped() -> Callable[[Path], Project]:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def make_project_at() -> Callable[[Path], Project]:
+    """Return what makes a project in a folder of your choice."""
+    return make_project
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,10 @@ class _AtomicSave(_Base):
 
     _redirected_to: PurePosixPath | None = None
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._glob_function = self._find_versions
+
     def _get_save_path(self) -> PurePosixPath:
         return self._redirected_to or super()._get_save_path()
 
@@ -43,6 +47,11 @@ class _AtomicSave(_Base):
         """Remove the file of an earlier run; versions are history and stay."""
         if self._version is None:
             Path(self._filepath).unlink(missing_ok=True)
+
+    def _find_versions(self, _: str) -> list[str]:
+        """Return the file of each version; Kedro would take all of its path for a pattern."""
+        versions = Path(self._filepath)
+        return [str(path / versions.name) for path in versions.glob("*")]
 
 
 class AtomicParquetDataset(_AtomicSave, ParquetDataset):

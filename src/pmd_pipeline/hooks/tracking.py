@@ -6,7 +6,6 @@ replaces its logging of node parameters: typed parameters would be logged as one
 
 import logging
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,6 +20,7 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.stages import stage_of
+from pmd_pipeline.tracking.place import placed_in_project
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
 from pmd_pipeline.tracking.runs import (
     AlgorithmRuns,
@@ -64,7 +64,7 @@ class TrackingHook(MlflowHook):
 
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
-        context.config_loader["mlflow"] = _with_absolute_database(
+        context.config_loader["mlflow"] = placed_in_project(
             context.config_loader["mlflow"], context.project_path
         )
         super().after_context_created(context)
@@ -231,18 +231,6 @@ class TrackingHook(MlflowHook):
     def _label_of(self, node: Node) -> str | None:
         kind, _, label = stage_of(node).partition(".")
         return label if kind in ("training", "evaluation") and label != "initial" else None
-
-
-def _with_absolute_database(config: dict[str, Any], project_path: Path) -> dict[str, Any]:
-    """Return ``mlflow.yml`` with a relative SQLite path resolved from the project's folder.
-
-    MLflow would resolve it from the working directory, and keep it for later projects.
-    """
-    server = dict(config.get("server") or {})
-    prefix, uri = "sqlite:///", str(server.get("mlflow_tracking_uri") or "")
-    if uri.startswith(prefix) and not Path(uri.removeprefix(prefix)).is_absolute():
-        server["mlflow_tracking_uri"] = prefix + str(project_path / uri.removeprefix(prefix))
-    return {**config, "server": server}
 
 
 def _evaluation_metrics(table: pd.DataFrame) -> dict[str, float]:

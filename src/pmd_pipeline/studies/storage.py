@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from pmd_pipeline.addresses import sqlite_address
 from pmd_pipeline.config.study import StorageConfig
 from pmd_pipeline.studies.errors import StudyStorageError
 from pmd_pipeline.studies.journal import HeartbeatJournalStorage
@@ -56,7 +57,7 @@ def open_storage(
             case "sqlite":
                 _refuse_foreign_sqlite(path)
                 return _relational(
-                    f"sqlite:///{path}",
+                    sqlite_address(path),
                     {"connect_args": {"timeout": _SQLITE_BUSY_SECONDS}},
                     config,
                     on_stale,

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
-FriendlyErrors = Callable[[], AbstractContextManager[None]]
+ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _name = click.argument("name")
-_env = click.option("--env", "-e", help="Kedro environment: a folder in conf.")
+_env = click.option("--env", "-e", envvar="KEDRO_ENV", help="Kedro environment: a folder in conf.")
 _params = click.option(
     "--params", default="", callback=_split_params, help="Parameters, as for kedro run."
 )
@@ -29,16 +29,16 @@ _timeout = click.option(
 )
 
 
-def study_group(friendly_errors: FriendlyErrors) -> click.Group:
+def study_group(project_command: ProjectCommand) -> click.Group:
     """Return the command group.
 
     Args:
-        friendly_errors: Turns expected errors into one message.
+        project_command: What is done around a command: see ``cli.project_command``.
     """
 
     class StudyGroup(click.Group):
         def invoke(self, context: click.Context) -> Any:
-            with friendly_errors():
+            with project_command():
                 return super().invoke(context)
 
     group = StudyGroup(

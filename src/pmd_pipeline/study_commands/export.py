@@ -9,11 +9,12 @@ import yaml
 from kedro.framework.project import settings
 from optuna import Study
 
+from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import REPEAT_VALUES, best_trial
 from pmd_pipeline.studies.parameters import trial_parameters
 from pmd_pipeline.study_commands.base import metric_name, read_base
-from pmd_pipeline.study_commands.project import StudyProject, config_loader
+from pmd_pipeline.study_commands.project import StudyProject
 
 _MARK = "# Written by kedro study export"
 
@@ -35,7 +36,7 @@ def export_best(project: StudyProject, study: Study) -> str:
     folder = conf / name
     _make_way(folder)
     _copy_environment(project, folder)
-    base = config_loader(project.path, settings.CONFIG_LOADER_ARGS["base_env"])["parameters"]
+    base = project_loader(project.path, settings.CONFIG_LOADER_ARGS["base_env"])["parameters"]
     parameters = trial_parameters(project.parameters, project.config, best.params)
     value = float(best.user_attrs[REPEAT_VALUES][0])
     metric = metric_name(project)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
-from kedro.framework.project import settings
+from kedro.config import MissingConfigException, OmegaConfigLoader
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 from pmd_pipeline.config.study import StudyConfig
+from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.studies.definition import definition
 from pmd_pipeline.studies.errors import StudyError
 
@@ -76,9 +76,10 @@ def read_project(
 
     Raises:
         ParameterError: If a parameter is wrong.
+        ConfigurationError: If there is no such environment.
         StudyError: If there is no such study, or its database's URL cannot be found.
     """
-    loader = config_loader(path, env, runtime_parameters)
+    loader = project_loader(path, env, runtime_parameters)
     parameters = loader["parameters"]
     experiment = parse_parameters(parameters)
     if name not in experiment.studies:
@@ -101,23 +102,6 @@ def read_project(
     )
 
 
-def config_loader(
-    path: Path, env: str | None, runtime_parameters: Mapping[str, Any] | None = None
-) -> OmegaConfigLoader:
-    """Return the project's configuration loader."""
-    loader: OmegaConfigLoader = settings.CONFIG_LOADER_CLASS(
-        conf_source=str(path / settings.CONF_SOURCE),
-        env=env,
-        runtime_params=dict(runtime_parameters or {}),
-        **settings.CONFIG_LOADER_ARGS,
-    )
-    if env is not None and not (path / settings.CONF_SOURCE / env).is_dir():
-        raise StudyError(
-            f"there is no environment {env!r}: {settings.CONF_SOURCE}/{env} is not a folder"
-        )
-    return loader
-
-
 def _database_url(config: StudyConfig, loader: OmegaConfigLoader) -> str | None:
     storage = config.storage
     if storage.environment_variable is not None:
@@ -131,28 +115,9 @@ def _database_url(config: StudyConfig, loader: OmegaConfigLoader) -> str | None:
     if storage.credentials is None:
         return None
     try:
-        return str(_credentials(loader)[storage.credentials]["url"])
-    except (KeyError, TypeError):
+        return str(loader["credentials"][storage.credentials]["url"])
+    except (MissingConfigException, KeyError, TypeError):
         raise StudyError(
             f"storage.credentials: conf/local/credentials.yml has no entry "
             f"{storage.credentials!r} with the key url"
         ) from None
-
-
-def _credentials(loader: OmegaConfigLoader) -> Mapping[str, Any]:
-    from kedro.config import MissingConfigException
-
-    found: dict[str, Any] = {}
-    # Credentials are in conf/local, whatever the environment of the run.
-    local = OmegaConfigLoader(
-        conf_source=loader.conf_source,
-        base_env=loader.base_env,
-        default_run_env=loader.default_run_env,
-        env="local",
-    )
-    for source in (local, loader):
-        try:
-            found.update(source["credentials"])
-        except MissingConfigException:
-            continue
-    return found

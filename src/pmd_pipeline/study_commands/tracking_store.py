@@ -10,14 +10,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.studies.errors import StudyError
-from pmd_pipeline.study_commands.project import StudyProject, config_loader
+from pmd_pipeline.study_commands.project import StudyProject
+from pmd_pipeline.tracking.place import placed_in_project
 
 with warnings.catch_warnings(record=True):
     # MLflow warns about a class of kedro-mlflow, whatever the filters say; not about our code.
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
-
-_PATTERNS = ["mlflow*", "mlflow*/**", "**/mlflow*"]
 
 
 def tracking_store(project: StudyProject) -> tuple[MlflowClient, str]:
@@ -26,13 +26,12 @@ def tracking_store(project: StudyProject) -> tuple[MlflowClient, str]:
     Raises:
         StudyError: If the store cannot be used.
     """
-    loader = config_loader(project.path, project.env)
-    loader.config_patterns["mlflow"] = _PATTERNS
+    loader = project_loader(project.path, project.env)
     try:
         values = loader["mlflow"]
     except MissingConfigException:
         values = {}
-    config = KedroMlflowConfig.model_validate(values)
+    config = KedroMlflowConfig.model_validate(placed_in_project(values, project.path))
     logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
     try:
         # It reads nothing else of the context.
