@@ -10,6 +10,7 @@ from latex2sympy2_extended import NormalizationConfig, latex2sympy, normalize_la
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
 from pmd_pipeline.algebra.equality import same
+from pmd_pipeline.algebra.families import in_one_form
 from pmd_pipeline.algebra.values import settled
 
 _NUM_DECIMALS: Final = 6  # an unending decimal must be right to so many places and digits
@@ -22,15 +23,16 @@ _NORMALIZATION: Final = NormalizationConfig(
 _CONVERSION: Final = ConversionConfig(lowercase_symbols=False)  # a is not A
 
 
-def compare(gold: str, values: Sequence[str]) -> str:
+def compare(gold: str, values: Sequence[str], parameter: str = "") -> str:
     """Return ``"equal"`` if every value, in TeX, equals ``gold``.
 
     Otherwise ``"different"``, ``"unparsable"`` (an answer that is no mathematics), or ``"limit"``
-    (out of memory or too deeply nested).
+    (out of memory or too deeply nested). A ``parameter`` is a letter that runs over all integers:
+    formulas with it are compared as sets of values.
     """
     try:
         for value in values:
-            verdict = _compare_one(gold, value)
+            verdict = _compare_one(gold, value, parameter)
             if verdict != "equal":
                 return verdict
     except (MemoryError, RecursionError):
@@ -38,13 +40,15 @@ def compare(gold: str, values: Sequence[str]) -> str:
     return "equal"
 
 
-def _compare_one(gold: str, value: str) -> str:
+def _compare_one(gold: str, value: str, parameter: str) -> str:
     expected, found = read(gold), read(value)
     if found is None:
         return "unparsable"
     if expected is None:
         return "different"
     try:
+        if parameter:
+            expected, found = in_one_form(expected, parameter), in_one_form(found, parameter)
         equal = same(expected, found) or _rounded(value, expected) or _rounded(gold, found)
     except (MemoryError, RecursionError):
         raise

@@ -42,6 +42,8 @@ def same_value(gold: Any, found: Any) -> bool:
         found: The answer.
     """
     gold, found = settled(gold), settled(found)
+    if not gold.has(sympy.I) and not found.has(sympy.I):
+        gold, found = _with_real_roots(gold), _with_real_roots(found)
     if _is_undefined(gold) or _is_undefined(found):
         return False
     if gold == found:
@@ -58,6 +60,24 @@ def same_value(gold: Any, found: Any) -> bool:
             return False
         agreeing += agree is True
     return agreeing >= _FEWEST_POINTS or sympy.simplify(difference) == 0
+
+
+def _with_real_roots(value: Any) -> Any:
+    """Read odd roots as real functions, where SymPy takes the complex root: of -8 it is -2."""
+
+    def real(base: Any, exponent: Any) -> Any:
+        return sympy.sign(base) ** exponent.p * sympy.Abs(base) ** exponent
+
+    return value.replace(
+        lambda part: (
+            part.is_Pow
+            and part.exp.is_Rational
+            and part.exp.q % 2 == 1
+            and part.exp.q > 1
+            and part.base.is_nonnegative is not True
+        ),
+        lambda part: real(part.base, part.exp),
+    )
 
 
 def vanishes(number: Any, digits: int = _DIGITS_AT_A_POINT) -> bool:

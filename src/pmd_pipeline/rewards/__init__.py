@@ -1,9 +1,9 @@
 """From a response to a reward: reward functions, answer extraction, equivalence."""
 
 from pmd_pipeline.records import Score
-from pmd_pipeline.rewards.answers.equivalence import vote_label
 from pmd_pipeline.rewards.answers.extraction import extract_answer
 from pmd_pipeline.rewards.answers.grading import Grade, GradeReason, GradingPool, grade
+from pmd_pipeline.rewards.answers.voting import vote_label
 from pmd_pipeline.rewards.answers.workers import GradingWorkerError
 from pmd_pipeline.rewards.reward_function import RewardFunction
 

@@ -21,9 +21,9 @@ class Algebra:
         if compare(r"\frac{\sqrt{3}}{3}", [r"\frac{1}{\sqrt{3}}"]) != "equal":
             raise RuntimeError("computer algebra does not find sqrt(3)/3 equal to 1/sqrt(3)")
 
-    def compare(self, gold: str, values: Sequence[str]) -> str:
+    def compare(self, gold: str, values: Sequence[str], parameter: str) -> str:
         """See the function."""
-        return compare(gold, values)
+        return compare(gold, values, parameter)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,26 @@
 """Whether two answers are the same, as far as it can be told without computer algebra."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from pmd_pipeline.rewards.answers.bound_names import (
+    Family,
+    letters_of,
+    parse_definition,
+    parse_family,
+    rename,
+)
 from pmd_pipeline.rewards.answers.choices import parse_option
 from pmd_pipeline.rewards.answers.exact import exact_value
 from pmd_pipeline.rewards.answers.names import asks
 from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
 from pmd_pipeline.rewards.answers.numerals import integer_key, numerals_equal, rounded_equal
 from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit, parse_quantity
+from pmd_pipeline.rewards.answers.sets import RealSet, parse_set
 from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name, is_of_numbers
+from pmd_pipeline.rewards.answers.signs import expand_signs
 from pmd_pipeline.rewards.answers.structure import Collection, parse_collection
 from pmd_pipeline.rewards.answers.words import factors_of, words_of
 
@@ -42,10 +51,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlgebraQuestion:
-    """What computer algebra must decide: is every one of ``values`` equal to ``gold``?"""
+    """What computer algebra must decide: is every one of ``values`` equal to ``gold``?
+
+    With a ``parameter``, a letter that runs over all integers, as families of values.
+    """
 
     gold: str
     values: tuple[str, ...]
+    parameter: str = ""
 
 
 Comparison = Verdict | AlgebraQuestion
@@ -88,41 +101,67 @@ def _compare_texts(answer: str, gold: str) -> Comparison:
     words = words_of(gold)
     if words is not None and factors is None:
         return _verdict(words == (words_of(answer) or compact(answer).casefold()))
+    bound = _compare_bound(answer, gold)
+    if bound is not None:
+        return bound
+    read_answer, read_gold = parse_set(answer), parse_set(gold)
+    if read_answer and read_gold and (read_answer.stated or read_gold.stated):
+        return _compare_sets(read_answer, read_gold)
     return _compare_collections(*_collections(drop_name(answer, gold), drop_name(gold, answer)))
 
 
-def vote_label(answer: str | None) -> str | None:
-    r"""Return one spelling for answers that are the same number, so that they vote together.
+def _compare_bound(answer: str, gold: str) -> Comparison | None:
+    """Compare where letters are bound, so that others would do; None where none are."""
+    defined, gold_defined = parse_definition(answer), parse_definition(gold)
+    if defined is not None and gold_defined is not None and defined.name == gold_defined.name:
+        if len(defined.arguments) != len(gold_defined.arguments):
+            return Verdict.DIFFERENT
+        formula = defined.formula_in(gold_defined.arguments)
+        return (
+            Verdict.DIFFERENT if formula is None else _compare_texts(formula, gold_defined.formula)
+        )
+    family, gold_family = parse_family(answer), parse_family(gold)
+    if family is not None and gold_family is not None:
+        return _compare_families(family, gold_family)
+    if family is not None:
+        return _compare_texts(family.formula, gold)
+    if gold_family is not None:
+        return _compare_texts(answer, gold_family.formula)
+    return None
 
-    ``1/2``, ``0.50`` and ``\frac{1}{2}`` all give ``"1/2"``; lists of numbers do so element by
-    element. Any other answer is only tidied up. None, no answer, stays None.
-    """
-    if answer is None or len(answer) > MAX_CHARACTERS:
-        return answer
-    normalised = drop_label(normalise_notation(answer))
-    option = parse_option(normalised)
-    if option is not None:
-        return option.letter
-    words = factors_of(normalised) or words_of(normalised)
-    if words is not None:
-        return words
-    collection = parse_collection(normalised)
-    labels: list[str] = []
-    for element in collection.elements:
-        quantity = parse_quantity((answer_values(element) or (element,))[-1])
-        value = exact_value(quantity.text)
-        if value is None:
-            return compact(normalised)
-        labels.append(f"{value * quantity.scale}{'%' if quantity.percent else ''}")
-    if not collection.ordered:
-        labels.sort()
-    return f"{collection.opening}{','.join(labels)}{collection.closing}"
+
+def _compare_families(answer: Family, gold: Family) -> Comparison:
+    """Compare what runs over all integers: another letter, start or direction changes nothing."""
+    formula = rename(answer.formula, {answer.parameter: gold.parameter})
+    if gold.parameter != answer.parameter and gold.parameter in letters_of(answer.formula):
+        return Verdict.DIFFERENT
+    read_answer, read_gold = _collections(
+        drop_name(formula, gold.formula), drop_name(gold.formula, formula)
+    )
+    if len(read_answer.elements) != len(read_gold.elements) or read_answer.ordered:
+        return Verdict.DIFFERENT
+    question = _question(read_gold.text(), [read_answer.text()])
+    if isinstance(question, AlgebraQuestion):
+        return replace(question, parameter=gold.parameter)
+    return question
+
+
+def _compare_sets(answer: RealSet, gold: RealSet) -> Comparison:
+    """Compare two sets of real numbers, whatever says so: conditions, intervals, set builders."""
+    if answer.name != gold.name and answer.name and gold.name:
+        return Verdict.DIFFERENT  # y > 2 is not x > 2
+    if compact(answer.text) == compact(gold.text):
+        return Verdict.EQUAL
+    read_answer, read_gold = parse_collection(answer.text), parse_collection(gold.text)
+    if read_answer.opening and read_gold.opening:
+        return _compare_collections(read_answer, read_gold)
+    return _question(gold.text, [answer.text])
 
 
 def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
     """Read both; ``100,200`` is a list where the reference answer is one of as many elements."""
-    read_gold = parse_collection(gold)
-    read_answer = parse_collection(answer)
+    read_gold = expand_signs(parse_collection(gold))
+    read_answer = expand_signs(parse_collection(answer))
     if len(read_gold.elements) > 1 and len(read_answer.elements) == 1:
         as_list = parse_collection(answer, thousands=False)
         if len(as_list.elements) == len(read_gold.elements):
@@ -135,14 +174,11 @@ def _compare_collections(answer: Collection, gold: Collection) -> Comparison:
         return Verdict.UNPARSABLE
     if any(_BROKEN.search(element) for element in answer.elements):
         return Verdict.DIFFERENT  # two numbers side by side are neither one answer nor a product
-    if _SIGNS.search(gold.text()):
-        return _ask(answer, gold)
     same_number = len(answer.elements) == len(gold.elements)
     if len(gold.elements) == 1 and not gold.opening and same_number and not answer.opening:
         return _compare_values(answer.elements[0], gold.elements[0])
     if not same_number:
-        open_question = _is_range(gold) or (_SIGNS.search(answer.text()) and len(gold.elements) > 1)
-        return _ask(answer, gold) if open_question else Verdict.DIFFERENT
+        return _ask(answer, gold) if _is_range(gold) else Verdict.DIFFERENT
     return _compare_elements(answer, gold)
 
 

@@ -143,7 +143,7 @@ class GradingPool:
         ]
         questions = sorted(
             {c for _, c in read if isinstance(c, AlgebraQuestion)},
-            key=lambda question: (question.gold, question.values),
+            key=lambda question: (question.gold, question.values, question.parameter),
         )
         verdicts = dict(zip(questions, self._pool.map(self.ask, questions), strict=True))
         return [

@@ -77,8 +77,8 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\\langle(?![a-zA-Z])", "("),
         (r"\\rangle(?![a-zA-Z])", ")"),
         (r"\\text\{([^{}a-zA-Z\\]*)\}", r" \1 "),  # \text{,} and \text{5}: no words
-        (r"\\text\{([^{}]*?)\b(?:and|or)\s*\}", r"\\text{\1} ; "),
-        (r"\\text\{\s*(?:and|or)\b([^{}]*)\}", r" ; \\text{\1}"),
+        (r"\\text\{([^{}]*?)\b(and|or)\s*\}", r"\\text{\1} \2 "),
+        (r"\\text\{\s*(and|or)\b([^{}]*)\}", r" \1 \\text{\2}"),
         (r"\\text\{\s*\}", " "),
         (r"\s*(?:\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z]))", "°"),
         (r"\s*°", "°"),

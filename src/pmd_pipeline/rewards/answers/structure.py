@@ -14,6 +14,11 @@ _PAIRS: Final = {
 }
 _DELIMITER: Final = re.compile(r"\\begin\{[a-z]*\*?\}|\\end\{[a-z]*\*?\}|\\[{}]|[(){}\[\]]")
 _SEPARATOR: Final = re.compile(r"\s*(?:,|;|\\\\|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z]))\s*")
+_ROWS: Final = r"(?:(?!\\begin|\\end|(?<!\\)&).)*"
+_COLUMN: Final = re.compile(
+    rf"\s*(?:\\begin\{{(?P<kind>[pb](?:small)?matrix)\}}(?P<rows>{_ROWS})\\end\{{(?P=kind)\}}"
+    rf"|[(\[]\s*\\begin\{{array\}}\s*\{{[lcr]\}}(?P<array>{_ROWS})\\end\{{array\}}\s*[)\]])\s*"
+)
 _OPENING: Final = frozenset({"(", "[", "{", r"\{"})
 
 
@@ -48,15 +53,26 @@ def parse_collection(text: str, *, thousands: bool = True) -> Collection:
         text: Normalised notation.
         thousands: True to read ``1,234`` outside brackets as one number, not as two.
     """
+    text = _column_as_tuple(text)
     for _ in range(_MAX_NESTING):
         text = strip_group(join_thousands(text) if thousands else text)
         opening, closing = _enclosing(text)
         inner = text[len(opening) : len(text) - len(closing)] if opening else text
-        elements = [element for part in _split(inner) if (element := strip_group(part))]
+        elements = [
+            element for part in split_outside(inner, _SEPARATOR) if (element := strip_group(part))
+        ]
         if not opening or len(elements) != 1:
             break
         text = elements[0]  # (5), [5] and \{5\} are 5
     return Collection(opening, tuple(elements), closing)
+
+
+def _column_as_tuple(text: str) -> str:
+    r"""Write a column vector, ``\begin{pmatrix} 1 \\ 2 \end{pmatrix}``, as ``({1}, {2})``."""
+    column = _COLUMN.fullmatch(text)
+    rows = re.split(r"\\\\", column["rows"] or column["array"]) if column is not None else []
+    entries = [f"{{{row.strip()}}}" for row in rows if row.strip()]
+    return f"({', '.join(entries)})" if len(entries) > 1 else text
 
 
 def _enclosing(text: str) -> tuple[str, str]:
@@ -74,11 +90,11 @@ def _enclosing(text: str) -> tuple[str, str]:
     return "", ""
 
 
-def _split(text: str) -> list[str]:
+def split_outside(text: str, separator: re.Pattern[str]) -> list[str]:
     """Split at separators outside all brackets; leave text with unbalanced brackets whole."""
     spans: list[tuple[int, int]] = []
     depth = start = 0
-    for match in re.compile(rf"{_DELIMITER.pattern}|{_SEPARATOR.pattern}").finditer(text):
+    for match in re.compile(rf"{_DELIMITER.pattern}|{separator.pattern}").finditer(text):
         token = match.group()
         if _DELIMITER.fullmatch(token):
             depth += 1 if _opens(token) else -1

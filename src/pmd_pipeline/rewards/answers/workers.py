@@ -44,6 +44,7 @@ class AlgebraWorker:
                 "compare",
                 gold=question.gold,
                 values=question.values,
+                parameter=question.parameter,
                 timeout_seconds=timeout_seconds,
             )
         except ProcessStartError as error:
