@@ -54,6 +54,7 @@ SMALL: dict[str, Any] = {
     "training": {
         "num_phases": 2,
         "rounds_per_phase": 1,
+        "prompts_per_round": 16,
         "group_size": 4,
         "num_mini_batches": 2,
         "sampling": {"max_new_tokens": 24},

@@ -43,9 +43,13 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
         {"algorithms": {"pmd_mean": {"tau": 0}}},
         "algorithms.pmd_mean.tau: Input should be greater than 0 (found 0)",
     ),
-    "a group of one with a leave-one-out baseline": (
+    "a group of one": (
         {"training": {"group_size": 1}},
-        "baseline leave_one_out_mean needs a group_size of at least 2, found 1",
+        "algorithms.pmd_mean: needs a group_size of at least 2, found 1",
+    ),
+    "more prompts a round than problems": (
+        {"training": {"prompts_per_round": 64}},
+        "training.prompts_per_round is 64, but data_preparation.train.num_problems is 12",
     ),
     "mini-batches that do not divide": (
         {"training": {"num_mini_batches": 3}},
@@ -300,15 +304,17 @@ def test_a_full_disk_loses_nothing_and_the_run_can_go_on(
     assert project.comparison == finished.comparison
 
 
-def test_more_prompts_per_round_than_problems_are_found_with_the_data_and_lose_nothing(
+def test_prompts_that_do_not_fill_a_round_are_found_when_selected_and_lose_nothing(
     project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Known once problems are selected: the run ends there and keeps the former results."""
     shutil.copytree(finished.path, project.path, dirs_exist_ok=True)
     state = project.data / "run_state.json"
     former = json.loads(state.read_text())
-    assert project.run(params={"training": {"prompts_per_round": 64}}) == 1
-    message = "training.prompts_per_round is 64, but only 12 prompts were selected"
-    assert message in capfd.readouterr().err
+    # The tiny policy is always wrong.
+    assert project.run(params={"rollout_generation": {"min_mean_reward": -1.0}}) == 1
+    error = capfd.readouterr().err
+    assert "no prompt has a mean reward strictly between -1.0 and None" in error
+    assert "training.prompts_per_round is 4" in error
     assert json.loads(state.read_text())["version"] != former["version"], "it began"
     assert project.comparison == finished.comparison

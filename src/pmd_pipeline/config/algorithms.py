@@ -1,7 +1,7 @@
 """The algorithms of an experiment: one model per kind, told apart by ``kind``."""
 
 from collections.abc import ItemsView, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
@@ -24,6 +24,9 @@ BASELINES_OF_TWO_OR_MORE: frozenset[Baseline] = frozenset(
     {"leave_one_out_mean", "leave_one_out_log_partition", "group_standardised"}
 )
 
+# With any baseline a rollout alone has an advantage of 0 or none at all: nothing is ever learned.
+SMALLEST_GROUP: Final = 2
+
 Tau = Annotated[float, Field(gt=0, le=1000, description="PMD regularisation, reward units per nat")]
 ClipLow = Annotated[
     float, Field(gt=0, le=1, description="the ratio is clipped from below at 1 - clip_low")
@@ -38,6 +41,21 @@ PerRollout = Annotated[
         "longest response allowed"
     ),
 ]
+
+
+def check_group_size(group_size: int, baseline: Baseline) -> None:
+    """Raise ValueError if no group of this size could teach a policy anything."""
+    if group_size >= SMALLEST_GROUP:
+        return
+    why = (
+        "leaves the rollout itself out, and no other is there"
+        if baseline in BASELINES_OF_TWO_OR_MORE
+        else "is the rollout's own reward, so that every advantage is 0"
+    )
+    raise ValueError(
+        f"needs a group_size of at least {SMALLEST_GROUP}, found {group_size}: in a group of one, "
+        f"the baseline {baseline} {why}"
+    )
 
 
 class PromptFilterConfig(StrictModel):
@@ -84,18 +102,10 @@ class AlgorithmConfig(VariantModel):
         default=None, description="drops whole groups of a round before its updates; None: keep all"
     )
 
-    @property
-    def min_group_size(self) -> int:
-        """The smallest group for which the baseline is defined: 1 or 2."""
-        return 2 if self.baseline in BASELINES_OF_TWO_OR_MORE else 1
-
     @model_validator(mode="after")
     def _group_is_large_enough(self) -> Self:
-        if self.group_size is not None and self.group_size < self.min_group_size:
-            raise ValueError(
-                f"baseline {self.baseline} needs a group_size of at least {self.min_group_size}, "
-                f"found {self.group_size}"
-            )
+        if self.group_size is not None:
+            check_group_size(self.group_size, self.baseline)
         return self
 
 

@@ -237,6 +237,12 @@ class DataPreparationConfig(StrictModel):
         prefix = "data_preparation"
         return f"{prefix}.train" if set_name == TRAIN_SET else f"{prefix}.evals.{set_name}"
 
+    def most_train_problems(self) -> tuple[str, int | None]:
+        """Return the parameter that bounds the number of train problems, and the bound, if any."""
+        if isinstance(self.train, StoredSource):
+            return f"{self.key_of(TRAIN_SET)}.limit", self.train.limit
+        return f"{self.key_of(TRAIN_SET)}.num_problems", self.train.num_problems
+
     def verbatim_sets(self) -> frozenset[str]:
         """Return the sets whose texts stay just as they came, white space and all."""
         return frozenset(

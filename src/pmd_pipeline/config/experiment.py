@@ -1,12 +1,13 @@
 """All parameters of an experiment together, and the rules between its sections."""
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig
+from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig, check_group_size
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.data_preparation import (
@@ -57,12 +58,12 @@ class ExperimentConfig(StrictModel):
         training = self.training
         for label, algorithm in self.trained_algorithms().items():
             group_size = algorithm.group_size or training.group_size
-            if group_size < algorithm.min_group_size:
+            try:
+                check_group_size(group_size, algorithm.baseline)
+            except ValueError as error:
                 raise ValueError(
-                    f"algorithms.{label}: baseline {algorithm.baseline} needs a group_size of at "
-                    f"least {algorithm.min_group_size}, found {group_size} (training.group_size); "
-                    "raise it, or choose a baseline that does not leave the rollout itself out"
-                )
+                    f"algorithms.{label}: {error}; raise training.group_size"
+                ) from None
             num_mini_batches = algorithm.num_mini_batches or training.num_mini_batches
             if training.prompts_per_round % num_mini_batches:
                 raise ValueError(
@@ -75,6 +76,43 @@ class ExperimentConfig(StrictModel):
                 raise ValueError(
                     f"algorithms.{label}: {algorithm.kind} has one loss per sequence; set "
                     "training.importance_weights.level: sequence"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_round_can_be_filled(self) -> Self:
+        needed = self.training.prompts_per_round
+        key, most = self.data_preparation.most_train_problems()
+        if most is not None and most < needed:
+            raise ValueError(
+                f"training.prompts_per_round is {needed}, but {key} is {most}: no round could be "
+                "filled; lower the one, or raise the other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _some_groups_lie_between_bounds(self) -> Self:
+        """Bounds on mean rewards leave something where rewards have two known values."""
+        values = _two_values(self.rewards)
+        if values is None:
+            return self
+        selection = self.rollout_generation
+        _check_bounds(
+            (selection.min_mean_reward, selection.max_mean_reward),
+            selection.num_samples,
+            values,
+            what="rollout_generation: no prompt can be selected",
+            remedy="raise num_samples, or change min_mean_reward and max_mean_reward",
+        )
+        for label, algorithm in self.trained_algorithms().items():
+            bounds = algorithm.prompt_filter
+            if bounds is not None:
+                _check_bounds(
+                    (bounds.low, bounds.high),
+                    algorithm.group_size or self.training.group_size,
+                    values,
+                    what=f"algorithms.{label}.prompt_filter: no group can be kept",
+                    remedy="change the bounds, or raise group_size",
                 )
         return self
 
@@ -111,6 +149,33 @@ class ExperimentConfig(StrictModel):
                 f"{data.prompt_template!r}"
             )
         return self
+
+
+def _two_values(rewards: AnyRewardConfig) -> tuple[float, float] | None:
+    """Return the rewards of a wrong and of a right response, None where others are possible."""
+    if not isinstance(rewards, MathRewardConfig) or rewards.overlong_buffer_tokens is not None:
+        return None
+    return rewards.incorrect_reward, rewards.correct_reward
+
+
+def _check_bounds(
+    bounds: tuple[float | None, float | None],
+    num_rewards: int,
+    values: tuple[float, float],
+    *,
+    what: str,
+    remedy: str,
+) -> None:
+    """Raise ValueError if no mean of so many rewards of two values lies between open bounds."""
+    low = -math.inf if bounds[0] is None else bounds[0]
+    high = math.inf if bounds[1] is None else bounds[1]
+    wrong, right = values
+    means = [wrong + (right - wrong) * k / num_rewards for k in range(num_rewards + 1)]
+    if not any(low < mean < high for mean in means):
+        raise ValueError(
+            f"{what}: the mean of {num_rewards} rewards of {wrong:g} or {right:g} never lies "
+            f"strictly between {low:g} and {high:g}; {remedy}"
+        )
 
 
 def _graders(rewards: AnyRewardConfig) -> Iterator[tuple[str, MathRewardConfig]]:

@@ -2,7 +2,12 @@
 
 import pandas as pd
 
-from pmd_pipeline.config.data_preparation import DataPreparationConfig, StoredSource
+from pmd_pipeline.config.data_preparation import (
+    DataPreparationConfig,
+    StoredSource,
+    origin_of,
+)
+from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.sources import set_generator
 from pmd_pipeline.problems.tables import dropped_rows, set_names_of
 
@@ -27,3 +32,16 @@ def limit_problems(
             order = set_generator(seed, name).permutation(len(rows))
             is_kept.loc[rows[order[source.limit :]]] = False
     return table[is_kept].reset_index(drop=True), dropped_rows(table[~is_kept], OVER_LIMIT)
+
+
+def refuse_unfilled_round(
+    num_train: int, config: DataPreparationConfig, *, prompts_per_round: int
+) -> None:
+    """Raise ProblemSourceError if the train problems that are left do not fill a round."""
+    if num_train < prompts_per_round:
+        raise ProblemSourceError(
+            f"data_preparation.train ({origin_of(config.train)}): {num_train} problems are left "
+            "once missing values, repetitions, copies of evaluation problems and prompts over "
+            f"max_prompt_tokens are dropped, but training.prompts_per_round is {prompts_per_round}"
+            "; lower it, or give more problems"
+        )

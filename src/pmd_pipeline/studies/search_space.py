@@ -106,17 +106,50 @@ def check_search_space(
             "the sampler grid cannot combine dimensions that apply only to some algorithms; "
             "choose tpe or random"
         )
+    for name, values, trial in _probed_trials(study, experiment, parameters):
+        _refuse_too_few_problems(study, experiment, trial)
+        try:
+            parse_parameters(trial)
+        except ParameterError as error:
+            reason = str(error).partition("\n")[2].strip() or str(error)
+            raise StudyError(
+                f"search_space.{name}: {values.get(name)!r} is not a possible value: {reason}"
+            ) from None
+
+
+def widest_trial(
+    study: StudyConfig, experiment: ExperimentConfig, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters of a trial that takes the most prompts to fill a round."""
+    trials = (trial for _, _, trial in _probed_trials(study, experiment, parameters))
+    return max(trials, key=lambda trial: trial["training"]["prompts_per_round"])
+
+
+def _probed_trials(
+    study: StudyConfig, experiment: ExperimentConfig, parameters: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Choice], dict[str, Any]]]:
+    """Yield the dimension that is probed, the values, and the parameters of the trial."""
     for label in study.algorithms:
         for name, values in _probes(study, label, experiment):
             if len(study.algorithms) > 1:
                 values[ALGORITHM] = label
-            try:
-                parse_parameters(trial_parameters(parameters, study, values))
-            except ParameterError as error:
-                reason = str(error).partition("\n")[2].strip() or str(error)
-                raise StudyError(
-                    f"search_space.{name}: {values.get(name)!r} is not a possible value: {reason}"
-                ) from None
+            yield name, values, trial_parameters(parameters, study, values)
+
+
+def _refuse_too_few_problems(
+    study: StudyConfig, experiment: ExperimentConfig, trial: Mapping[str, Any]
+) -> None:
+    training = trial["training"]
+    label = training["algorithms"][0]
+    own = trial["algorithms"][label].get("group_size")
+    key, most = experiment.data_preparation.most_train_problems()
+    if most is not None and most < training["prompts_per_round"]:
+        group_size = training["group_size"] if own is None else own
+        raise StudyError(
+            f"with group_size {group_size}, budget.rollouts {study.budget.rollouts} gives "
+            f"{training['prompts_per_round']} prompts a round, but {key} is {most}; raise it, "
+            "lower the budget, or raise the smallest group_size"
+        )
 
 
 def _probes(

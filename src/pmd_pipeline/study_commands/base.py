@@ -18,6 +18,7 @@ from pmd_pipeline.problems.text import duplicate_key
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.studies.definition import refuse_changes
 from pmd_pipeline.studies.errors import StudyError
+from pmd_pipeline.studies.search_space import widest_trial
 from pmd_pipeline.study_commands.project import StudyProject
 from pmd_pipeline.study_commands.session import VALIDATION_FILE, StudySession
 
@@ -113,14 +114,12 @@ def read_base(project: StudyProject) -> dict[str, Any]:
 
 
 def base_parameters(project: StudyProject) -> dict[str, Any]:
-    """Return the experiment's parameters with the validation problems as an additional set."""
-    parameters = {k: v for k, v in project.parameters.items() if k != "studies"}
-    data = dict(parameters["data_preparation"])
-    data["evals"] = {
-        **data["evals"],
-        VALIDATION_SET: project.config.validation.model_dump(mode="json"),
-    }
-    return {**parameters, "data_preparation": data}
+    """Return the parameters that what trials share is made with.
+
+    They are those of the trial that needs the most problems, so that too few of them are noticed
+    before any trial runs. In what is shared no trial differs from another.
+    """
+    return widest_trial(project.config, project.experiment, project.parameters)
 
 
 def _separate_validation(project: StudyProject) -> dict[str, Any]:

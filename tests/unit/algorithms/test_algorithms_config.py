@@ -62,7 +62,8 @@ def test_one_entry_is_validated_by_itself_for_a_node():
         ({"kind": "pmd_mean", "tau": 0.1, "baseline": "log_partition"}, "'leave_one_out_mean'"),
         ({"kind": "pmd_part", "tau": 0.1, "baseline": "mean"}, "'leave_one_out_log_partition'"),
         ({"kind": "pmd_mean", "tau": 0.1, "group_size": 1}, "group_size of at least 2, found 1"),
-        ({"kind": "grpo", "group_size": 1}, "group_standardised needs a group_size"),
+        ({"kind": "grpo", "group_size": 1}, "group_standardised leaves the rollout itself out"),
+        ({"kind": "grpo", "baseline": "mean", "group_size": 1}, "every advantage is 0"),
         ({"kind": "grpo", "clip_low": 1.5}, "less than or equal to 1"),
         ({"kind": "grpo", "dual_clip": 1.0}, "greater than 1"),
         ({"kind": "gspo", "num_mini_batches": 0}, "greater than or equal to 1"),
@@ -91,21 +92,6 @@ def test_an_unknown_label_is_refused_with_the_known_ones():
     algorithms = AlgorithmsConfig.model_validate({"a": {"kind": "grpo"}, "b": {"kind": "gspo"}})
     with pytest.raises(ValueError, match=r"no algorithm is labelled 'c'.*a, b"):
         algorithms["c"]
-
-
-@pytest.mark.parametrize(
-    ("config", "min_group_size"),
-    [
-        (PmdMeanConfig(tau=1, baseline="mean"), 1),
-        (PmdMeanConfig(tau=1), 2),
-        (PmdPartConfig(tau=1, baseline="log_partition", group_size=1), 1),
-        (PmdPartConfig(tau=1), 2),
-        (GrpoConfig(), 2),
-        (GrpoConfig(baseline="mean"), 1),
-    ],
-)
-def test_the_smallest_group_follows_from_the_baseline(config, min_group_size):
-    assert config.min_group_size == min_group_size
 
 
 def test_only_the_on_policy_gradient_samples_each_mini_batch_afresh():

@@ -70,6 +70,65 @@ def test_an_algorithms_own_group_size_counts() -> None:
     assert "needs a group_size of at least 2, found 1" in mistake({"algorithms.grpo.group_size": 1})
 
 
+@pytest.mark.parametrize(
+    ("label", "baseline"), [("pmd_mean", "mean"), ("pmd_part", "log_partition"), ("grpo", "mean")]
+)
+def test_groups_of_one_that_can_never_learn_are_refused(label: str, baseline: str) -> None:
+    message = mistake(
+        {
+            "training.algorithms": [label],
+            "training.group_size": 1,
+            f"algorithms.{label}.baseline": baseline,
+        }
+    )
+    assert f"algorithms.{label}: needs a group_size of at least 2, found 1" in message
+    assert f"the baseline {baseline} is the rollout's own reward, so that every adv" in message
+
+
+def test_problems_that_cannot_fill_a_round_are_refused() -> None:
+    assert (
+        "training.prompts_per_round is 128, but data_preparation.train.num_problems is 100: no "
+        "round could be filled"
+    ) in mistake({"data_preparation.train.num_problems": 100})
+    stored = {"kind": "gsm8k", "path": "train.parquet", "limit": 127}
+    policy = {"kind": "pretrained", "path": "model"}
+    assert "but data_preparation.train.limit is 127" in mistake(
+        {"data_preparation.train": stored, "policy_initialisation.policy": policy}
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rollout_generation.num_samples": 1},
+        {"rollout_generation.min_mean_reward": 1.0, "rollout_generation.max_mean_reward": 2.0},
+        {"rollout_generation.min_mean_reward": 0.0, "rollout_generation.max_mean_reward": 0.2},
+    ],
+    ids=["always -1 or 1", "beyond the best", "between two steps"],
+)
+def test_bounds_between_which_no_prompt_can_lie_are_refused(changes: dict[str, Any]) -> None:
+    message = mistake(changes)
+    assert "rollout_generation: no prompt can be selected: the mean of" in message
+    assert "rewards of -1 or 1 never lies strictly between" in message
+
+
+def test_a_prompt_filter_that_drops_every_group_is_refused() -> None:
+    bounds = {"low": -1.0, "high": -0.75}  # of 8 rewards, one right one gives -0.75
+    assert "algorithms.grpo.prompt_filter: no group can be kept: the mean of 8 rewards" in mistake(
+        {"algorithms.grpo.prompt_filter": bounds}
+    )
+
+
+def test_bounds_that_leave_something_are_taken() -> None:
+    """With two samples a mean of 0 is possible; with a length penalty any mean is."""
+    parameters = parameters_of("base")
+    parameters["rollout_generation"]["num_samples"] = 2
+    parse_parameters(parameters)
+    parameters["rollout_generation"]["num_samples"] = 1
+    parameters["rewards"]["overlong_buffer_tokens"] = 10
+    parse_parameters(parameters)
+
+
 def test_token_weights_for_a_loss_on_sequences_are_refused() -> None:
     assert "has one loss per sequence" in mistake(
         {"training.importance_weights": {"level": "token", "cap": 2.0}}

@@ -15,10 +15,11 @@ from kedro.validation.parameter_validator import ParameterValidator
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.pipelines.data_preparation import create_pipeline
+from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.tables import table_to_problems
 
-PARAMETERS = Path(__file__).resolve().parents[3] / "conf/base/parameters_data_preparation.yml"
-SECTIONS = ("data_preparation", "policy_initialisation", "rewards", "seed")
+CONF = Path(__file__).resolve().parents[3] / "conf/base"
+SECTIONS = ("data_preparation", "policy_initialisation", "rewards", "seed", "training")
 SCHEMAS = "pmd_pipeline.schemas.problems"
 TABLES = {
     "raw_problems": "RawProblemTable",
@@ -36,7 +37,11 @@ TABLES = {
 
 @pytest.fixture
 def parameters() -> dict[str, Any]:
-    values = yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))
+    values = {}
+    for section in ("data_preparation", "training"):
+        text = (CONF / f"parameters_{section}.yml").read_text(encoding="utf-8")
+        values |= yaml.safe_load(text)
+    values["training"] |= {"prompts_per_round": 1, "num_mini_batches": 1}
     policy = {"policy": {"kind": "embedded"}}
     return {"seed": 3, "rewards": {"kind": "math"}, "policy_initialisation": policy, **values}
 
@@ -156,6 +161,18 @@ def test_files_with_every_fault_are_accounted_for_row_by_row(
         }
     ]
     assert catalog.load("eval_problems")["answer"].tolist() == ["8"]
+
+
+def test_problems_that_do_not_fill_a_round_stop_the_stage_before_any_policy_is_loaded(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    path = tmp_path / "train.jsonl"
+    rows = [{"problem": f"{i}+1", "answer": str(i + 1)} for i in (2, 3, 3)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    parameters["data_preparation"]["train"] = {"kind": "math500", "path": str(path)}
+    parameters["training"]["prompts_per_round"] = 3
+    with pytest.raises(ProblemSourceError, match=r"train.jsonl\): 2 problems are left .* is 3"):
+        run(tmp_path, parameters)
 
 
 def test_a_reward_that_needs_no_answer_keeps_problems_without_one(

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import OPTConfig, OPTForCausalLM
 
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
-from pmd_pipeline.policies.loading import initialise_policy
+from pmd_pipeline.policies.loading import initialise_policy, load_model
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.storage import save_policy
 
@@ -35,6 +36,18 @@ def test_weights_in_bfloat16_are_the_rounded_ones_in_float32(
     assert rounded.model.dtype == torch.bfloat16
     # Rounded frequencies would shift the positions of long texts.
     assert rounded.model.base_model.rotary_emb.inv_freq.dtype == torch.float32
+
+
+def test_no_dropout_is_left_not_even_one_that_is_a_number_in_its_layer(tmp_path: Path) -> None:
+    """With gradient checkpointing an update computes in training mode."""
+    config = OPTConfig(
+        vocab_size=20, hidden_size=8, ffn_dim=8, num_hidden_layers=1, num_attention_heads=1,
+        word_embed_proj_dim=8, dropout=0.5, attention_dropout=0.5,
+    )  # fmt: skip
+    OPTForCausalLM(config).save_pretrained(tmp_path)
+    model = load_model(str(tmp_path), dtype=torch.float32).train()
+    tokens = torch.arange(3, 9)[None]
+    assert torch.equal(model(tokens).logits, model(tokens).logits)
 
 
 def _initial(policy: dict[str, Any], dtype: torch.dtype) -> Policy:

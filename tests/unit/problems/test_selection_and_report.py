@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.report import data_report
-from pmd_pipeline.problems.selection import limit_problems
+from pmd_pipeline.problems.selection import limit_problems, refuse_unfilled_round
 from pmd_pipeline.problems.tables import (
     DROPPED_COLUMNS,
     PROBLEM_COLUMNS,
@@ -133,3 +134,11 @@ def test_a_row_that_is_neither_kept_nor_dropped_is_an_error() -> None:
     raw = make_table()
     with pytest.raises(ValueError, match=r"'train': 6 rows came in, but 5 are kept"):
         data_report(raw, raw.iloc[1:], make_dropped(), make_overlaps(), CONFIG)
+
+
+def test_problems_that_are_too_few_once_the_others_are_dropped_are_noticed_with_the_data() -> None:
+    refuse_unfilled_round(8, CONFIG, prompts_per_round=8)
+    with pytest.raises(
+        ProblemSourceError, match=r"dapo: d\.parquet\): 7 problems are left .* is 8"
+    ):
+        refuse_unfilled_round(7, CONFIG, prompts_per_round=8)

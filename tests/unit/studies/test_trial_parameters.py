@@ -6,7 +6,12 @@ from study_helpers import make_experiment, make_study
 from pmd_pipeline.config.experiment import parse_parameters
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.parameters import check_names, trial_parameters
-from pmd_pipeline.studies.search_space import check_search_space, current_values, is_conditional
+from pmd_pipeline.studies.search_space import (
+    check_search_space,
+    current_values,
+    is_conditional,
+    widest_trial,
+)
 
 
 @pytest.mark.parametrize(("group_size", "prompts"), [(4, 256), (8, 128), (16, 64), (32, 32)])
@@ -99,6 +104,29 @@ def test_a_budget_that_some_combination_cannot_use_is_refused_before_any_trial()
     # 4 with either and 32 with 8 fit; only 32 with 64 does not.
     with pytest.raises(StudyError, match=r"with group_size 32, .* which 64 mini-batches"):
         check_search_space(study, experiment, parameters)
+
+
+def test_problems_that_cannot_fill_a_trials_rounds_are_refused_before_any_trial() -> None:
+    """The fewer rollouts a prompt gets, the more prompts a trial needs."""
+    train = {"train": {"num_problems": 200}}
+    parameters, experiment = make_experiment(data_preparation=train)
+    with pytest.raises(
+        StudyError,
+        match=r"with group_size 4, budget\.rollouts 6144 gives 256 prompts a round, but "
+        r"data_preparation\.train\.num_problems is 200",
+    ):
+        check_search_space(make_study(), experiment, parameters)
+
+
+def test_what_trials_share_is_made_for_the_one_that_needs_the_most_problems() -> None:
+    parameters, experiment = make_experiment()
+    study = make_study(
+        algorithms=["grpo", "pmd_mean"],
+        search_space={"algorithm.group_size": {"kind": "choice", "choices": [32, 4, 8]}},
+    )
+    trial = widest_trial(study, experiment, parameters)
+    assert trial["training"]["prompts_per_round"] == 6144 // (6 * 4)
+    assert set(trial["data_preparation"]["evals"]) == {"addition", "validation"}
 
 
 def test_the_base_study_can_be_searched() -> None:

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.policies import loading
 from pmd_pipeline.problems import cleaning, decontamination, prompts, report, selection, sources
 
@@ -54,11 +55,21 @@ def render_prompts(
 
 
 def select_problems(
-    rendered_problems: pd.DataFrame, config: DataPreparationConfig, seed: int
+    rendered_problems: pd.DataFrame,
+    config: DataPreparationConfig,
+    training: TrainingConfig,
+    seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Keep the configured number of problems; return train, eval and what was left out."""
+    """Keep the configured number of problems; return train, eval and what was left out.
+
+    Raises:
+        ProblemSourceError: If the train problems do not fill a round.
+    """
     kept, dropped = selection.limit_problems(rendered_problems, config, seed=seed)
     is_eval = kept["split"] == "eval"
+    selection.refuse_unfilled_round(
+        int((~is_eval).sum()), config, prompts_per_round=training.prompts_per_round
+    )
     return kept[~is_eval].reset_index(drop=True), kept[is_eval].reset_index(drop=True), dropped
 
 

@@ -43,7 +43,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.select_problems,
-                inputs=["rendered_problems", CONFIG, "params:seed"],
+                inputs=["rendered_problems", CONFIG, "params:training", "params:seed"],
                 outputs=["train_problems", "eval_problems", "dropped_by_limit"],
                 name="select_problems",
             ),

@@ -7,6 +7,7 @@ from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.policies.packing import uses_packing
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
@@ -27,8 +28,14 @@ def generate_rollouts(
     compute: ComputeConfig,
     seed: int,
 ) -> pd.DataFrame:
-    """Sample and grade ``num_samples`` responses of the initial policy per train problem."""
+    """Sample and grade ``num_samples`` responses of the initial policy per train problem.
+
+    Raises:
+        ValueError: If the policy cannot be trained as ``training`` says.
+    """
     policy = initial_policy.load(compute)
+    # What would stop the training is better known now than after the sampling.
+    uses_packing(policy.model, training.packing, device=policy.device, precision=policy.precision)
     prompts = table_to_prompts(train_problems, policy.tokenizer)
     total = len(prompts) * config.num_samples
     with progress_bar("initial rollouts", total, "rollouts") as bar:
@@ -64,11 +71,12 @@ def select_prompts(
     train_problems: pd.DataFrame,
     prompt_statistics: pd.DataFrame,
     config: RolloutGenerationConfig,
+    training: TrainingConfig,
 ) -> pd.DataFrame:
     """Return the train problems whose mean reward lies strictly between the configured bounds.
 
     Raises:
-        ValueError: If none is left.
+        ValueError: If they do not fill a round.
     """
     rewards = prompt_statistics.set_index("problem_id")["mean_reward"]
     mean_reward = train_problems["problem_id"].map(rewards)
@@ -77,11 +85,14 @@ def select_prompts(
         selected &= mean_reward > config.min_mean_reward
     if config.max_mean_reward is not None:
         selected &= mean_reward < config.max_mean_reward
-    if not selected.any():
+    found = int(selected.sum())
+    if found < training.prompts_per_round:
         raise ValueError(
-            f"no prompt has a mean reward strictly between {config.min_mean_reward} and "
-            f"{config.max_mean_reward}: those of the {len(train_problems)} train problems go from "
-            f"{mean_reward.min():.4g} to {mean_reward.max():.4g}; widen the bounds in "
-            "rollout_generation, or raise rollout_generation.num_samples"
+            f"{found or 'no'} prompt{'s have' if found > 1 else ' has'} a mean reward strictly "
+            f"between {config.min_mean_reward} and {config.max_mean_reward}, and "
+            f"training.prompts_per_round is {training.prompts_per_round}: those of the "
+            f"{len(train_problems)} train problems go from {mean_reward.min():.4g} to "
+            f"{mean_reward.max():.4g}; widen the bounds in rollout_generation, raise "
+            "rollout_generation.num_samples, give more problems or lower prompts_per_round"
         )
     return train_problems[selected].reset_index(drop=True)

@@ -32,7 +32,12 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 nodes.select_prompts,
-                inputs=["train_problems", "prompt_statistics", "params:rollout_generation"],
+                inputs=[
+                    "train_problems",
+                    "prompt_statistics",
+                    "params:rollout_generation",
+                    "params:training",
+                ],
                 outputs="selected_prompts",
                 name="select_prompts",
             ),
