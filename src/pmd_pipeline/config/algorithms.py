@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from pmd_pipeline.config.base import StrictModel, VariantModel
-from pmd_pipeline.config.training import Label
+from pmd_pipeline.config.names import Label
 
 Baseline = Literal[
     "mean",

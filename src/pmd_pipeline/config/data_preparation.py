@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self, assert_never
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel, VariantModel, without_nulls
+from pmd_pipeline.config.names import LONGEST_NAME, same_file_names
 from pmd_pipeline.config.place import PlaceConfig
 from pmd_pipeline.config.prompt_templates import PromptTemplate
 from pmd_pipeline.importing import IMPORT_PATH_PATTERN
@@ -23,7 +24,9 @@ FILE_SUFFIXES: Final = (
 
 ColumnName = Annotated[str, StringConstraints(min_length=1)]
 Widths = tuple[Annotated[int, Field(ge=1, le=4)], ...]
-EvalSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+EvalSetName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)
+]
 
 # It marks the train problems in problem ids and reports, so no evaluation set may have this name.
 TRAIN_SET = "train"
@@ -221,11 +224,17 @@ class DataPreparationConfig(StrictModel):
 
     @field_validator("evals")
     @classmethod
-    def _no_set_named_train(
+    def _each_set_has_a_name_of_its_own(
         cls, evals: dict[EvalSetName, ProblemSource]
     ) -> dict[EvalSetName, ProblemSource]:
-        if TRAIN_SET in evals:
+        clashing = same_file_names([TRAIN_SET, *evals])
+        if TRAIN_SET in evals or TRAIN_SET in clashing:
             raise ValueError(f"an evaluation set may not be named {TRAIN_SET!r}; rename it")
+        if clashing:
+            raise ValueError(
+                f"the evaluation sets {clashing[0]!r} and {clashing[1]!r} differ by capitals "
+                "alone, and some file systems take their files for one; rename one"
+            )
         return evals
 
     def source_of(self, set_name: str) -> ProblemSource:

@@ -227,7 +227,8 @@ def _keys(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> lis
         is_mapping = isinstance(values, Mapping)
         if is_mapping and part not in values and values.get("kind") == part:
             continue
-        if str(part).startswith("("):  # the tag of a variant that has no kind
+        # The tag of a variant that has no kind; the mark of a name that is itself wrong.
+        if str(part).startswith("(") or part == "[key]":
             continue
         keys.append(str(part))
         values = values.get(part) if is_mapping else None

@@ -7,9 +7,9 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel, without_nulls
 from pmd_pipeline.config.data_preparation import ProblemSource
-from pmd_pipeline.config.training import Label
+from pmd_pipeline.config.names import LONGEST_NAME, Label
 
-StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
 ParameterName = Annotated[
     str, StringConstraints(pattern=r"^(training|algorithm|algorithms\.[a-z0-9_]+)(\.[a-z0-9_]+)+$")
 ]

@@ -6,9 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.lora import LoraConfig
+from pmd_pipeline.config.names import Label
 from pmd_pipeline.config.sampling import SamplingConfig
-
-Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class OptimizerConfig(StrictModel):

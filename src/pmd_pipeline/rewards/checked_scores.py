@@ -9,6 +9,7 @@ from typing import Any
 from pmd_pipeline.records import Score
 
 _PART_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class BadScoreError(ValueError):
@@ -49,10 +50,15 @@ def _checked(score: Any) -> Score:
     return Score(
         reward=_finite(score.reward, "Score.reward"),
         correct=None if score.correct is None else bool(score.correct),
-        answer=None if score.answer is None else str(score.answer),
-        reason=str(score.reason),
+        answer=None if score.answer is None else _storable(str(score.answer)),
+        reason=_storable(str(score.reason)),
         parts={name: _finite(part, f"Score.parts[{name!r}]") for name, part in score.parts.items()},
     )
+
+
+def _storable(text: str) -> str:
+    """Return a text for a table: half characters, as of a response's ``"\\ud83d"``, replaced."""
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _finite(value: Any, what: str) -> float:

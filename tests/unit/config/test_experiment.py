@@ -129,6 +129,29 @@ def test_bounds_that_leave_something_are_taken() -> None:
     parse_parameters(parameters)
 
 
+def test_a_wrong_name_is_told_by_its_key() -> None:
+    grpo = {"kind": "grpo"}
+    assert "\n  algorithms.initial: 'initial' is a name of the project's own" in mistake(
+        {"algorithms.initial": grpo}
+    )
+    long = "a" * 61
+    assert f"\n  algorithms.{long}: String should have at most 60" in mistake(
+        {f"algorithms.{long}": grpo}
+    )
+
+
+@pytest.mark.parametrize("name", ["a/b", "../b", "a b", ".a", "a" * 61, "Train"])
+def test_names_of_evaluation_sets_that_are_no_file_names_are_refused(name: str) -> None:
+    sets = {name: {"kind": "generated_addition", "num_problems": 4}}
+    assert "\n  data_preparation.evals" in mistake({"data_preparation.evals": sets})
+
+
+def test_evaluation_sets_whose_names_differ_by_capitals_alone_are_refused() -> None:
+    source = {"kind": "generated_addition", "num_problems": 4}
+    message = mistake({"data_preparation.evals": {"AIME": source, "other": source, "aime": source}})
+    assert "the evaluation sets 'AIME' and 'aime' differ by capitals alone" in message
+
+
 def test_token_weights_for_a_loss_on_sequences_are_refused() -> None:
     assert "has one loss per sequence" in mistake(
         {"training.importance_weights": {"level": "token", "cap": 2.0}}

@@ -236,6 +236,37 @@ def test_a_bad_dapo_row_is_one_clear_error(
         load({"kind": "dapo", "path": path})
 
 
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [
+        ({"problem": "\ud83d", "answer": "1"}, "after ''"),
+        ({"problem": "1", "answer": "a smile: \ud83d!"}, "after 'a smile: '"),
+        ({"problem": "1", "answer": "1", "unique_id": "\ude00"}, "after ''"),
+        ({"problem": "1", "answer": "1", "tags": [{"é": "é\udc00"}]}, "after 'é'"),
+        ({"problem": "1", "answer": "1", "\udc00": 1}, "after ''"),  # that of every row
+    ],
+    ids=["problem", "answer", "id", "nested metadata", "a column's name"],
+)
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_half_a_character_is_told_with_file_and_row(
+    tmp_path: Path, suffix: str, row: dict[str, Any], place: str
+) -> None:
+    rows = [{"problem": "a whole one: \N{GRINNING FACE}", "answer": "1"}, row]
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".json":
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    else:
+        write_jsonl(path, rows)
+    with pytest.raises(ProblemSourceError) as caught:
+        load({"kind": "math500", "path": str(path)})
+    message = str(caught.value)
+    number = 0 if "\udc00" in row else 1
+    assert message.startswith(f"{path}, row {number} (from 0): a text holds half a character")
+    assert place in message
+    assert f"(line {number + 1})" in message or suffix == ".json"
+    message.encode()
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.parquet", tmp_path / "folder.parquet"):
         (tmp_path / "folder.parquet").mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """A user's own reward function, in processes that are killed when they hang."""
 
+import json
 import os
 import textwrap
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from pmd_pipeline.config.rewards import ImportRewardConfig
 from pmd_pipeline.records import Prompt, Score
+from pmd_pipeline.rewards.checked_scores import checked_scores
 from pmd_pipeline.rewards.imported import ImportedReward, RewardError
 
 MODULE = '''
@@ -136,6 +138,13 @@ def test_it_sees_the_metadata_and_says_all_that_a_score_holds(make: Any) -> None
         reward=1.0, correct=True, answer="a", reason="looked", parts={"length": 3.0}
     )
     assert judge.two_values == (0.0, 1.0)
+
+
+def test_half_a_character_in_an_answer_is_replaced_so_that_a_table_can_hold_it() -> None:
+    """A response's own ``"\\ud83d"`` becomes one where a reward reads it as JSON."""
+    answer = json.loads('"7 \\ud83d"')
+    (score,) = checked_scores([Score(reward=1.0, answer=answer, reason=answer)], 1)
+    assert score.answer == score.reason == "7 \N{REPLACEMENT CHARACTER}"
 
 
 def test_a_function_without_two_values_has_none(make: Any) -> None:

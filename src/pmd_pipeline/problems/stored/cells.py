@@ -1,6 +1,6 @@
 """What stands in a cell of a raw row: text, numbers, chat turns, and values within values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pmd_pipeline.problems.metadata import json_value, num_characters
@@ -120,6 +120,37 @@ def check_size(problem: str | None, answer: str | None, metadata: Mapping[str, A
             f"{LARGEST_METADATA_CHARACTERS:,} that are taken; the largest is {largest!r}: name it "
             "in ignored_columns"
         )
+
+
+def check_characters(*values: Any) -> None:
+    """Raise BadValueError if a text among values, or within them, is none that a file can hold.
+
+    JSON can name half of a character that takes two: a lone surrogate, as where a text was cut in
+    the middle of an emoji.
+    """
+    for text in _texts(values):
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            before = text[max(error.start - 20, 0) : error.start]
+            raise BadValueError(
+                f"a text holds half a character, the lone surrogate U+{ord(text[error.start]):04X}"
+                f" after {before!r}, which no table can hold"
+            ) from None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield key
+            yield from _texts(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts(entry)
 
 
 def _without(value: Any, path: ColumnPath) -> Any:

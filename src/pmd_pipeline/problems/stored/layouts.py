@@ -23,6 +23,7 @@ from pmd_pipeline.problems.stored.cells import (
     BadValueError,
     ColumnPath,
     ProblemText,
+    check_characters,
     check_size,
     read_member,
     read_one_user_turn,
@@ -106,6 +107,7 @@ def read_rows(
                 turns=text.turns,
             )
             check_size(raw.problem, raw.answer, raw.metadata)
+            check_characters(*raw)
             forms.check(number, text)
         except BadValueError as error:
             raise rows.error(number, error, layout.remedy) from error
