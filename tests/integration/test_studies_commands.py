@@ -1,18 +1,22 @@
 """The commands of ``kedro study``: what they show, and their errors before anything runs."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from kedro.framework.startup import bootstrap_project
 from study_helpers import make_study, make_study_project, write_small
 
 from pmd_pipeline.cli import cli
 from pmd_pipeline.config.study import StorageConfig
+from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.studies.definition import create_or_load
 from pmd_pipeline.studies.retries import take_back
+from pmd_pipeline.studies.search_space import distributions
 from pmd_pipeline.studies.storage import open_storage
 from pmd_pipeline.study_commands.project import read_project
 
@@ -132,3 +136,86 @@ def test_the_dashboard_says_how_to_install_it(
     result = study("dashboard", "small")
     assert result.exit_code == 1
     assert "pip install 'pmd_pipeline[dashboard]'" in result.output
+
+
+def _finish_a_trial(path: Path) -> None:
+    """Give the study ``small`` a finished trial, without running it."""
+    project = read_project("small", path=path, env="small")
+    storage = open_storage(StorageConfig(), project.folder, url=None, on_stale=take_back)
+    begun = create_or_load("small", storage, project.config, project.definition)
+    trial = begun.ask(distributions(project.config))
+    trial.set_user_attr("repeat_values", [0.5])
+    begun.tell(trial, 0.5)
+    project.base_folder.mkdir()
+    (project.base_folder / "base.json").write_text('{"metric": "avg_at_k", "num_overlaps": 0}')
+
+
+def _of(path: Path, env: str, kind: str) -> dict[str, object]:
+    return dict(project_loader(path, env)[kind])
+
+
+def test_the_export_holds_every_file_that_the_environment_lays_over_the_base(
+    path: Path, study: Study
+) -> None:
+    env = path / "conf" / "small"
+    files = {
+        "catalog_more.yaml": "a: {type: pandas.CSVDataset, filepath: '${globals:data_root}/a.csv'}",
+        "catalog/deep/entries.yml": "b: {type: pandas.CSVDataset, filepath: '${_folder}/b.csv'}",
+        "catalog/templates.json": '{"_folder": "elsewhere"}',
+        "team/mlflow.yml": "server: {mlflow_tracking_uri: 'sqlite:///small.db'}",
+        "parameters/more.yml": "reporting: {title: 'Small'}",
+        "globals.yml": "keep_optimizer_states: last",
+    }
+    for name, text in files.items():
+        (env / name).parent.mkdir(parents=True, exist_ok=True)
+        (env / name).write_text(text)
+    _finish_a_trial(path)
+    result = study("export", "small")
+    assert result.exit_code == 0, result.output
+    for kind in ("mlflow", "catalog"):
+        expected = yaml.safe_dump(_of(path, "small", kind))
+        found = yaml.safe_dump(_of(path, "small_best", kind))
+        roots = [str(_of(path, env, "globals")["data_root"]) for env in ("small", "small_best")]
+        assert found == expected.replace(f"{roots[0]}/", f"{roots[1]}/")
+    assert _of(path, "small_best", "parameters")["reporting"] == {"title": "Small"}
+    assert _of(path, "small_best", "globals")["keep_optimizer_states"] == "last"
+    # Its results have a folder of their own.
+    assert _of(path, "small_best", "globals")["data_root"] == "data/small_best"
+
+
+def test_the_export_of_the_default_environment_holds_conf_locals_files_but_no_secret(
+    path: Path,
+) -> None:
+    local = path / "conf" / "local"
+    shutil.copy(path / "conf" / "small" / "parameters.yml", local)
+    (local / "globals.yml").write_text("data_root: ${_disk}/mine\n_disk: scratch")
+    # The helper below reads the study in its own environment.
+    (path / "conf" / "small" / "globals.yml").write_text("data_root: scratch/mine")
+    (local / "mlflow.yaml").write_text("server: {credentials: tracking}")
+    (local / "credentials.yml").write_text("tracking: {token: hunter2}")
+    _finish_a_trial(path)
+    result = CliRunner().invoke(cli, ["study", "export", "small"])
+    assert result.exit_code == 0, result.output
+    exported = path / "conf" / "small_best"
+    assert _of(path, "small_best", "globals")["data_root"] == "scratch/mine/small_best"
+    assert _of(path, "small_best", "mlflow")["server"] == {"credentials": "tracking"}
+    assert _of(path, "small_best", "credentials") == {"tracking": {"token": "hunter2"}}
+    assert not [file for file in exported.rglob("*.yml") if "hunter2" in file.read_text()]
+
+
+def test_credentials_outside_conf_local_and_files_of_two_kinds_are_refused(
+    path: Path, study: Study
+) -> None:
+    _finish_a_trial(path)
+    env = path / "conf" / "small"
+    for name, message in {
+        "credentials.yml": "holds credentials, which are not copied; move them to conf/local",
+        "catalog/parameters.yml": "is read as catalog and as parameters",
+    }.items():
+        (env / name).parent.mkdir(exist_ok=True)
+        (env / name).write_text("{}")
+        result = study("export", "small")
+        assert result.exit_code == 1
+        assert message in result.output
+        assert not (path / "conf" / "small_best").exists()
+        (env / name).unlink()

@@ -1,6 +1,7 @@
 """A study from its first trial to its report, on SQLite; accidents included."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -186,7 +187,7 @@ def test_the_exported_environment_reaches_the_same_value(studied: Path) -> None:
     """Exactly: the same seed gives the same policy and the same answers."""
     assert run_forked(lambda: _export_and_run(studied)) == 0
     comparison = pd.read_parquet(
-        studied / "data" / "07_model_output" / "pmd_mean" / "comparison.parquet"
+        studied / "data" / "small_best" / "07_model_output" / "pmd_mean" / "comparison.parquet"
     )
     final = comparison.query("eval_set == 'validation' and metric == 'avg_at_k' and round == 2")
     summary = json.loads((_folder(studied) / "report" / "study_summary.json").read_text())
@@ -316,3 +317,62 @@ def test_a_study_is_not_mixed_with_other_parameters(studied: Path, tmp_path: Pat
     )
     summary = json.loads((_folder(path) / "report" / "study_summary.json").read_text())
     assert summary["counts"] == {"finished": 4}
+
+
+def test_a_worker_that_was_asleep_leaves_the_trials_run_as_the_other_ended_it(
+    tmp_path: Path,
+) -> None:
+    path = make_study_project(tmp_path / "project")
+
+    def be_taken_for_dead() -> None:
+        from optuna.trial import TrialState
+
+        from pmd_pipeline.studies.tracking import StudyRuns
+        from pmd_pipeline.study_commands.session import StudySession
+
+        begin = StudySession.begin
+        runs: list[StudyRuns] = []
+        make = StudyRuns.begin_trial
+
+        def remember(self: StudyRuns, trial: Any, *arguments: Any) -> str:
+            runs.append(self)
+            return make(self, trial, *arguments)
+
+        def begin_late(*arguments: Any, data_root: Path, **options: Any) -> StudySession:
+            if data_root.parent.name == "00000":
+                study = runs[0]._study
+                study.tell(0, state=TrialState.FAIL)
+                runs[0].end_dead(study.trials[0])
+            return begin(*arguments, data_root=data_root, **options)
+
+        StudyRuns.begin_trial = remember  # type: ignore[method-assign]
+        StudySession.begin = begin_late  # type: ignore[method-assign, assignment]
+
+    run_to_end(path, num_trials=2, before=be_taken_for_dead)
+    assert _states(path) == ["FAIL", "COMPLETE"]
+    assert _mlflow_runs(path)["trial 0"] == ("FAILED", "its worker died")
+    assert _mlflow_runs(path)["trial 1"] == ("FINISHED", "")
+
+
+def test_a_grid_that_is_asked_for_more_trials_than_it_has_points_says_so_and_stops(
+    tmp_path: Path,
+) -> None:
+    grid = {
+        "sampler": {"kind": "grid"},
+        "search_space": {"training.group_size": {"kind": "choice", "choices": [2, 4]}},
+    }
+    path = make_study_project(tmp_path / "project", studies={"small": grid})
+
+    def only_count() -> None:
+        from pmd_pipeline.study_commands import service
+
+        logging.getLogger("pmd_pipeline").addHandler(logging.FileHandler(path / "log"))
+        service.make_base = lambda _: {}
+        service.TrialRunner = lambda **_: (
+            lambda trial: trial.suggest_categorical("training.group_size", [2, 4])
+        )
+
+    run_to_end(path, num_trials=3, reports=False, before=only_count)
+    assert _states(path) == ["COMPLETE"] * 2
+    told = "The grid of study small has 2 points: it stops after 2 trials, not 3."
+    assert told in (path / "log").read_text()

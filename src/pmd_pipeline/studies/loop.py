@@ -1,5 +1,6 @@
 """The loop over trials, the same for ``kedro study run`` and every worker."""
 
+import logging
 import re
 import time
 import warnings
@@ -17,8 +18,11 @@ from pmd_pipeline.studies.retries import (
     ERROR_KIND,
     INTERRUPTED,
     count_trials,
+    is_reclaimed,
     queue_again,
 )
+
+_logger = logging.getLogger(__name__)
 
 # This many equal failures in a row are not an accident.
 _MOST_EQUAL_FAILURES = 3
@@ -54,7 +58,8 @@ def run_trials(
 ) -> None:
     """Run trials until the study has enough of them; a failed one is recorded and skipped.
 
-    The last worker waits for what others still run, and reclaims a dead worker's trial.
+    The last worker waits for what others still run, and reclaims a dead worker's trial. A worker
+    that was only asleep finds its trial reclaimed: it drops it and goes on with the next.
 
     Args:
         study: With its sampler and pruner.
@@ -67,12 +72,18 @@ def run_trials(
         KeyboardInterrupt: If the user interrupts it; the running trial has ended and is queued.
     """
 
+    begun: Trial | None = None
+    is_interrupted = False
+
     def recorded(trial: Trial) -> float | Sequence[float]:
+        nonlocal begun, is_interrupted
+        begun = trial
         try:
             return run_trial(trial)
         except optuna.TrialPruned:
             raise
         except KeyboardInterrupt:
+            is_interrupted = True
             trial.set_user_attr(ERROR, INTERRUPTED)
             raise
         except Exception as error:
@@ -96,6 +107,18 @@ def run_trials(
         except KeyboardInterrupt:
             _queue_interrupted(study)
             raise
+        except Exception as error:
+            # Optuna lets nobody write to a trial that has ended, not even that it has.
+            if begun is None or not is_reclaimed(begun):
+                raise
+            if is_interrupted:
+                raise KeyboardInterrupt from error
+            _logger.warning(
+                "Trial %d was dropped: this worker was away for longer than the study's "
+                "grace_seconds, and another has taken the trial over.",
+                begun.number,
+            )
+            continue
         _stop_at_repeated_failure(study)
 
 

@@ -1,6 +1,6 @@
 """Trials that a dead or interrupted worker left behind: reclaimed and tried once more."""
 
-from optuna import Study, create_trial
+from optuna import Study, Trial, create_trial
 from optuna.trial import FrozenTrial, TrialState
 
 # User attributes of a trial.
@@ -19,6 +19,11 @@ def take_back(study: Study, trial: FrozenTrial) -> None:
     """Queue a trial whose worker has died again, unless it was a second try already."""
     if len(_history(trial)) < _MAX_RETRIES:
         queue_again(study, trial)
+
+
+def is_reclaimed(trial: Trial) -> bool:
+    """Return True if the storage has a running trial as ended: another worker took it for dead."""
+    return trial.study.get_trials(deepcopy=False)[trial.number].state.is_finished()
 
 
 def queue_again(study: Study, trial: FrozenTrial) -> None:

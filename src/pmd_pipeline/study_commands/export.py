@@ -10,10 +10,12 @@ from kedro.framework.project import settings
 from optuna import Study
 
 from pmd_pipeline.config_loader import project_loader
+from pmd_pipeline.files import whole_folder
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import REPEAT_VALUES, best_trial
 from pmd_pipeline.studies.parameters import trial_parameters
 from pmd_pipeline.study_commands.base import metric_name, read_base
+from pmd_pipeline.study_commands.environment import copy_environment, refuse_differences
 from pmd_pipeline.study_commands.project import StudyProject
 
 _MARK = "# Written by kedro study export"
@@ -22,21 +24,20 @@ _MARK = "# Written by kedro study export"
 def export_best(project: StudyProject, study: Study) -> str:
     """Write ``conf/NAME_best`` and return what the console shows.
 
-    The folder holds everything that differs from ``conf/base``, since Kedro reads one environment
-    at a time.
+    The folder holds everything that the study's environment lays over ``conf/base``, since Kedro
+    reads one environment at a time, and a data folder of its own.
 
     Raises:
-        StudyError: If no trial has finished, or a folder of that name was not written by export.
+        StudyError: If no trial has finished, a folder of that name was not written by export, or
+            the folder would not say the same as the study's environment.
     """
     best = best_trial(study)
     if best is None:
         raise StudyError(f"study {project.name!r} has no finished trial yet; nothing to export")
     name = f"{project.name}_best"
-    conf = project.path / settings.CONF_SOURCE
-    folder = conf / name
-    _make_way(folder)
-    _copy_environment(project, folder)
-    base = project_loader(project.path, settings.CONFIG_LOADER_ARGS["base_env"])["parameters"]
+    folder = project.path / settings.CONF_SOURCE / name
+    _refuse_foreign(folder)
+    base = project_loader(project.path, settings.CONFIG_LOADER_ARGS["base_env"])
     parameters = trial_parameters(project.parameters, project.config, best.params)
     value = float(best.user_attrs[REPEAT_VALUES][0])
     metric = metric_name(project)
@@ -45,9 +46,21 @@ def export_best(project: StudyProject, study: Study) -> str:
         f"# `kedro run --env {name}` reaches {metric} {value:.6g} on the evaluation set "
         "`validation`;\n# the other evaluation sets took no part in choosing these parameters.\n"
     )
-    text = yaml.safe_dump(_differences(base, parameters), sort_keys=False, allow_unicode=True)
-    (folder / "parameters.yml").write_text(header + text, encoding="utf-8")
-    lines = [f"Wrote {folder.relative_to(project.path)}; run it with: kedro run --env {name}"]
+    differences = _differences(base["parameters"], parameters)
+    text = yaml.safe_dump(differences, sort_keys=False, allow_unicode=True)
+    # An environment copied by an earlier export is not read while the new one is written.
+    with whole_folder(folder) as partial:
+        data_root = copy_environment(project, partial, name=name)
+        (partial / "parameters.yml").write_text(header + text, encoding="utf-8")
+    try:
+        refuse_differences(project, name=name, parameters=parameters)
+    except Exception:
+        shutil.rmtree(folder)
+        raise
+    lines = [
+        f"Wrote {folder.relative_to(project.path)}; run it with: kedro run --env {name}",
+        f"Its results will be in {data_root}.",
+    ]
     if read_base(project)["num_overlaps"]:
         lines.append(
             "Note: the study dropped validation problems that are also in an evaluation set; that "
@@ -56,7 +69,7 @@ def export_best(project: StudyProject, study: Study) -> str:
     return "\n".join(lines)
 
 
-def _make_way(folder: Path) -> None:
+def _refuse_foreign(folder: Path) -> None:
     if not folder.exists():
         return
     file = folder / "parameters.yml"
@@ -64,17 +77,6 @@ def _make_way(folder: Path) -> None:
         raise StudyError(
             f"{folder} already exists and was not written by kedro study export; rename it"
         )
-    shutil.rmtree(folder)
-
-
-def _copy_environment(project: StudyProject, folder: Path) -> None:
-    """Copy the environment's own catalog, globals and MLflow settings."""
-    folder.mkdir(parents=True)
-    if project.env is None:
-        return
-    for file in (folder.parent / project.env).glob("*.yml"):
-        if not file.name.startswith(("parameters", "credentials")):
-            shutil.copy(file, folder)
 
 
 def _differences(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

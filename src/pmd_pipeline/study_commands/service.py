@@ -1,6 +1,7 @@
 """Running a study: everything is checked first, then trials run one after another."""
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ from pmd_pipeline.study_commands.project import StudyProject
 from pmd_pipeline.study_commands.tracking_store import tracking_store
 from pmd_pipeline.study_commands.trial import TrialRunner
 
+_logger = logging.getLogger(__name__)
+
 # A failed trial's error is recorded with the trial.
 _LOUD = ("kedro", "kedro.runner", "kedro.pipeline", "kedro_mlflow", "mlflow", "optuna", "alembic")
 
@@ -58,7 +61,7 @@ def run_study(
         make_base(project)
     deadline = None if timeout_minutes is None else started + 60 * timeout_minutes
     limits = Limits(
-        num_trials=num_trials or _wanted_trials(project),
+        num_trials=_possible_trials(project, num_trials or project.config.num_trials),
         deadline=deadline,
         poll_seconds=min(2.0, project.config.storage.heartbeat_seconds / 2),
     )
@@ -152,13 +155,20 @@ def _queue_current(project: StudyProject, study: Study) -> None:
         study.enqueue_trial(values, user_attrs={CURRENT: True})
 
 
-def _wanted_trials(project: StudyProject) -> int:
+def _possible_trials(project: StudyProject, wanted: int) -> int:
+    """Return how many trials to make; a grid's points are not repeated."""
     if project.config.sampler.kind != "grid":
-        return project.config.num_trials
-    num_points = 1
-    for points in grid(project.config).values():
-        num_points *= len(points)
-    return min(num_points, project.config.num_trials)
+        return wanted
+    num_points = math.prod(len(points) for points in grid(project.config).values())
+    if num_points < wanted:
+        _logger.warning(
+            "The grid of study %s has %d points: it stops after %d trials, not %d.",
+            project.name,
+            num_points,
+            num_points,
+            wanted,
+        )
+    return min(num_points, wanted)
 
 
 def _no_such_study(project: StudyProject) -> StudyError:

@@ -4,12 +4,14 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 import torch
 from optuna import Trial
+from optuna.exceptions import UpdateFinishedTrialError
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 from pmd_pipeline.flat_parameters import flatten
@@ -19,7 +21,7 @@ from pmd_pipeline.policies.policy import resolve_device
 from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.studies.findings import INTERVAL, REPEAT_VALUES, SECONDS, STEP_VALUES
 from pmd_pipeline.studies.parameters import trial_parameters
-from pmd_pipeline.studies.retries import INTERRUPTED
+from pmd_pipeline.studies.retries import INTERRUPTED, is_reclaimed
 from pmd_pipeline.studies.search_space import suggest
 from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.project import StudyProject
@@ -39,6 +41,7 @@ class TrialRunner:
 
         Raises:
             optuna.TrialPruned: If its evaluations are not good enough to continue.
+            UpdateFinishedTrialError: If another worker has taken it over.
         """
         project = self.project
         values = suggest(trial, project.config, project.experiment)
@@ -50,16 +53,18 @@ class TrialRunner:
             for repeat in range(project.config.repeats):
                 self._run_repeat(trial.number, repeat, parameters, experiment, run_id, progress)
         except optuna.TrialPruned:
-            self.runs.end_trial(run_id, "KILLED", "pruned")
+            self._end(trial, run_id, "KILLED", "pruned")
             raise
         except KeyboardInterrupt:
-            self.runs.end_trial(run_id, "KILLED", INTERRUPTED)
+            self._end(trial, run_id, "KILLED", INTERRUPTED)
             raise
         except Exception as error:
-            self.runs.end_trial(run_id, "FAILED", f"{type(error).__name__}: {error}")
+            self._end(trial, run_id, "FAILED", f"{type(error).__name__}: {error}")
             raise
         finally:
-            trial.set_user_attr(SECONDS, progress.training_seconds)
+            # It must not hide an interruption.
+            with suppress(UpdateFinishedTrialError):
+                trial.set_user_attr(SECONDS, progress.training_seconds)
         accuracy = progress.finish()
         self.runs.log(
             run_id,
@@ -69,10 +74,15 @@ class TrialRunner:
             },
             step=project.num_phases * project.rounds_per_phase,
         )
-        self.runs.end_trial(run_id, "FINISHED")
+        self._end(trial, run_id, "FINISHED")
         if project.config.objective == "accuracy_and_seconds":
             return accuracy, progress.training_seconds
         return accuracy
+
+    def _end(self, trial: Trial, run_id: str, status: str, error: str | None = None) -> None:
+        # Whoever has taken the trial over has ended its run too.
+        if not is_reclaimed(trial):
+            self.runs.end_trial(run_id, status, error)
 
     def _run_repeat(
         self,

@@ -131,3 +131,44 @@ def test_a_trial_tried_again_counts_once() -> None:
     study.tell(1, 0.5)
     study.ask()
     assert count_trials(study.get_trials()) == (1, 1)
+
+
+@pytest.mark.parametrize("ends", ["with a value", "with a report", "with an error"])
+def test_a_worker_that_was_asleep_drops_its_trial_and_goes_on(ends: str) -> None:
+    """As another worker has taken the trial for dead, failed it and queued it again."""
+    asleep = [True]
+
+    def objective(trial: Trial) -> float:
+        value = trial.suggest_float("x", 0, 1)
+        if asleep.pop() if asleep else False:
+            study.tell(trial.number, state=TrialState.FAIL)
+            take_back(study, study.trials[trial.number])
+            if ends == "with a report":
+                trial.report(value, 1)
+            if ends == "with an error":
+                raise FileNotFoundError("its weights are gone")
+        return value
+
+    study = memory_study()
+    run_trials(study, objective, Limits(num_trials=2), Silent())
+    assert _states(study) == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert study.trials[1].params == study.trials[0].params
+
+
+def test_an_interruption_of_a_trial_that_another_has_taken_over_still_ends_the_worker() -> None:
+    def objective(trial: Trial) -> float:
+        study.tell(trial.number, state=TrialState.FAIL)
+        raise KeyboardInterrupt
+
+    study = memory_study()
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(study, objective, Limits(num_trials=2), Silent())
+
+
+def test_a_failure_before_any_trial_ends_the_worker() -> None:
+    class Broken(optuna.samplers.RandomSampler):
+        def before_trial(self, *_: object) -> None:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        run_trials(memory_study(sampler=Broken()), lambda _: 0.0, Limits(num_trials=1), Silent())
