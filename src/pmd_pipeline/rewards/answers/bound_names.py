@@ -12,11 +12,11 @@ _DEFINITION: Final = re.compile(
     r"(?:\((?P<arguments>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\)|_\{?(?P<index>[a-zA-Z])\}?)\s*=(?P<formula>[^=]+)"
 )
 _INTEGERS: Final = r"\\mathbb\s*\{?\s*Z\s*\}?|\\Z"
+_TAIL_CHARACTERS: Final = 100
 _WHOLE: Final = re.compile(
-    r"(?P<formula>.+?)[\s,;(\[]+(?:(?:where|for|with|and|if)\s+)?(?:(?:all|any|every|some|each|an)\s+)?"
+    r"[\s,;(\[]+(?:(?:where|for|with|and|if)\s+)?(?:(?:all|any|every|some|each|an)\s+)?"
     rf"(?:(?P<name>[a-zA-Z])\s*(?:\\in\s*(?:{_INTEGERS}|integers?)|is (?:an|any) integer|integer)"
-    rf"|integers?\s+(?P<other>[a-zA-Z]))[\s)\].]*",
-    re.DOTALL,
+    rf"|integers?\s+(?P<other>[a-zA-Z]))[\s)\].]*$"
 )
 
 
@@ -49,18 +49,20 @@ def parse_definition(text: str) -> Definition | None:
     if match is None:
         return None
     arguments = tuple(re.findall(r"[a-zA-Z]", match["arguments"] or match["index"]))
-    if len(set(arguments)) < len(arguments):
-        return None
+    if len(set(arguments)) < len(arguments) or not letters_of(match["formula"]) & set(arguments):
+        return None  # f(a) = 5 is the value at a point
     return Definition(match["name"], arguments, match["formula"].strip())
 
 
 def parse_family(text: str) -> Family | None:
     r"""Read ``formula, n \in \mathbb{Z}`` in its spellings, in which n must occur; or None."""
-    match = _WHOLE.fullmatch(_TEXT.sub(r" \1 ", text))
+    plain = _TEXT.sub(r" \1 ", text)
+    start = max(0, len(plain) - _TAIL_CHARACTERS)
+    match = _WHOLE.search(plain[start:])
     if match is None:
         return None
     parameter = match["name"] or match["other"]
-    formula = match["formula"].strip(" ,;")
+    formula = plain[: start + match.start()].strip(" ,;")
     return Family(formula, parameter) if parameter in letters_of(formula) else None
 
 

@@ -9,7 +9,7 @@ _HEAD: Final = re.compile(
     r"(?P<opening>\\text\{|\{)?\s*"
     r"(?P<word>(?i:(?:the )?(?:correct |right |final )?(?:option|choice|answer)(?: is)?:?\s*))?"
     rf"(?:\((?P<enclosed>{_LETTER})\)|(?P<bare>{_LETTER})(?![\w'^(!]))"
-    r"(?:\s*(?P<delimiter>[).:]))?(?P<closing>\s*\})?(?P<space>\s*)[:.]?\s*"
+    r"(?:\s*(?P<delimiter>[).:]))?(?P<closing>\s*\})?(?P<space>\s*)(?P<after>[:.])?\s*"
 )
 _TEXT: Final = re.compile(r"\\text\{([^{}]*)\}")
 # Another option than the first, or words about the option: what is said is no longer one option.
@@ -58,8 +58,9 @@ def parse_option(text: str) -> Option | None:
     plain = _TEXT.sub(r" \1 ", content).strip(" .{}")
     if not plain:
         return Option(letter)
-    parted = head["opening"] or head["space"] or head["delimiter"]
-    if not (parted and (head["enclosed"] or head["delimiter"])):
+    mark = head["delimiter"] or head["after"]
+    parted = head["opening"] or head["space"] or mark
+    if not (parted and (head["enclosed"] or mark)):
         return None
     if _CONFIRMED.fullmatch(plain.lower()):
         return Option(letter)

@@ -98,15 +98,15 @@ def _compare_texts(answer: str, gold: str) -> Comparison:
     factors = factors_of(gold)
     if factors is not None and factors == factors_of(answer):
         return Verdict.EQUAL
+    read_answer, read_gold = parse_set(answer), parse_set(gold)
+    if read_answer and read_gold and (read_answer.stated or read_gold.stated):
+        return _compare_sets(read_answer, read_gold)
     words = words_of(gold)
     if words is not None and factors is None:
         return _verdict(words == (words_of(answer) or compact(answer).casefold()))
     bound = _compare_bound(answer, gold)
     if bound is not None:
         return bound
-    read_answer, read_gold = parse_set(answer), parse_set(gold)
-    if read_answer and read_gold and (read_answer.stated or read_gold.stated):
-        return _compare_sets(read_answer, read_gold)
     return _compare_collections(*_collections(drop_name(answer, gold), drop_name(gold, answer)))
 
 

@@ -41,6 +41,7 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"([_^])\s*([0-9])(?![0-9])", r"\1{\2}"),
         (r"\\frac\s*([0-9])\s+([0-9])", r"\\frac{\1}{\2}"),
         (r"\\sqrt\s*(\[[^\[\]]*\])\s*([0-9a-zA-Z])", r"\\sqrt\1{\2}"),
+        (r"\\sqrt\s*([0-9a-zA-Z])(?![0-9])", r"\\sqrt{\1}"),
         (r"\\var(?=(?:epsilon|theta|rho|sigma|phi)(?![a-zA-Z]))", r"\\"),
         (r"\\mod(?![a-zA-Z])", r"\\bmod"),
         (r"(?<![a-zA-Z\\])sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),

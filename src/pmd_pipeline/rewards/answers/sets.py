@@ -8,7 +8,7 @@ from pmd_pipeline.rewards.answers.notation import strip_group
 from pmd_pipeline.rewards.answers.structure import parse_collection, split_outside
 
 _REALS: Final = r"(-\infty,\infty)"
-_NAME: Final = r"(?:[a-zA-Z]|\\(?:alpha|beta|lambda|mu|theta|phi|omega))(?:_\{?\w\}?)?"
+_NAME: Final = r"(?:[a-df-hj-zA-Z]|\\(?:alpha|beta|lambda|mu|theta|phi|omega))(?:_\{?\w\}?)?"
 _IN: Final = r"\s*\\in(?![a-zA-Z])\s*"
 _REAL_DOMAIN: Final = r"\(-\\infty\s*,\s*\\infty\s*\)"
 _MEMBERSHIP: Final = re.compile(rf"(?P<name>{_NAME}){_IN}(?P<set>.+)", re.DOTALL)
@@ -108,10 +108,13 @@ def _chain(text: str) -> RealSet | None:
     relations = [_SPELLED.get(relation, relation) for relation in pieces[1::2]]
     if not all(values) or len(values) > 3:
         return None
-    place = next((i for i, v in enumerate(values) if re.fullmatch(_NAME, v)), None)
-    if place is None or any(values[place] in v for i, v in enumerate(values) if i != place):
+    places = [i for i, value in enumerate(values) if re.fullmatch(_NAME, value)]
+    if len(places) != 1:
         return None
+    [place] = places
     name = values[place]
+    if any(name in value for i, value in enumerate(values) if i != place):
+        return None
     if len(values) == 2:
         relation = relations[0] if place == 0 else _FLIPPED.get(relations[0], relations[0])
         bounds = split_outside(values[1 - place], _COMMA)

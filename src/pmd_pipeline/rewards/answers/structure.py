@@ -2,6 +2,7 @@ r"""The outer form of an answer: one value, a list, a tuple, a set or an interva
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pmd_pipeline.rewards.answers.notation import join_thousands, strip_group
@@ -94,7 +95,7 @@ def split_outside(text: str, separator: re.Pattern[str]) -> list[str]:
     """Split at separators outside all brackets; leave text with unbalanced brackets whole."""
     spans: list[tuple[int, int]] = []
     depth = start = 0
-    for match in re.compile(rf"{_DELIMITER.pattern}|{separator.pattern}").finditer(text):
+    for match in _delimiter_or(separator).finditer(text):
         token = match.group()
         if _DELIMITER.fullmatch(token):
             depth += 1 if _opens(token) else -1
@@ -106,6 +107,11 @@ def split_outside(text: str, separator: re.Pattern[str]) -> list[str]:
     if depth != 0:
         return [text]
     return [text[a:b] for a, b in [*spans, (start, len(text))]]
+
+
+@lru_cache(maxsize=16)
+def _delimiter_or(separator: re.Pattern[str]) -> re.Pattern[str]:
+    return re.compile(rf"{_DELIMITER.pattern}|{separator.pattern}")
 
 
 def _opens(delimiter: str) -> bool:

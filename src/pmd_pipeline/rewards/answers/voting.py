@@ -40,23 +40,20 @@ def vote_label(answer: str | None) -> str | None:
 
 
 def _label(text: str) -> str:
-    """Spell numbers one way; other elements only without needless blanks."""
+    """Spell numbers one way; other elements without needless blanks, names and units."""
     collection = expand_signs(parse_collection(text))
-    labels = [_number(element) for element in collection.elements]
-    if not any(labels):
-        return compact(text)
-    known = [
-        label or compact(element)
-        for label, element in zip(labels, collection.elements, strict=True)
-    ]
-    if not collection.ordered:
-        known.sort()
-    return f"{collection.opening}{','.join(known)}{collection.closing}"
+    labels = [_element_label(element) for element in collection.elements]
+    if collection.ordered:
+        return f"{collection.opening}{','.join(labels)}{collection.closing}"
+    return ",".join(sorted(labels)) or compact(text)
 
 
-def _number(element: str) -> str | None:
-    quantity = parse_quantity((answer_values(element) or (element,))[-1])
-    value = exact_value(quantity.text)
+def _element_label(element: str) -> str:
+    quantities = [parse_quantity(value) for value in answer_values(element) or (element,)]
+    values = [exact_value(quantity.text) for quantity in quantities]
+    value, quantity = values[-1], quantities[-1]
+    if len(set(values) - {None}) > 1:
+        return compact(element)  # 3 = 5 is no vote for 5
     if value is None:
-        return None
+        return compact(quantity.text)
     return f"{value * quantity.scale}{'%' if quantity.percent else ''}"

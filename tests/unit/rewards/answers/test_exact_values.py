@@ -112,7 +112,8 @@ def test_any_formula_can_be_compared(answer: str) -> None:
         (["1,234", "1234"], "1234"),
         (["1, 2", "2,1", r"2 \text{ and } 1"], "1,2"),
         (["(2, 1)", r"\left(2, 1\right)"], "(2,1)"),
-        ([r"\sqrt{2}", r"\sqrt2", r"$\sqrt{2}$."], None),
+        ([r"\sqrt{2}", r"\sqrt2", r"$\sqrt{2}$.", r"x = \sqrt 2"], r"\sqrt{2}"),
+        ([r"1 \pm \sqrt2", r"1 - \sqrt{2}, 1 + \sqrt{2}"], r"1+\sqrt{2},1-\sqrt{2}"),
         (["x > 2", r"(2,\infty)", r"2 < x", r"\{x \mid x > 2\}"], r"(2,\infty)"),
         ([r"x<1 \text{ or } x>2", r"(2,\infty)\cup(-\infty,1)"], r"(-\infty,1)\cup(2,\infty)"),
         ([r"\pm 5", "5, -5", r"x = \pm 5"], "-5,5"),
@@ -125,14 +126,27 @@ def test_any_formula_can_be_compared(answer: str) -> None:
         ([r"\alpha+1", "α + 1"], r"\alpha+1"),
     ],
 )
-def test_answers_that_are_one_number_share_a_vote_label(
-    answers: list[str], label: str | None
-) -> None:
-    labels = {vote_label(answer) for answer in answers}
-    if label is None:
-        assert len(labels - {r"\sqrt2"}) == 1
-    else:
-        assert labels == {label}
+def test_answers_that_mean_the_same_share_a_vote_label(answers: list[str], label: str) -> None:
+    assert {vote_label(answer) for answer in answers} == {label}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("5", "3 = 5"),
+        ("5", "-5"),
+        ("5", "5, 5"),
+        ("C", "D"),
+        ("abc", "abd"),
+        ("2A", "2a"),
+        ("(1, 2)", "(2, 1)"),
+        ("x > 2", r"x \ge 2"),
+        (r"\pm 5", "5"),
+        (r"\emptyset", "0"),
+    ],
+)
+def test_answers_that_differ_do_not_vote_together(one: str, other: str) -> None:
+    assert vote_label(one) != vote_label(other)
 
 
 def test_no_answer_has_no_vote_label() -> None:
