@@ -21,6 +21,7 @@ from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit,
 from pmd_pipeline.rewards.answers.sets import RealSet, parse_set
 from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name, is_of_numbers
 from pmd_pipeline.rewards.answers.signs import expand_signs
+from pmd_pipeline.rewards.answers.sizes import is_too_large, nesting
 from pmd_pipeline.rewards.answers.structure import Collection, parse_collection
 from pmd_pipeline.rewards.answers.words import factors_of, words_of
 
@@ -31,6 +32,8 @@ _STATEMENT: Final = re.compile(
     r"|nexists|implies|impliedby|iff|to|[a-z]*mapsto|[a-zA-Z]*[Rr]ightarrow|[a-zA-Z]*[Ll]eftarrow"
     r"|therefore|because|vdash|models|[bx]?cancel|sout|st)(?![a-zA-Z])"
 )
+_MAX_NESTING: Final = 60  # of brackets; the steps of reading are as many
+_DOUBLE_FACTORIAL: Final = re.compile(r"!\s*!")
 _BOUND: Final = re.compile(r"_\s*\{[^{}]*\}")  # the arrow of \lim_{x \to 0}
 _SIGNS: Final = re.compile(r"\\[pm][pm](?![a-zA-Z])")
 _BROKEN: Final = re.compile(r"[0-9.]\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
@@ -75,7 +78,7 @@ def compare(answer: str, gold: str) -> Comparison:
         return _verdict(answer_integer == gold_integer)
     if answer.strip() == gold.strip():
         return Verdict.EQUAL
-    if max(len(answer), len(gold)) > MAX_CHARACTERS:
+    if max(len(answer), len(gold)) > MAX_CHARACTERS or nesting(answer) > _MAX_NESTING:
         return Verdict.LIMIT
     return _compare_texts(drop_label(normalise_notation(answer)), normalise_notation(gold))
 
@@ -263,6 +266,10 @@ def _question(gold: str, values: list[str]) -> Comparison:
         words = {word for word in _WORD.findall(bare) if not factors_of(word)} - _KNOWN_WORDS
         if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):
             return Verdict.UNPARSABLE
+        if _DOUBLE_FACTORIAL.search(value):
+            return Verdict.UNPARSABLE
+    if any(map(is_too_large, (gold, *values))):
+        return Verdict.LIMIT
     return AlgebraQuestion(gold, tuple(values))
 
 
