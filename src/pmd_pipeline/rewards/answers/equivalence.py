@@ -36,7 +36,7 @@ _MAX_NESTING: Final = 60  # of brackets; the steps of reading are as many
 _DOUBLE_FACTORIAL: Final = re.compile(r"!\s*!")
 _BOUND: Final = re.compile(r"_\s*\{[^{}]*\}")  # the arrow of \lim_{x \to 0}
 _SIGNS: Final = re.compile(r"\\[pm][pm](?![a-zA-Z])")
-_BROKEN: Final = re.compile(r"[0-9.]\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
+_BROKEN: Final = re.compile(r"[0-9]\.?\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
 _WORD: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{4,}")
 _KNOWN_WORDS: Final = frozenset(
     {"sqrt", "frac", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "infty", "infinity"}
@@ -135,11 +135,14 @@ def _compare_bound(answer: str, gold: str) -> Comparison | None:
 
 def _compare_families(answer: Family, gold: Family) -> Comparison:
     """Compare what runs over all integers: another letter, start or direction changes nothing."""
-    formula = rename(answer.formula, {answer.parameter: gold.parameter})
+    formula, reference = answer.formula, gold.formula
+    if "°" in formula and "°" in reference:
+        formula, reference = formula.replace("°", " "), reference.replace("°", " ")
+    formula = rename(formula, {answer.parameter: gold.parameter})
     if gold.parameter != answer.parameter and gold.parameter in letters_of(answer.formula):
         return Verdict.DIFFERENT
     read_answer, read_gold = _collections(
-        drop_name(formula, gold.formula), drop_name(gold.formula, formula)
+        drop_name(formula, reference), drop_name(reference, formula)
     )
     if len(read_answer.elements) != len(read_gold.elements) or read_answer.ordered:
         return Verdict.DIFFERENT
