@@ -18,6 +18,7 @@ from pmd_pipeline.rewards.answers.names import asks
 from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
 from pmd_pipeline.rewards.answers.numerals import integer_key, numerals_equal, rounded_equal
 from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit, parse_quantity
+from pmd_pipeline.rewards.answers.roles import drop_shared_name, matched, parse_roles
 from pmd_pipeline.rewards.answers.sets import RealSet, parse_set
 from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name, is_of_numbers
 from pmd_pipeline.rewards.answers.signs import expand_signs
@@ -110,6 +111,9 @@ def _compare_texts(answer: str, gold: str) -> Comparison:
     bound = _compare_bound(answer, gold)
     if bound is not None:
         return bound
+    if parse_roles(answer) or parse_roles(gold):
+        roles = matched(answer, gold)
+        return Verdict.DIFFERENT if roles is None else _compare_collections(*roles)
     return _compare_collections(*_collections(drop_name(answer, gold), drop_name(gold, answer)))
 
 
@@ -172,7 +176,7 @@ def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
         as_list = parse_collection(answer, thousands=False)
         if len(as_list.elements) == len(read_gold.elements):
             read_answer = as_list
-    return read_answer, read_gold
+    return read_answer, drop_shared_name(read_gold, read_answer)
 
 
 def _compare_collections(answer: Collection, gold: Collection) -> Comparison:
@@ -195,6 +199,10 @@ def _compare_elements(answer: Collection, gold: Collection) -> Comparison:
         return Verdict.DIFFERENT  # [1, 2) is not [1, 2]
     if gold.ordered and answer.opening == r"\{":
         return Verdict.DIFFERENT
+    if answer.ordered and not gold.ordered:
+        return Verdict.DIFFERENT  # a pair or an interval is no list
+    if gold.ordered and not answer.ordered and r"\infty" in gold.text():
+        return Verdict.DIFFERENT  # a list is no interval
     table = [[_compare_values(a, g) for a in answer.elements] for g in gold.elements]
     if any(isinstance(cell, AlgebraQuestion) for row in table for cell in row):
         return _ask(answer, gold)
