@@ -1,5 +1,6 @@
 # make run   set up and run the embedded default
 # make test  set up and run every check
+# make test-architectures  a tiny model of every architecture that transformers offers, half a minute
 # make test-smollm2 the long tests with a real language model
 # make test-vllm    set up a separate environment with vLLM's CPU build and run the tests that need it
 # make bench-trl  set up TRL in an environment of its own and measure a round against it
@@ -15,7 +16,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-smollm2 lint typecheck imports unit install install-dev test-vllm bench-trl clean
+.PHONY: run test test-architectures docs-models test-smollm2 lint typecheck imports unit install install-dev test-vllm bench-trl clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -34,7 +35,14 @@ imports: install-dev
 
 # Two processes on two cores: one thread each.
 unit: install-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model and not architectures"
+
+test-architectures: install-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m architectures
+
+# The page that test-architectures checks.
+docs-models: install-dev
+	$(BIN)/python tests/architectures.py
 
 test-smollm2: install-dev
 	$(BIN)/pytest -m real_model -s

@@ -15,3 +15,7 @@ class EngineFailedError(EngineError):
 
 class StaleSamplerError(EngineError):
     """The sampler does not have the policy's weights: its samples would be another policy's."""
+
+
+class WrongLogProbsError(EngineError):
+    """Trainer, sampler and the model itself do not agree on log-probs."""

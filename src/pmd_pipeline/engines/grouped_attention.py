@@ -45,7 +45,13 @@ def attend(
     """Attend as :func:`sdpa_attention_forward` does; query is [B, heads, Q, dim]."""
     batch, num_heads, num_queries, dim = query.shape
     num_groups = key.shape[1]
-    if num_queries > 1 or num_heads == num_groups or options.get("position_bias") is not None:
+    differs_by_head = attention_mask is not None and attention_mask.shape[1] > 1
+    if (
+        num_queries > 1
+        or num_heads == num_groups
+        or differs_by_head
+        or options.get("position_bias") is not None
+    ):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )

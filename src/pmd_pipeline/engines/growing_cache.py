@@ -49,23 +49,22 @@ class GrowingLayer(DynamicLayer):
         self._value_room[:, :, start:end] = value_states
         return self._use(end)
 
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        """Repeat every row ``repeats`` times, copies next to each other."""
-        length = self.get_seq_length()
-        self._key_room = self._key_room[:, :, :length].repeat_interleave(repeats, dim=0)
-        self._value_room = self._value_room[:, :, :length].repeat_interleave(repeats, dim=0)
-        self._use(length)
-
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Make row i what row ``indices[i]`` was; only rows that change place are copied.
+        """Make row i what row ``indices[i]`` was; a row may be wanted more than once.
 
-        The memory of dropped rows is freed when the rest next grows.
+        If rows are dropped, only those that change place are copied; the memory of dropped rows is
+        freed when the rest next grows.
         """
         num_rows, length = len(indices), self.get_seq_length()
-        moved = (indices != torch.arange(num_rows, device=indices.device)).nonzero().squeeze(-1)
-        for room in (self._key_room, self._value_room):
-            room[moved, :, :length] = room[indices[moved], :, :length]
-        self._key_room, self._value_room = self._key_room[:num_rows], self._value_room[:num_rows]
+        if num_rows > len(self._key_room):
+            self._key_room = self._key_room[indices, :, :length]
+            self._value_room = self._value_room[indices, :, :length]
+        else:
+            moved = (indices != torch.arange(num_rows, device=indices.device)).nonzero().squeeze(-1)
+            for room in (self._key_room, self._value_room):
+                room[moved, :, :length] = room[indices[moved], :, :length]
+            self._key_room = self._key_room[:num_rows]
+            self._value_room = self._value_room[:num_rows]
         self._use(length)
 
     def _use(self, length: int) -> tuple[Tensor, Tensor]:

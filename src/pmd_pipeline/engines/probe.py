@@ -1,32 +1,111 @@
-"""Whether a sampler in another process has the policy's weights."""
+"""Whether trainer, sampler and the model itself agree on log-probs, on a few short texts.
+
+A run is probed before it samples anything. A model that computes its logits in a way that is not
+known here, or keeps its state where rows cannot follow it, would otherwise train on wrong numbers
+without a sign of it.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from pmd_pipeline.engines.errors import StaleSamplerError
+from pmd_pipeline.engines.errors import StaleSamplerError, WrongLogProbsError
 from pmd_pipeline.policies.log_probs import response_log_probs
 from pmd_pipeline.policies.policy import Policy
 
+NUM_PROBE_PROMPTS = 4
+MAX_PROBE_PROMPT_TOKENS = 128  # a CPU reads them if the full policy is in host memory
+NUM_PROBE_TOKENS = 8
 # Float32 differs by 1e-5 to 3e-5 (largest of many tokens), bfloat16 by 0.02 to 0.04 (mean).
 FLOAT32_TOLERANCE = 1e-3
 BFLOAT16_TOLERANCE = 0.1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeText:
+    """A short text, and what a sampler says of it.
+
+    Attributes:
+        prompt: Token ids, at least one.
+        response: Token ids.
+        log_probs: The sampler's, of the response, nats.
+    """
+
+    prompt: Sequence[int]
+    response: Sequence[int]
+    log_probs: np.ndarray
+
+
+def probe_prompts(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the first prompts of a run, cut short."""
+    return [list(prompt[:MAX_PROBE_PROMPT_TOKENS]) for prompt in prompts[:NUM_PROBE_PROMPTS]]
+
+
+def tolerance_of(policy: Policy) -> float:
+    """Return the largest mean difference that a policy's precision explains, nats."""
+    is_exact = policy.precision == "float32" and policy.model.dtype == torch.float32
+    return FLOAT32_TOLERANCE if is_exact else BFLOAT16_TOLERANCE
+
+
+@torch.no_grad()
+def prove_trainer(policy: Policy, texts: Sequence[ProbeText]) -> float:
+    """Compare the trainer's log-probs with those of the model's own logits.
+
+    The trainer reads all texts at once, the model one after another and whole.
+
+    Returns:
+        The mean absolute difference, nats.
+
+    Raises:
+        WrongLogProbsError: If it is beyond what the precision explains, or not a number.
+    """
+    found = _trainer_log_probs(policy, texts)
+    expected = [_own_log_probs(policy, text) for text in texts]
+    difference = _Difference.of(found, expected)
+    if not difference.mean <= tolerance_of(policy):  # NaN too
+        raise WrongLogProbsError(
+            f"the trainer's log-probs under {type(policy.model).__name__} are not those of the "
+            f"model's own logits: {difference} ({tolerance_of(policy):g} on average is allowed). "
+            "This architecture is not computed rightly, so the run stops before it trains on "
+            "wrong numbers; choose another model: docs/models.md lists those that are tested"
+        )
+    return difference.mean
+
+
+@torch.no_grad()
+def prove_sampler(policy: Policy, texts: Sequence[ProbeText]) -> float:
+    """Compare the log-probs of a sampler that runs the policy's own model with the trainer's.
+
+    Returns:
+        The mean absolute difference, nats.
+
+    Raises:
+        WrongLogProbsError: If it is beyond what the precision explains, or not a number.
+    """
+    found = [text.log_probs for text in texts]
+    difference = _Difference.of(found, _trainer_log_probs(policy, texts))
+    if not difference.mean <= tolerance_of(policy):
+        raise WrongLogProbsError(
+            f"token by token, {type(policy.model).__name__} gives other log-probs than the trainer "
+            f"finds on whole texts: {difference} ({tolerance_of(policy):g} on average is "
+            "allowed). Its samples would not be the policy's, so the run stops here; choose "
+            "rollout_engine.backend: vllm, or another model: docs/models.md lists those that are "
+            "tested"
+        )
+    return difference.mean
+
+
 @torch.no_grad()
 def prove_weights(
-    policy: Policy,
-    scored: Sequence[tuple[Sequence[int], np.ndarray]],
-    *,
-    tolerance: float,
-    sampler: str,
+    policy: Policy, texts: Sequence[ProbeText], *, tolerance: float, sampler: str
 ) -> float:
-    """Compare the sampler's log-probs of a few texts with the policy's own.
+    """Compare the log-probs of a sampler in another process with the trainer's.
 
     Args:
         policy: What the sampler should have.
-        scored: Token ids of a text, and the sampler's log-probs of all but the first, nats.
+        texts: A few texts.
         tolerance: Largest mean absolute difference, nats.
         sampler: Its name in the message.
 
@@ -36,28 +115,73 @@ def prove_weights(
     Raises:
         StaleSamplerError: If it is larger than ``tolerance``, or not a number.
     """
-    found = np.concatenate([log_probs for _, log_probs in scored])
-    expected = np.concatenate([_log_probs(policy, list(tokens)) for tokens, _ in scored])
-    difference = float(np.abs(found - expected).mean())
-    if not difference <= tolerance:  # NaN too
+    found = [text.log_probs for text in texts]
+    difference = _Difference.of(found, _trainer_log_probs(policy, texts))
+    if not difference.mean <= tolerance:
         raise StaleSamplerError(
-            f"{sampler} does not have the policy's weights (version {policy.policy_version}): on "
-            f"{len(scored)} probe texts of {len(found)} tokens its log-probs differ from the "
-            f"trainer's by {difference:.4g} nats on average, {np.abs(found - expected).max():.4g} "
-            f"at most; {tolerance:g} on average is allowed. Its samples would be another "
-            "policy's, so the run stops here. If the sampler computes in a lower precision than "
-            "the trainer, raise rollout_engine.options.probe_tolerance"
+            f"{sampler} does not have the policy's weights (version {policy.policy_version}): its "
+            f"log-probs differ from the trainer's, {difference}; {tolerance:g} on average is "
+            "allowed. Its samples would be another policy's, so the run stops here. If the sampler "
+            "computes in a lower precision than the trainer, raise "
+            "rollout_engine.options.probe_tolerance"
         )
-    return difference
+    return difference.mean
 
 
-def _log_probs(policy: Policy, tokens: list[int]) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """Of log-probs, absolute, nats; where the largest is."""
+
+    mean: float
+    largest: float
+    text: int
+    token: int
+    num_texts: int
+    num_tokens: int
+
+    @classmethod
+    def of(cls, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> "_Difference":
+        differences = [np.abs(a - b) for a, b in zip(found, expected, strict=True)]
+        text = int(np.argmax([each.max() for each in differences]))
+        return cls(
+            mean=float(np.concatenate(differences).mean()),
+            largest=float(differences[text].max()),
+            text=text,
+            token=int(differences[text].argmax()),
+            num_texts=len(differences),
+            num_tokens=sum(map(len, differences)),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"by {self.mean:.4g} nats on average over {self.num_tokens} tokens of "
+            f"{self.num_texts} texts, by {self.largest:.4g} at most, at token {self.token + 1} of "
+            f"text {self.text + 1}"
+        )
+
+
+def _trainer_log_probs(policy: Policy, texts: Sequence[ProbeText]) -> list[np.ndarray]:
+    lengths = torch.tensor([len(text.response) for text in texts])
+    responses = torch.zeros((len(texts), int(lengths.max())), dtype=torch.long)
+    for row, text in enumerate(texts):
+        responses[row, : len(text.response)] = torch.tensor(text.response)
     with policy.autocast():
         result = response_log_probs(
             policy.model,
-            [tokens[:1]],
-            torch.tensor([tokens[1:]]),
-            torch.ones(1, len(tokens) - 1, dtype=torch.bool),
+            [text.prompt for text in texts],
+            responses,
+            torch.arange(responses.shape[1]) < lengths[:, None],
             temperature=1.0,
         )
-    return np.asarray(result.log_probs[0].float().cpu().numpy())
+    rows = result.log_probs.cpu().numpy()
+    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+
+
+def _own_log_probs(policy: Policy, text: ProbeText) -> np.ndarray:
+    tokens = torch.tensor([[*text.prompt, *text.response]], device=policy.device)
+    with policy.autocast():
+        logits = policy.model(input_ids=tokens).logits[0]
+    predicted = logits[len(text.prompt) - 1 : -1].float().log_softmax(-1)
+    targets = tokens[0, len(text.prompt) :, None]
+    log_probs: np.ndarray = predicted.gather(-1, targets)[:, 0].cpu().numpy()
+    return log_probs

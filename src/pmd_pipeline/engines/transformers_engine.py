@@ -4,23 +4,32 @@ A prompt is prefilled once and its cache repeated for its samples. ``generate`` 
 finished row to the end of the longest one; here the last running row takes its place at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.base import GroupFinished
+from pmd_pipeline.engines.decoding import DecodingRows, decoding_plan
 from pmd_pipeline.engines.grouped_attention import grouped_attention
-from pmd_pipeline.engines.growing_cache import growing_cache
 from pmd_pipeline.engines.lengths import check_lengths
+from pmd_pipeline.engines.probe import (
+    NUM_PROBE_TOKENS,
+    ProbeText,
+    probe_prompts,
+    prove_sampler,
+    prove_trainer,
+)
 from pmd_pipeline.engines.sampling import draw_tokens, processed_log_probs, uniform_streams
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion
+
+# More than one, so that a prompt's state is repeated.
+_PROBE_SAMPLES = 2
 
 
 class TransformersEngine:
@@ -31,6 +40,7 @@ class TransformersEngine:
     def __init__(self, config: TransformersEngineConfig) -> None:
         self._config = config
         self._policy: Policy | None = None
+        self._is_proven = False
 
     def set_policy(self, policy: Policy) -> None:
         """Sample from ``policy``; later in-place updates take effect without another call."""
@@ -56,34 +66,82 @@ class TransformersEngine:
         Raises:
             ValueError: If no policy is set, a prompt is empty, or a prompt and the longest
                 response exceed the positions that the model knows.
+            WrongLogProbsError: If trainer, sampler and the model itself do not agree.
         """
         policy = self._require_policy()
         check_lengths(
             prompts,
             seeds,
             sampling,
-            limit=getattr(policy.model.config, "max_position_embeddings", None),
+            limit=_max_positions(policy),
             what="positions of the model",
         )
         policy.model.eval()
-        # Prompts of similar length together: less padding in the prefill.
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        prompts_per_batch = max(1, self._config.max_batch_size // num_samples)
+        if not self._is_proven:
+            self._prove(policy, prompts, sampling.max_new_tokens)
+            self._is_proven = True
+        return self._sample(
+            policy,
+            prompts,
+            num_samples=num_samples,
+            sampling=sampling,
+            seeds=seeds,
+            stop_token_ids=policy.stop_token_ids,
+            progress=progress,
+            group_finished=group_finished,
+        )
+
+    def _prove(self, policy: Policy, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+        """Probe the run's first prompts, with stops so frequent that rows leave at every step."""
+        start = probe_prompts(prompts)
+        groups = self._sample(
+            policy,
+            start,
+            num_samples=_PROBE_SAMPLES,
+            sampling=SamplingConfig(max_new_tokens=min(NUM_PROBE_TOKENS, max_new_tokens)),
+            seeds=range(len(start)),
+            stop_token_ids=range(0, policy.model.get_output_embeddings().weight.shape[0], 4),
+        )
+        texts = [
+            ProbeText(prompt=prompt, response=sample.token_ids, log_probs=sample.log_probs)
+            for prompt, group in zip(start, groups, strict=True)
+            for sample in group
+        ]
+        prove_trainer(policy, texts)
+        prove_sampler(policy, texts)
+
+    def _sample(
+        self,
+        policy: Policy,
+        prompts: Sequence[Sequence[int]],
+        *,
+        num_samples: int,
+        sampling: SamplingConfig,
+        seeds: Sequence[int],
+        stop_token_ids: Collection[int],
+        progress: Progress | None = None,
+        group_finished: GroupFinished | None = None,
+    ) -> list[list[Completion]]:
+        batches = _batches(
+            prompts,
+            max(1, self._config.max_batch_size // num_samples),
+            of_one_length=not decoding_plan(policy.model).can_pad,
+        )
         completions: list[list[Completion]] = [[] for _ in prompts]
         with policy.autocast(), grouped_attention(policy.model):
-            for start in range(0, len(order), prompts_per_batch):
-                rows = order[start : start + prompts_per_batch]
+            for rows in batches:
                 batch = _decode(
                     policy,
                     [prompts[i] for i in rows],
                     [seeds[i] for i in rows],
                     num_samples,
                     sampling,
+                    stop_token_ids,
                     progress,
                 )
                 for position, i in enumerate(rows):
                     completions[i] = batch[position * num_samples : (position + 1) * num_samples]
-                    if group_finished is not None and start + prompts_per_batch < len(order):
+                    if group_finished is not None and rows is not batches[-1]:
                         group_finished(i, completions[i])
         return completions
 
@@ -91,6 +149,25 @@ class TransformersEngine:
         if self._policy is None:
             raise ValueError("the engine has no policy: call set_policy first")
         return self._policy
+
+
+def _max_positions(policy: Policy) -> int | None:
+    limit = getattr(policy.model.config.get_text_config(), "max_position_embeddings", None)
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def _batches(
+    prompts: Sequence[Sequence[int]], size: int, *, of_one_length: bool
+) -> list[list[int]]:
+    """Return the prompts' positions in batches, similar lengths together: less padding to read."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
+        fits = bool(batches) and len(batches[-1]) < size
+        if fits and not (of_one_length and len(prompts[batches[-1][0]]) != len(prompts[i])):
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,64 +210,29 @@ class _Responses:
         ]
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The rows that are still being decoded.
-
-    Attributes:
-        rows: The response that each row belongs to, [B].
-        cache: Keys and values.
-        prompt_mask: 1 on prompts, 0 on the padding to their left, [B, P]; None without padding.
-        prompt_lengths: [B].
-    """
-
-    rows: Tensor
-    cache: DynamicCache
-    prompt_mask: Tensor | None
-    prompt_lengths: Tensor
-
-    def select(self, indices: Tensor) -> None:
-        """Make row i what row ``indices[i]`` was."""
-        self.rows = self.rows[indices]
-        self.cache.batch_select_indices(indices)
-        self.prompt_lengths = self.prompt_lengths[indices]
-        if self.prompt_mask is not None:
-            self.prompt_mask = self.prompt_mask[indices]
-
-    def forward(self, policy: Policy, tokens: Tensor, step: int) -> Tensor:
-        """Return the logits that follow the responses' token of ``step``, [B, V]."""
-        mask = self.prompt_mask
-        if mask is not None:
-            mask = torch.cat([mask, mask.new_ones(len(tokens), step + 1)], dim=1)
-        output = policy.model(
-            input_ids=tokens[:, None],
-            attention_mask=mask,
-            position_ids=(self.prompt_lengths + step)[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        return output.logits[:, -1]  # type: ignore[no-any-return]
-
-
 def _decode(
     policy: Policy,
     prompts: list[Sequence[int]],
     seeds: list[int],
     num_samples: int,
     sampling: SamplingConfig,
+    stop_token_ids: Collection[int],
     progress: Progress | None,
 ) -> list[Completion]:
     num_rows, max_new, device = len(prompts) * num_samples, sampling.max_new_tokens, policy.device
     uniforms = uniform_streams(seeds, num_samples, max_new, device)
-    stop_ids = torch.tensor(sorted(policy.stop_token_ids), device=device)
+    stop_ids = torch.tensor(sorted(stop_token_ids), device=device)
     responses = _Responses.none_yet(num_rows, max_new, device)
-    logits, batch = _prefill(policy, prompts, num_samples)
+    decoding = DecodingRows(policy, prompts)
+    logits = decoding.read_prompts().repeat_interleave(num_samples, dim=0)
+    rows = torch.arange(num_rows, device=device)  # the response that each row belongs to
+    decoding.select(rows // num_samples)
     for step in range(max_new):
         log_probs = processed_log_probs(logits, sampling)
-        tokens = draw_tokens(log_probs, uniforms[batch.rows, step])
+        tokens = draw_tokens(log_probs, uniforms[rows, step])
         chosen = log_probs.gather(-1, tokens[:, None]).squeeze(-1)
         stops = torch.isin(tokens, stop_ids)
-        responses.write(step, batch.rows, tokens, chosen, stops)
+        responses.write(step, rows, tokens, chosen, stops)
         stops = stops.cpu()
         num_stopped = int(stops.sum())
         if progress is not None and num_stopped > 0:
@@ -199,9 +241,9 @@ def _decode(
             break
         if num_stopped > 0:
             living = _living_rows(stops).to(device)
-            batch.select(living)
-            tokens = tokens[living]
-        logits = batch.forward(policy, tokens, step)
+            decoding.select(living)
+            rows, tokens = rows[living], tokens[living]
+        logits = decoding.read(tokens)
     if progress is not None:
         progress.update(int((~responses.stopped).sum()))
     return responses.completions()
@@ -213,35 +255,3 @@ def _living_rows(stops: Tensor) -> Tensor:
     living = torch.arange(num_kept)
     living[stops[:num_kept]] = num_kept + (~stops[num_kept:]).nonzero().squeeze(-1)
     return living
-
-
-def _prefill(
-    policy: Policy, prompts: list[Sequence[int]], num_samples: int
-) -> tuple[Tensor, _Batch]:
-    """Return the logits after each prompt, for each of its samples, [B, V], and their rows."""
-    width = max(map(len, prompts))
-    token_ids = torch.full((len(prompts), width), policy.pad_token_id)
-    mask = torch.zeros_like(token_ids)
-    for row, prompt in enumerate(prompts):
-        token_ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    has_padding = not bool(mask.all())
-    token_ids, mask = token_ids.to(policy.device), mask.to(policy.device)
-    cache = growing_cache(policy.model.config)
-    output = policy.model(
-        input_ids=token_ids,
-        attention_mask=mask if has_padding else None,
-        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    cache.batch_repeat_interleave(num_samples)
-    mask = mask.repeat_interleave(num_samples, dim=0)
-    batch = _Batch(
-        rows=torch.arange(len(mask), device=policy.device),
-        cache=cache,
-        prompt_mask=mask if has_padding else None,
-        prompt_lengths=mask.sum(dim=1),
-    )
-    return output.logits[:, -1].repeat_interleave(num_samples, dim=0), batch

@@ -18,12 +18,11 @@ from vllm.platforms import current_platform
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines.probe import NUM_PROBE_TOKENS
 from pmd_pipeline.processes.server import Report, serve
 from pmd_pipeline.records import Completion
 
 CPU_KV_CACHE_GIB = 1.0
-# The probe's own tokens: enough decoding steps to see the cache and the output head at work.
-NUM_PROBE_TOKENS = 8
 
 
 class VllmAdapter:

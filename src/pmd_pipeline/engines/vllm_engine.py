@@ -20,7 +20,14 @@ from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.base import GroupFinished
 from pmd_pipeline.engines.errors import EngineFailedError, EngineUnavailableError
 from pmd_pipeline.engines.lengths import check_lengths
-from pmd_pipeline.engines.probe import BFLOAT16_TOLERANCE, FLOAT32_TOLERANCE, prove_weights
+from pmd_pipeline.engines.probe import (
+    BFLOAT16_TOLERANCE,
+    ProbeText,
+    probe_prompts,
+    prove_trainer,
+    prove_weights,
+    tolerance_of,
+)
 from pmd_pipeline.engines.weights_folder import weights_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.processes.child import ChildProcess
@@ -29,8 +36,6 @@ from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion
 
 TESTED_VERSIONS = "0.32."
-NUM_PROBE_PROMPTS = 4
-MAX_PROBE_PROMPT_TOKENS = 128  # a CPU reads them if the full policy is in host memory
 _ADAPTER = "pmd_pipeline.engines.vllm_adapter"
 
 
@@ -53,6 +58,7 @@ class VllmEngine:
         self._max_model_len = 0
         self._probe_prompts: list[list[int]] = []
         self._is_proven = False
+        self._is_trainer_proven = False
 
     def set_policy(self, policy: Policy) -> None:
         """Give the sampler the policy's current weights, unless it already has them.
@@ -81,6 +87,7 @@ class VllmEngine:
             ValueError: If no policy is set, a prompt is empty, or a prompt and the longest
                 response exceed the longest text that the sampler can hold.
             StaleSamplerError: If the sampler does not have the policy's weights.
+            WrongLogProbsError: If the trainer's log-probs are not those of the model's logits.
             EngineFailedError: If vLLM fails.
         """
         if self._policy is None:
@@ -211,19 +218,23 @@ class VllmEngine:
         """Probe every copy once after each change of weights, always with the same prompts."""
         if self._is_proven:
             return
-        self._probe_prompts = self._probe_prompts or [
-            list(prompt[:MAX_PROBE_PROMPT_TOKENS]) for prompt in prompts[:NUM_PROBE_PROMPTS]
-        ]
+        self._probe_prompts = self._probe_prompts or probe_prompts(prompts)
         for replica in self._replicas:
             scored = replica.call("score", prompts=self._probe_prompts)
-            prove_weights(policy, scored, tolerance=self._tolerance(policy), sampler=replica.name)
+            texts = [
+                ProbeText(prompt=tokens[:1], response=tokens[1:], log_probs=log_probs)
+                for tokens, log_probs in scored
+            ]
+            if not self._is_trainer_proven:
+                prove_trainer(policy, texts)
+                self._is_trainer_proven = True
+            prove_weights(policy, texts, tolerance=self._tolerance(policy), sampler=replica.name)
         self._is_proven = True
 
     def _tolerance(self, policy: Policy) -> float:
         if self._config.probe_tolerance is not None:
             return self._config.probe_tolerance
-        is_exact = self._precision == "float32" and policy.precision == "float32"
-        return FLOAT32_TOLERANCE if is_exact else BFLOAT16_TOLERANCE
+        return tolerance_of(policy) if self._precision == "float32" else BFLOAT16_TOLERANCE
 
     def _environment(self, replica: int) -> dict[str, str]:
         threads = self._config.num_threads or torch.get_num_threads()

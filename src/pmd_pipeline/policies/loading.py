@@ -16,7 +16,9 @@ from pmd_pipeline.config.policy import (
     PolicyInitialisationConfig,
     PretrainedPolicyConfig,
 )
+from pmd_pipeline.policies.architectures import check_model
 from pmd_pipeline.policies.embedded import build_policy, build_tokenizer
+from pmd_pipeline.policies.logit_form import UnsupportedModelError
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
 
@@ -93,13 +95,23 @@ def load_tokenizer_folder(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(location: str, *, dtype: WeightDtype, **hub_arguments: Any) -> PreTrainedModel:
-    """Return a causal language model in evaluation mode, from safetensors alone."""
+    """Return a causal language model in evaluation mode, from safetensors alone.
+
+    Raises:
+        PolicyLoadError: If it cannot be loaded, or its architecture is not supported.
+    """
     try:
         model = AutoModelForCausalLM.from_pretrained(
             location, dtype=dtype, use_safetensors=True, **hub_arguments
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise PolicyLoadError(_explain("model", location, error)) from error
+    try:
+        check_model(model)
+    except UnsupportedModelError as error:
+        raise PolicyLoadError(
+            f"{location}: {error}; choose another model: docs/models.md lists them"
+        ) from error
     _disable_dropout(model)
     return model.eval()  # type: ignore[no-any-return]
 

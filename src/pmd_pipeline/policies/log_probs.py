@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from pmd_pipeline.policies.logit_form import logit_form
 from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK, head_log_probs
 from pmd_pipeline.policies.packing import packed_hidden_states
 
@@ -42,7 +43,7 @@ def response_log_probs(
     """Return log-probs and entropies of responses given their prompts.
 
     Args:
-        model: A causal language model whose logits are its output head's, unscaled.
+        model: A causal language model.
         prompt_token_ids: B prompts.
         response_token_ids: [B, T], right-padded.
         response_mask: True on response tokens, a prefix of each row, [B, T].
@@ -51,10 +52,9 @@ def response_log_probs(
         logits_per_chunk: Most logits in memory at once.
 
     Raises:
-        ValueError: If the model transforms its logits after the output head, or its head is not a
-            linear layer.
+        UnsupportedModelError: If the model's logits are of no known form; see ``logit_form``.
     """
-    _check_plain_head(model)
+    form = logit_form(model)
     device = next(model.parameters()).device
     response_token_ids = response_token_ids.to(device)
     response_mask = response_mask.to(device)
@@ -64,9 +64,11 @@ def response_log_probs(
     if packed:
         hidden = packed_hidden_states(model, token_ids, is_token)[predicts[is_token]]
     else:
-        hidden = model.base_model(
+        hidden = model.get_submodule(form.trunk)(
             input_ids=token_ids, attention_mask=is_token.long(), use_cache=False
         ).last_hidden_state[predicts]
+    if form.input_scale != 1:
+        hidden = hidden * form.input_scale
     targets = response_token_ids[response_mask]
 
     log_probs, entropy = head_log_probs(
@@ -74,6 +76,7 @@ def response_log_probs(
         hidden,
         targets,
         temperature=temperature,
+        form=form,
         logits_per_chunk=logits_per_chunk,
     )
     shape = response_mask.shape
@@ -108,13 +111,3 @@ def _right_padded(
     predicts = torch.zeros_like(is_response)
     predicts[:, :-1] = is_response[:, 1:]
     return token_ids, is_token, predicts
-
-
-def _check_plain_head(model: PreTrainedModel) -> None:
-    for name in ("final_logit_softcapping", "logits_scaling", "logit_scale"):
-        value = getattr(model.config, name, None)
-        if value not in (None, 1, 1.0):
-            raise ValueError(
-                f"the model's configuration has {name}={value}, which changes its logits after "
-                "the output head; this architecture is not supported"
-            )

@@ -18,11 +18,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
+from pmd_pipeline.policies.logit_form import LogitForm
+
 # A chunk of logits in float32 takes 4 bytes times this, 256 MiB; there are two such at a time.
 # At a vocabulary of 151,936 this is 441 tokens, enough to keep a GPU busy with one product.
 LOGITS_PER_CHUNK = 64 * 1024 * 1024
 # Rows of the head's gradient that are added at a time if a product has another precision.
 _ROWS_PER_SUM = 8192
+_PLAIN = LogitForm()
 
 
 def head_log_probs(
@@ -31,6 +34,7 @@ def head_log_probs(
     targets: Tensor,
     *,
     temperature: float,
+    form: LogitForm = _PLAIN,
     logits_per_chunk: int = LOGITS_PER_CHUNK,
 ) -> tuple[Tensor, Tensor]:
     """Return the log-prob of each target and the entropy of its distribution.
@@ -44,6 +48,7 @@ def head_log_probs(
         hidden: The head's input, [N, H].
         targets: Token ids, [N].
         temperature: Divides the logits.
+        form: What makes logits of the head's product; its factor of the hidden states is not used.
         logits_per_chunk: Most logits in memory at once, but at least those of one token.
 
     Returns:
@@ -63,7 +68,7 @@ def head_log_probs(
         dtype = torch.get_autocast_dtype(hidden.device.type)
     chunk = max(1, logits_per_chunk // head.weight.shape[0])
     log_probs, entropy = _HeadLogProbs.apply(  # type: ignore[no-untyped-call]
-        hidden, head.weight, head.bias, targets, temperature, dtype, chunk
+        hidden, head.weight, head.bias, targets, temperature, form, dtype, chunk
     )
     return log_probs, entropy
 
@@ -77,20 +82,21 @@ class _HeadLogProbs(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         temperature: float,
+        form: LogitForm,
         dtype: torch.dtype,
         chunk: int,
     ) -> tuple[Tensor, Tensor]:
         head = _cast_head(weight, bias, dtype)
         log_probs, entropies, normalisers = [], [], []
         for rows, row_targets in zip(hidden.split(chunk), targets.split(chunk), strict=True):
-            logits = _logits(rows, head, temperature)
+            logits = _logits(rows, head, form).div_(temperature)
             normaliser = logits.logsumexp(dim=-1, keepdim=True)
             log_softmax = logits.sub_(normaliser)
             log_probs.append(log_softmax.gather(-1, row_targets[:, None]).squeeze(-1))
             entropies.append(log_softmax.exp().mul_(log_softmax).sum(dim=-1).neg_())
             normalisers.append(normaliser)
         ctx.save_for_backward(hidden, weight, bias, targets, torch.cat(normalisers))
-        ctx.temperature, ctx.dtype, ctx.chunk = temperature, dtype, chunk
+        ctx.temperature, ctx.form, ctx.dtype, ctx.chunk = temperature, form, dtype, chunk
         entropy = torch.cat(entropies)
         ctx.mark_non_differentiable(entropy)
         return torch.cat(log_probs), entropy
@@ -106,20 +112,22 @@ class _HeadLogProbs(torch.autograd.Function):
         grad_bias = _zero_gradient(bias) if needs_bias else None
         for start in range(0, len(hidden), ctx.chunk):
             part = slice(start, start + ctx.chunk)
-            grad_logits = _grad_logits(
-                _logits(hidden[part], head, ctx.temperature),
+            grad_product = _grad_product(
+                _logits(hidden[part], head, ctx.form),
                 normalisers[part],
                 targets[part],
-                grad[part, None] / ctx.temperature,
+                grad[part, None],
+                temperature=ctx.temperature,
+                form=ctx.form,
             )
             if grad_bias is not None:
-                grad_bias += grad_logits.sum(dim=0)
-            grad_logits = grad_logits.to(ctx.dtype)
+                grad_bias += grad_product.sum(dim=0)
+            grad_product = grad_product.to(ctx.dtype)
             if grad_hidden is not None:
-                grad_hidden[part] = grad_logits @ head[0]
+                grad_hidden[part] = grad_product @ head[0]
             if grad_weight is not None:
-                _add_product(grad_weight, grad_logits, hidden[part].to(ctx.dtype))
-        return grad_hidden, grad_weight, grad_bias, None, None, None, None
+                _add_product(grad_weight, grad_product, hidden[part].to(ctx.dtype))
+        return grad_hidden, grad_weight, grad_bias, None, None, None, None, None
 
 
 def _cast_head(
@@ -128,19 +136,33 @@ def _cast_head(
     return weight.to(dtype), None if bias is None else bias.to(dtype)
 
 
-def _logits(hidden: Tensor, head: tuple[Tensor, Tensor | None], temperature: float) -> Tensor:
-    """Return logits divided by the temperature, at least float32, in new memory, [N, V]."""
+def _logits(hidden: Tensor, head: tuple[Tensor, Tensor | None], form: LogitForm) -> Tensor:
+    """Return logits, at least float32, in new memory, [N, V]."""
     weight, bias = head
     # The precision of the product is in the head's; autocast must not cast a second time.
     with torch.autocast(hidden.device.type, enabled=False):
-        logits = linear(hidden.to(weight.dtype), weight, bias)
-    return logits.to(torch.promote_types(logits.dtype, torch.float32)).div_(temperature)
+        product = linear(hidden.to(weight.dtype), weight, bias)
+    return form.apply_(product.to(torch.promote_types(product.dtype, torch.float32)))
 
 
-def _grad_logits(logits: Tensor, normalisers: Tensor, targets: Tensor, grad: Tensor) -> Tensor:
-    """Return ``grad * (one_hot(targets) - softmax(logits))``, in the memory of ``logits``."""
-    result = logits.sub_(normalisers).exp_().mul_(-grad)
-    return result.scatter_add_(-1, targets[:, None], grad)
+def _grad_product(
+    logits: Tensor,
+    normalisers: Tensor,
+    targets: Tensor,
+    grad: Tensor,
+    *,
+    temperature: float,
+    form: LogitForm,
+) -> Tensor:
+    """Return the gradient of the head's product, in the memory of ``logits``, [N, V].
+
+    With z the logits and T the temperature, that of z is ``grad / T * (one_hot - softmax(z / T))``.
+    """
+    slope = form.slope(logits)
+    grad = grad / temperature
+    result = logits.div_(temperature).sub_(normalisers).exp_().mul_(-grad)
+    result.scatter_add_(-1, targets[:, None], grad)
+    return result if slope is None else result.mul_(slope)
 
 
 def _zero_gradient(parameter: Tensor) -> Tensor:

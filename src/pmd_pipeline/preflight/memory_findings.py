@@ -148,7 +148,7 @@ def _sampler_lines(
         cache += f", {gib(sampler.cache)} for {engine.batch_size}"
     elif hardware.memory_bytes is not None:
         left = hardware.memory_bytes - trainer.resident - sampler.weights
-        num_sequences = max(0, left) // sampler.cache_per_sequence
+        num_sequences = max(0, left) // max(1, sampler.cache_per_sequence)
         cache += f"; room for at most {num_sequences:,} beside the trainer"
     return [
         Finding(section=MEMORY_SECTION, subject="sampler: weights", value=gib(sampler.weights)),

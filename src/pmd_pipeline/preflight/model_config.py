@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import assert_never
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
 
 from pmd_pipeline.config.policy import (
@@ -39,8 +40,8 @@ def find_model_config(
     match model:
         case EmbeddedPolicyConfig():
             return build_policy(model, seed=0).model.config
-        case PretrainedPolicyConfig(path=str(path)):
-            return _read(Path(path))
+        case PretrainedPolicyConfig(path=str(path), trust_remote_code=is_trusted):
+            return _read(Path(path), trust_remote_code=is_trusted)
         case PretrainedPolicyConfig():
             return _from_hub(model, hub, is_pinned=is_pinned)
         case _:
@@ -56,19 +57,27 @@ def _from_hub(model: PretrainedPolicyConfig, hub: Hub, *, is_pinned: bool) -> Pr
         config: PretrainedConfig = AutoConfig.from_pretrained(
             model.hub_name, revision=found.commit, trust_remote_code=model.trust_remote_code
         )
-    except (OSError, ValueError, ImportError) as error:
-        first = (str(error).strip().splitlines() or ["no message"])[0]
+    except (OSError, ValueError, ImportError, StrictDataclassError) as error:
         raise ModelConfigError(
-            f"the configuration of {model.hub_name} cannot be read ({first})"
+            f"the configuration of {model.hub_name} cannot be read ({_first_line(error)})"
         ) from error
     return config
 
 
-def _read(path: Path) -> PretrainedConfig:
+def _read(path: Path, *, trust_remote_code: bool = False) -> PretrainedConfig:
     file = path / "config.json" if path.is_dir() else path
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        config: PretrainedConfig = AutoConfig.for_model(**values)
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelConfigError(f"{file} is not a model configuration ({error})") from error
+        json.loads(file.read_text(encoding="utf-8"))  # its own errors name the place
+        # Not `for_model`: only this reads numbers that JSON has no notation for.
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            file, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, TypeError, StrictDataclassError) as error:
+        raise ModelConfigError(
+            f"{file} is not a model configuration ({_first_line(error)})"
+        ) from error
     return config
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

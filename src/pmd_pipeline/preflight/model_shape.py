@@ -23,7 +23,7 @@ class ModelShape:
         num_layers: Decoder layers.
         num_sparse_layers: Those whose feed-forward part is a mixture of experts.
         hidden_size: Width of the residual stream.
-        num_heads: Query heads.
+        num_heads: Query heads; 0 without attention.
         num_kv_heads: Key and value heads.
         head_dim: Width of a head.
         feed_forward_size: Inner width of a dense feed-forward part.
@@ -58,30 +58,43 @@ class ModelShape:
     linear_sizes: Mapping[str, int]
 
 
-def model_shape(config: PretrainedConfig) -> ModelShape:
-    """Return the shape of the model that transformers builds from ``config``.
+def empty_model(config: PretrainedConfig, *, trust_remote_code: bool = False) -> PreTrainedModel:
+    """Return the model that transformers builds from ``config``, without storage for its weights.
 
-    The model is built without storage, so that the counts are the library's own, in a fraction of a
-    second at any size.
+    That takes a fraction of a second at any size.
 
     Raises:
-        ValueError: If the configuration is not that of a supported causal language model.
+        ValueError: If the configuration is not that of a causal language model.
     """
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
-    except (ValueError, TypeError, AttributeError, ImportError) as error:
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(
+                config, trust_remote_code=trust_remote_code
+            )
+    # A configuration's values reach any of the library's code.
+    except Exception as error:
         raise ValueError(
             f"no causal language model can be built from a configuration of type "
             f"{config.model_type!r} ({error})"
         ) from error
+    return model
+
+
+def model_shape(model: PreTrainedModel) -> ModelShape:
+    """Return the shape of a model, with or without weights; the counts are the library's own.
+
+    Raises:
+        ValueError: If the model has no list of decoder layers.
+    """
+    config = model.config.get_text_config(decoder=True)
     layers = _decoder_layers(model)
     expert_counts = [_num_expert_parameters(layer) for layer in layers]
     num_parameters = _num_parameters(model)
-    num_experts = _optional_size(config, "num_experts", "num_local_experts")
+    num_experts = _optional_size(config, "num_experts", "num_local_experts", "n_routed_experts")
     per_token = _optional_size(config, "num_experts_per_tok")
     idle = sum(expert_counts) * (num_experts - per_token) // num_experts if num_experts else 0
-    num_heads = int(config.num_attention_heads)
+    num_heads = _optional_size(config, "num_attention_heads")
+    hidden_size = _optional_size(config, "hidden_size")
     return ModelShape(
         num_parameters=num_parameters,
         num_active_parameters=num_parameters - idle,
@@ -89,10 +102,10 @@ def model_shape(config: PretrainedConfig) -> ModelShape:
         num_outer_parameters=num_parameters - sum(_num_parameters(layer) for layer in layers),
         num_layers=len(layers),
         num_sparse_layers=sum(count > 0 for count in expert_counts),
-        hidden_size=int(config.hidden_size),
+        hidden_size=hidden_size,
         num_heads=num_heads,
         num_kv_heads=_optional_size(config, "num_key_value_heads") or num_heads,
-        head_dim=_optional_size(config, "head_dim") or int(config.hidden_size) // num_heads,
+        head_dim=_optional_size(config, "head_dim") or hidden_size // max(1, num_heads),
         feed_forward_size=_optional_size(config, "intermediate_size"),
         num_experts=num_experts,
         experts_per_token=per_token,
@@ -112,13 +125,13 @@ def model_shape(config: PretrainedConfig) -> ModelShape:
 
 
 def _decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
-    layers = getattr(model.base_model, "layers", None)
-    if not isinstance(layers, nn.ModuleList) or not len(layers):
+    """Return the layers: the list with the most parameters, whatever its name."""
+    lists: list[nn.Module] = [m for m in model.modules() if isinstance(m, nn.ModuleList)]
+    if not lists:
         raise ValueError(
-            f"{type(model).__name__} does not keep its decoder layers in model.layers; its "
-            "memory cannot be estimated"
+            f"{type(model).__name__} has no list of decoder layers; its memory cannot be estimated"
         )
-    return list(layers)
+    return list(max(lists, key=_num_parameters).children())
 
 
 def _num_parameters(module: nn.Module) -> int:
@@ -134,9 +147,11 @@ def _num_expert_parameters(layer: nn.Module) -> int:
 
 
 def _optional_size(config: PretrainedConfig, *names: str) -> int:
-    """Return the first of these sizes that the architecture has, or 0."""
+    """Return the first of these sizes that the architecture has, or 0; the largest of several."""
     for name in names:
         value = getattr(config, name, None)
-        if value is not None:
-            return int(value)
+        if isinstance(value, int):
+            return max(0, value)
+        if isinstance(value, list | tuple) and value:
+            return max(map(int, value))
     return 0

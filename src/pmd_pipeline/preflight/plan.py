@@ -14,10 +14,9 @@ from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
 from pmd_pipeline.preflight.memory_findings import memory_findings
-from pmd_pipeline.preflight.model_config import ModelConfigError, find_model_config
-from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
+from pmd_pipeline.preflight.model import look_at_model
+from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.packages import check_packages
-from pmd_pipeline.preflight.prompts import check_prompts
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
 from pmd_pipeline.preflight.rewards import check_reward
 from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
@@ -77,10 +76,15 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     hardware, looked = look_at_hardware(experiment.compute, request.devices)
     findings += looked
     findings += check_sources(experiment, missing, hub)
-    is_pinned = not any(item.kind == "model" for item in missing)
-    findings += check_prompts(experiment, hub, is_pinned=is_pinned)
     findings += check_reward(experiment)
-    shape, described = _shape(experiment, hub, request.model_config, is_pinned=is_pinned)
+    is_pinned = not any(item.kind == "model" for item in missing)
+    shape, described = look_at_model(
+        experiment.policy_initialisation,
+        hub,
+        given=request.model_config,
+        is_pinned=is_pinned,
+        backend=None if engine is None else engine.backend,
+    )
     findings += described
 
     rounds = _rounds(experiment, request.known)
@@ -144,37 +148,6 @@ def _engine(
         return None, [finding]
     return plan, [
         Finding(section=section, subject="rollout engine", value=plan.backend, verdict="ok")
-    ]
-
-
-def _shape(
-    experiment: ExperimentConfig, hub: Hub, given: Path | None, *, is_pinned: bool
-) -> tuple[ModelShape | None, list[Finding]]:
-    policy = experiment.policy_initialisation
-    try:
-        shape = model_shape(find_model_config(policy, hub, given=given, is_pinned=is_pinned))
-    except ValueError as error:
-        own_fault = given is not None or not isinstance(error, ModelConfigError)
-        finding = Finding(
-            section=MEMORY_SECTION,
-            subject="model",
-            value=f"unknown: {error}",
-            verdict="failure" if own_fault else "warning",
-            remedy="give a config.json that transformers can read"
-            if own_fault
-            else "nothing that depends on the model's size could be estimated; give its "
-            "config.json: --model-config FILE",
-        )
-        return None, [finding]
-    active = (
-        ""
-        if shape.num_active_parameters == shape.num_parameters
-        else f", {shape.num_active_parameters:,} active per token"
-    )
-    return shape, [
-        Finding(
-            section=MEMORY_SECTION, subject="parameters", value=f"{shape.num_parameters:,}{active}"
-        )
     ]
 
 

@@ -141,7 +141,7 @@ def sampler_memory(
     copies = plan.has_own_weights or plan.element_bytes != _element_bytes(trainer_weights)
     per_token = kv_cache_bytes_per_token(shape, element_bytes=plan.element_bytes)
     # Keys and values are divided by head; if there are fewer heads than parts, they repeat.
-    per_sequence = longest_sequence_tokens * per_token // min(parts, shape.num_kv_heads)
+    per_sequence = longest_sequence_tokens * per_token // max(1, min(parts, shape.num_kv_heads))
     return SamplerMemory(
         weights=shape.num_parameters * plan.element_bytes // parts if copies else 0,
         cache_per_sequence=per_sequence,

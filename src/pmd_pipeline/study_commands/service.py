@@ -30,11 +30,8 @@ from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.base import make_base, study_lock
 from pmd_pipeline.study_commands.console import StudyProgress
 from pmd_pipeline.study_commands.project import StudyProject
-from pmd_pipeline.study_commands.tracking_store import open_runs
+from pmd_pipeline.study_commands.tracking_store import tracking_store
 from pmd_pipeline.study_commands.trial import TrialRunner
-from pmd_pipeline.tracking.configuration import command
-
-_logger = logging.getLogger(__name__)
 
 _logger = logging.getLogger(__name__)
 
@@ -76,12 +73,12 @@ def run_study(
         ):
             tidy = _Tidy(project, study, progress)
             run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
-        end_runs(project, runs, "FINISHED")
+        runs.end("FINISHED")
     except KeyboardInterrupt:
-        end_runs(project, runs, "KILLED")
+        runs.end("KILLED")
         raise
     except Exception:
-        end_runs(project, runs, "FAILED")
+        runs.end("FAILED")
         raise
     finally:
         close_rewards()
@@ -103,13 +100,6 @@ def open_study(project: StudyProject) -> Study:
         return load(project.name, storage)
     except KeyError:
         raise _no_such_study(project) from None
-
-
-def end_runs(project: StudyProject, runs: StudyRuns, status: str) -> None:
-    """End the study's run, and say so if something could not be sent."""
-    told = runs.end(status, command("mlflow-sync", project.env))
-    if told is not None:
-        _logger.warning("%s", told)
 
 
 @contextmanager
@@ -150,7 +140,8 @@ def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
         is_conditional=conditional,
     )
     study.pruner = build_pruner(config.pruner, num_steps=project.num_phases * config.repeats)
-    holder["runs"] = open_runs(project, study)
+    client, experiment_id = tracking_store(project)
+    holder["runs"] = StudyRuns(client, experiment_id, study)
     return study, holder["runs"]
 
 

@@ -18,7 +18,7 @@ def test_appending_repeating_and_selecting_give_what_the_library_gives() -> None
     ours, theirs = GrowingLayer(), DynamicLayer()
     for layer in (ours, theirs):
         layer.update(*states(2, 5, seed=0))
-        layer.batch_repeat_interleave(3)
+        layer.batch_select_indices(torch.arange(6) // 3)  # each row three times
         layer.update(*states(6, 1, seed=1))
         layer.batch_select_indices(torch.tensor([0, 5, 2, 4]))  # the last takes the second's place
         layer.update(*states(4, 1, seed=2))

@@ -11,6 +11,9 @@ from vllm_helpers import make_tied_policy
 
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines import transformers_engine
+from pmd_pipeline.engines.errors import WrongLogProbsError
+from pmd_pipeline.engines.growing_cache import GrowingLayer
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.embedded import VOCABULARY, build_tokenizer
 from pmd_pipeline.policies.log_probs import response_log_probs
@@ -63,6 +66,7 @@ def count_decoded_rows(policy: Policy) -> list[int]:
 
 
 def test_a_finished_row_is_computed_no_further(engine: TransformersEngine, policy: Policy) -> None:
+    sample(engine, policy)  # the probe is over
     decoded = count_decoded_rows(policy)
     prompts = [prompt for prompt in PROMPTS if len(prompt) > 1]
     groups = sample(engine, policy, prompts, num_samples=16, max_new_tokens=60)
@@ -137,3 +141,47 @@ def test_a_response_beyond_the_models_positions_is_refused(
 def test_an_engine_without_a_policy_says_so(engine: TransformersEngine) -> None:
     with pytest.raises(ValueError, match="call set_policy first"):
         engine.generate([[1]], num_samples=1, sampling=SamplingConfig(max_new_tokens=1), seeds=[0])
+
+
+def forget_which_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the cache drop the last rows whichever should go, as states in modules would."""
+
+    def select_first(layer: GrowingLayer, indices: torch.Tensor) -> None:
+        original(layer, torch.arange(len(indices)) % layer.keys.shape[0])
+
+    original = GrowingLayer.batch_select_indices
+    monkeypatch.setattr(GrowingLayer, "batch_select_indices", select_first)
+
+
+def test_rows_that_lose_their_state_stop_the_run_before_it_samples(
+    engine: TransformersEngine, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget_which_rows(monkeypatch)
+    groups: list[int] = []
+    engine.set_policy(policy)
+    with pytest.raises(WrongLogProbsError, match=r"LlamaForCausalLM gives other log-probs .* nats"):
+        engine.generate(
+            PROMPTS,
+            num_samples=2,
+            sampling=SamplingConfig(max_new_tokens=12),
+            seeds=[0, 1, 2, 3],
+            group_finished=lambda position, group: groups.append(position),
+        )
+    assert groups == []
+
+
+def test_the_probe_runs_once_and_leaves_no_trace(
+    engine: TransformersEngine, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    prove = transformers_engine.prove_sampler
+    monkeypatch.setattr(
+        transformers_engine, "prove_sampler", lambda *a: (calls.append(1), prove(*a))
+    )
+    torch.manual_seed(3)
+    random_state = torch.get_rng_state()
+    first, again = sample(engine, policy), sample(engine, policy)
+    assert calls == [1]
+    assert torch.equal(torch.get_rng_state(), random_state)
+    for a, b in zip(first, again, strict=True):
+        assert all(np.array_equal(x.log_probs, y.log_probs) for x, y in zip(a, b, strict=True))

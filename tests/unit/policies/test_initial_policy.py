@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_models import tiny_model
 from transformers import OPTConfig, OPTForCausalLM
 
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
-from pmd_pipeline.policies.loading import initialise_policy, load_model
+from pmd_pipeline.policies.loading import PolicyLoadError, initialise_policy, load_model
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.storage import save_policy
 
@@ -48,6 +49,14 @@ def test_no_dropout_is_left_not_even_one_that_is_a_number_in_its_layer(tmp_path:
     model = load_model(str(tmp_path), dtype=torch.float32).train()
     tokens = torch.arange(3, 9)[None]
     assert torch.equal(model(tokens).logits, model(tokens).logits)
+
+
+def test_a_model_that_would_be_wrong_is_not_loaded(tmp_path: Path) -> None:
+    tiny_model("roberta").save_pretrained(tmp_path)
+    with pytest.raises(PolicyLoadError, match="type 'roberta' are not supported") as raised:
+        load_model(str(tmp_path), dtype=torch.float32)
+    assert str(tmp_path) in str(raised.value)
+    assert "docs/models.md" in str(raised.value)
 
 
 def _initial(policy: dict[str, Any], dtype: torch.dtype) -> Policy:

@@ -1,8 +1,8 @@
 """Response log-probs against the model's own logits, for any padding and chunking."""
 
+import copy
 import math
 
-import pytest
 import torch
 
 from pmd_pipeline.policies.log_probs import response_log_probs
@@ -64,7 +64,9 @@ def test_entropy_of_a_uniform_policy_is_the_log_of_the_vocabulary(tiny_policy: P
     torch.testing.assert_close(result.entropy[MASK], torch.full((5,), math.log(25)))
 
 
-def test_a_model_that_caps_its_logits_is_refused(tiny_policy: Policy) -> None:
-    tiny_policy.model.config.final_logit_softcapping = 30.0
-    with pytest.raises(ValueError, match="final_logit_softcapping=30"):
-        response_log_probs(tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=1.0)
+def test_an_option_that_the_model_does_not_read_changes_nothing(tiny_policy: Policy) -> None:
+    before = response_log_probs(tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=1.0)
+    other = copy.deepcopy(tiny_policy.model)
+    other.config.final_logit_softcapping = 30.0
+    after = response_log_probs(other, PROMPTS, RESPONSES, MASK, temperature=1.0)
+    assert torch.equal(before.log_probs, after.log_probs)

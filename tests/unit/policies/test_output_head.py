@@ -14,6 +14,7 @@ import torch
 from helpers import PROJECT
 from torch import Tensor, nn
 
+from pmd_pipeline.policies.logit_form import LogitForm
 from pmd_pipeline.policies.output_head import head_log_probs
 
 NUM_TOKENS, HIDDEN, VOCABULARY = 23, 8, 50
@@ -46,6 +47,36 @@ def test_values_and_gradients_are_those_of_all_logits_at_once(
     assert len(found) == len(expected) == (5 if bias else 4)
     for ours, exact in zip(found, expected, strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        LogitForm(scale=0.25),
+        LogitForm(cap=1.0),
+        LogitForm(cap=3.0, scale=2.0),
+    ],
+    ids=["scaled", "capped at 1", "both"],
+)
+def test_scaled_and_capped_logits_have_their_exact_values_and_gradients(form: LogitForm) -> None:
+    head, hidden, targets = _inputs(bias=True)
+
+    class Transformed(nn.Linear):
+        def forward(self, rows: Tensor) -> Tensor:
+            logits = super().forward(rows) * form.scale
+            return logits if form.cap is None else form.cap * (logits / form.cap).tanh()
+
+    ours = head_log_probs(
+        head, hidden, targets, temperature=0.7, form=form, logits_per_chunk=LOGITS_PER_CHUNK
+    )
+    found = _gradients(head, hidden, ours)
+    exact_head = Transformed(HIDDEN, VOCABULARY, dtype=torch.float64)
+    exact_head.load_state_dict(head.state_dict())
+    exact_hidden = hidden.detach().double().requires_grad_()
+    naive = _naive(exact_head, exact_hidden, targets)
+    expected = _gradients(exact_head, exact_hidden, naive)
+    for a, exact in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.double(), exact, rtol=1e-5, atol=1e-5)
 
 
 def test_under_autocast_values_and_gradients_are_those_of_an_autocast_head() -> None:

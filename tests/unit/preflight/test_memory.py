@@ -28,7 +28,7 @@ from pmd_pipeline.preflight.memory import (
     kv_cache_bytes_per_token,
     trainer_memory,
 )
-from pmd_pipeline.preflight.model_shape import ModelShape, model_shape
+from pmd_pipeline.preflight.model_shape import ModelShape, empty_model, model_shape
 from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import plan_sampler, sampler_memory
 
@@ -153,7 +153,7 @@ def test_a_layers_activations_are_those_that_autograd_keeps(
     kind: str, arithmetic: Arithmetic
 ) -> None:
     """The difference that one more layer makes, so that embedding and head cancel out."""
-    shape = model_shape(_config(kind, num_layers=2))
+    shape = model_shape(empty_model(_config(kind, num_layers=2)))
     expected = layer_activation_bytes(shape, arithmetic, longest=WIDTH)[-1]
     two, one = (_kept_bytes(_config(kind, num_layers=n), arithmetic) for n in (2, 1))
     measured = (two - one) / (NUM_ROWS * WIDTH)
@@ -167,7 +167,7 @@ def test_a_layers_activations_under_an_adapter_are_those_that_autograd_keeps(
 ) -> None:
     arithmetic = Arithmetic(bfloat16=True, bfloat16_stream=bfloat16_weights)
     lora = LoraConfig(rank=8)
-    shape = model_shape(_config(kind, num_layers=2))
+    shape = model_shape(empty_model(_config(kind, num_layers=2)))
     expected = layer_activation_bytes(
         shape, arithmetic, longest=WIDTH, adapter=adapter_shape(shape, lora)
     )[-1]
@@ -183,13 +183,13 @@ def test_an_adapters_size_is_that_of_pefts(targets: str | tuple[str, ...]) -> No
     lora = LoraConfig(rank=8, target_modules=targets)
     model = _model(config, lora=lora)
     trained = [p for p in model.parameters() if p.requires_grad]
-    found = adapter_shape(model_shape(config), lora)
+    found = adapter_shape(model_shape(empty_model(config)), lora)
     assert found.num_parameters == sum(p.numel() for p in trained)
     assert (found.num_layers, found.rank) == (len(trained) // 2, 8)
 
 
 def test_an_adapter_on_no_layer_is_refused_with_the_names_there_are() -> None:
-    shape = model_shape(_config("qwen2", num_layers=1))
+    shape = model_shape(empty_model(_config("qwen2", num_layers=1)))
     with pytest.raises(ValueError, match=r"named \('query',\); it has \['down_proj'"):
         adapter_shape(shape, LoraConfig(target_modules=("query",)))
 

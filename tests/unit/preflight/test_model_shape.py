@@ -5,13 +5,14 @@ from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
     LlamaConfig,
+    MambaConfig,
     PretrainedConfig,
     Qwen2Config,
     Qwen3Config,
     Qwen3MoeConfig,
 )
 
-from pmd_pipeline.preflight.model_shape import model_shape
+from pmd_pipeline.preflight.model_shape import empty_model, model_shape
 
 SMALL = {
     "hidden_size": 32,
@@ -75,12 +76,12 @@ def test_the_count_is_that_of_the_model_in_memory(
     config = kind(**SMALL, **extra, tie_word_embeddings=tied)
     model = AutoModelForCausalLM.from_config(config)
     expected = sum(parameter.numel() for parameter in model.parameters())
-    assert model_shape(config).num_parameters == expected
+    assert model_shape(empty_model(config)).num_parameters == expected
 
 
 def test_a_dense_model_by_hand() -> None:
     """h 32, q 4 x 16, kv 2 x 16, f 88, 3 layers, 101 words, head and embedding apart."""
-    shape = model_shape(Qwen3Config(**SMALL, head_dim=16, tie_word_embeddings=False))
+    shape = model_shape(empty_model(Qwen3Config(**SMALL, head_dim=16, tie_word_embeddings=False)))
     attention = 32 * 64 + 2 * 32 * 32 + 64 * 32 + 2 * 16
     layer = attention + 3 * 32 * 88 + 2 * 32
     assert shape.largest_layer_parameters == layer
@@ -96,7 +97,7 @@ def test_a_mixture_of_experts_by_hand() -> None:
     config = Qwen3MoeConfig(
         **SMALL, **EXPERTS, head_dim=16, mlp_only_layers=[1], tie_word_embeddings=True
     )
-    shape = model_shape(config)
+    shape = model_shape(empty_model(config))
     common = 32 * 64 + 2 * 32 * 32 + 64 * 32 + 2 * 16 + 2 * 32
     expert = 3 * 32 * 24
     sparse, dense = common + 8 * expert + 8 * 32, common + 3 * 32 * 88
@@ -116,12 +117,12 @@ def test_a_mixture_of_experts_by_hand() -> None:
     ids=["Qwen2.5-7B", "Qwen3-4B", "Qwen3-30B-A3B"],
 )
 def test_the_papers_models_have_their_published_sizes(config: PretrainedConfig, total: int) -> None:
-    assert model_shape(config).num_parameters == total
+    assert model_shape(empty_model(config)).num_parameters == total
 
 
 def test_a_token_of_the_30b_model_meets_3_3_billion_parameters() -> None:
     """120 of 128 experts of 3 x 2048 x 768 in 48 layers stay idle."""
-    shape = model_shape(QWEN3_30B_A3B)
+    shape = model_shape(empty_model(QWEN3_30B_A3B))
     idle = 48 * 120 * 3 * 2048 * 768
     assert shape.num_active_parameters == 30_532_122_624 - idle
     assert round(shape.num_active_parameters / 1e9, 1) == 3.4
@@ -129,10 +130,19 @@ def test_a_token_of_the_30b_model_meets_3_3_billion_parameters() -> None:
 
 def test_heads_and_their_width_have_the_architectures_own_defaults() -> None:
     config = LlamaConfig(**{**SMALL, "num_key_value_heads": None})
-    shape = model_shape(config)
+    shape = model_shape(empty_model(config))
     assert (shape.num_kv_heads, shape.head_dim, shape.has_query_key_norm) == (4, 8, False)
 
 
-def test_a_model_with_other_layers_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="GPT2LMHeadModel does not keep its decoder layers"):
-        model_shape(GPT2Config(n_layer=1, n_embd=16, n_head=2, vocab_size=32))
+def test_layers_are_found_whatever_the_model_calls_them() -> None:
+    """GPT-2 by hand: h 16, two layers of attention 4 h^2 and feed-forward 8 h^2, with biases."""
+    shape = model_shape(empty_model(GPT2Config(n_layer=2, n_embd=16, n_head=2, vocab_size=32)))
+    layer = 12 * 16**2 + (3 + 1 + 4 + 1) * 16 + 2 * 2 * 16
+    assert (shape.num_layers, shape.largest_layer_parameters) == (2, layer)
+    assert (shape.hidden_size, shape.num_heads, shape.head_dim) == (16, 2, 8)
+
+
+def test_a_model_without_attention_has_no_heads() -> None:
+    config = MambaConfig(hidden_size=16, num_hidden_layers=2, vocab_size=32)
+    shape = model_shape(empty_model(config))
+    assert (shape.num_layers, shape.num_heads, shape.num_kv_heads) == (2, 0, 0)
