@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import logging
 import os
 import shutil
 import signal
@@ -77,6 +78,10 @@ def redirect(name: str, path: Path) -> None:
     stream = path.open("w", buffering=1)
     os.dup2(stream.fileno(), {"stdout": 1, "stderr": 2}[name])
     setattr(sys, name, stream)  # pytest has replaced it too, not the descriptor alone
+    if name == "stderr":
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(stream)  # the parent's, since Kedro was imported there
 
 
 def wait(child: int) -> int:

@@ -1,23 +1,40 @@
-"""Run the pipeline as ``python -m pmd_pipeline``, from the project's folder."""
+"""Run the pipeline as ``python -m pmd_pipeline``: in the project, or by its wheel anywhere else."""
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 
-def main() -> None:
-    """Do what ``kedro`` does with the same arguments; with options only, ``kedro run``."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what ``kedro`` does with the same arguments; with options only, ``kedro run``.
+
+    Outside a project, the working directory takes its place and has the configuration, unless
+    ``--conf-source`` names it. Commands are then the project's own: those of Kedro and its plugins
+    need a project.
+
+    Args:
+        arguments: Of the command line; None: those of this process.
+    """
     from pmd_pipeline.startup import prepare
 
     prepare()
     # Of the processes that torchrun starts, only the driver gets here.
     from kedro.framework.cli.cli import KedroCLI
-    from kedro.framework.startup import bootstrap_project
+    from kedro.framework.project import configure_project
+    from kedro.utils import is_kedro_project
 
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0].startswith("-"):
-        arguments = ["run", *arguments]
-    bootstrap_project(Path.cwd())
-    KedroCLI(project_path=Path.cwd())(args=arguments)
+    from pmd_pipeline.project_folder import project_folder
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given = ["run", *given]
+    project = project_folder()
+    if is_kedro_project(project):
+        KedroCLI(project_path=project)(args=given)
+        return
+    configure_project("pmd_pipeline")
+    from pmd_pipeline.cli import cli
+
+    cli(args=given, prog_name="python -m pmd_pipeline")
 
 
 if __name__ == "__main__":

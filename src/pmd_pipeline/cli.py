@@ -14,6 +14,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 from kedro.io import DatasetError
 
 from pmd_pipeline.cli_preflight import preflight_command
+from pmd_pipeline.cli_tracking import tracking_commands
 from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.engines.errors import EngineError
@@ -105,6 +106,8 @@ _kedro_run = kedro_run.callback
 assert _kedro_run is not None
 cli.add_command(study_group(project_command))
 cli.add_command(preflight_command(project_command))
+for tracking_command in tracking_commands(project_command):
+    cli.add_command(tracking_command)
 # Kedro looks for this name where the project's wheel is used.
 run = click.Command(
     name="run",

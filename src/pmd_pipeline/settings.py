@@ -5,13 +5,14 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.console import ConsoleHook
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.resume import ResumeHook
-from pmd_pipeline.hooks.tracking import TrackingHook
+from pmd_pipeline.hooks.tracking import TrackingCheckHook, TrackingHook
 
 # Ours stands in for kedro-mlflow's own hook: see hooks/tracking.py.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry")
 
 _resume = ResumeHook()
-HOOKS = (_resume, LifecycleHook(), TrackingHook(_resume), ConsoleHook())
+_tracking = TrackingHook(_resume)
+HOOKS = (_resume, LifecycleHook(), _tracking, TrackingCheckHook(_tracking), ConsoleHook())
 
 CONTEXT_CLASS = ExperimentContext
 

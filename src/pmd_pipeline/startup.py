@@ -1,5 +1,6 @@
 """What Kedro calls before it loads its plugins: a ``kedro.init`` entry point."""
 
+import argparse
 import atexit
 import os
 import sys
@@ -22,12 +23,35 @@ def prepare() -> None:
     if launch.world_size > 1:
         atexit.register(_end_training_processes)
     _quiet_dependencies()
+    if sys.argv[1:2] == ["viz"]:
+        _refuse_unknown_environment(sys.argv[2:])
 
 
 def _end_training_processes() -> None:
     from pmd_pipeline.training.sharded.driver import training_processes
 
     training_processes().end()
+
+
+def _refuse_unknown_environment(arguments: list[str]) -> None:
+    """Say it here: kedro-viz loads the project in another process, and would show its traceback."""
+    from kedro.framework.startup import bootstrap_project
+    from kedro.utils import is_kedro_project
+
+    from pmd_pipeline.config_loader import ConfigurationError, project_loader
+    from pmd_pipeline.project_folder import project_folder
+
+    project = project_folder()
+    if not is_kedro_project(project) or bootstrap_project(project).package_name != "pmd_pipeline":
+        return
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument("--env", "-e", default=os.environ.get("KEDRO_ENV"))
+    chosen, _ = options.parse_known_args(arguments)
+    try:
+        project_loader(project, chosen.env)
+    except ConfigurationError as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
 
 
 def _quiet_dependencies() -> None:

@@ -87,6 +87,7 @@ def test_a_brace_in_the_folders_name_is_refused_before_anything_is_written(
         ["regrade", "completions.parquet"],
         ["catalog", "list-patterns"],
         ["mlflow", "ui"],
+        ["viz", "run"],
     ],
 )
 def test_an_unknown_environment_is_one_message(arguments: list[str], unused) -> None:

@@ -6,6 +6,8 @@ import sympy
 
 from pmd_pipeline.algebra.values import points, same_value, settled, vanishes
 
+_MAX_OPERATIONS: Final = 60  # of an equation to be solved,
+_MAX_DEGREE: Final = 4  # and its degree
 _FLIPPED: Final = {
     sympy.StrictLessThan: sympy.StrictGreaterThan,
     sympy.LessThan: sympy.GreaterThan,
@@ -88,13 +90,26 @@ def _same_solutions(one: Any, other: Any) -> bool:
 def _solve(zero: Any, symbol: Any) -> list[Any] | None:
     """Return the values of ``symbol``, complex ones too; None where they cannot be listed."""
     unknown = sympy.Dummy(symbol.name)
+    zero = zero.xreplace({symbol: unknown})
+    if not _is_soon_solved(zero, unknown):
+        return None
     try:
-        solutions = sympy.solve(zero.xreplace({symbol: unknown}), unknown)
+        solutions = sympy.solve(zero, unknown)
     except NotImplementedError:
         return None
     if not isinstance(solutions, list) or not all(isinstance(s, sympy.Expr) for s in solutions):
         return None
     return solutions or None
+
+
+def _is_soon_solved(zero: Any, unknown: Any) -> bool:
+    """Tell what radicals solve, and what is turned around because the unknown stands there once."""
+    if zero.count_ops() > _MAX_OPERATIONS:
+        return False
+    top = sympy.fraction(sympy.together(zero))[0]
+    if top.is_polynomial(unknown):
+        return bool(sympy.degree(top, unknown) <= _MAX_DEGREE)
+    return bool(zero.count(unknown) == 1)
 
 
 def _match(ones: list[Any], others: list[Any]) -> bool:

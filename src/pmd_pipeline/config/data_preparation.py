@@ -1,6 +1,7 @@
 """Which problems an experiment trains and evaluates on, and how they become prompts."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Final, Literal, Self, assert_never
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -212,6 +213,10 @@ class DataPreparationConfig(StrictModel):
     )
     enable_thinking: bool = Field(
         default=False, description="passed to chat templates that know the switch"
+    )
+    prompt_date: date = Field(
+        default=date(2024, 7, 26),  # what Llama's own templates fall back to
+        description="to chat templates that write today's date into the prompt: this one",
     )
     max_prompt_tokens: int = Field(
         ge=1, description="longer prompts are dropped; special tokens count"

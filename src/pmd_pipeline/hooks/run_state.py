@@ -28,7 +28,8 @@ class RunState:
         started_nodes: Nodes whose old outputs have been cleared.
         stage_parameters: The parameters that decided each stage's results, flat.
         node_seconds: Wall time of each finished node, all attempts added up.
-        mlflow_runs: MLflow run ids: ``""`` for the parent run, else by algorithm.
+        mlflow_runs: MLflow run ids, or keys of runs that the store has not got yet: ``""`` for the
+            parent run, else by algorithm.
     """
 
     version: str

@@ -1,45 +1,52 @@
 """The MLflow hook: one run per ``kedro run``, one child run per algorithm.
 
-It extends kedro-mlflow's hook, which reads ``mlflow.yml`` and opens and closes the parent run, and
-replaces its logging of node parameters: typed parameters would be logged as one unreadable text.
+It takes the place of kedro-mlflow's hook and keeps what that does for datasets of its own kinds.
+That one would log typed parameters as one unreadable text, and let training wait for a server.
 """
 
 import logging
+import os
 import warnings
 from typing import Any
 
-import pandas as pd
+import mlflow
 import plotly.graph_objects as go
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from mlflow.tracking import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
 
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.resume import ResumeHook
+from pmd_pipeline.hooks.run_state import load_run_state
 from pmd_pipeline.hooks.stages import stage_of
-from pmd_pipeline.tracking.place import placed_in_project
+from pmd_pipeline.tracking.configuration import command, read_config, use
+from pmd_pipeline.tracking.metrics import evaluation_metrics, final_metrics, round_metrics
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
-from pmd_pipeline.tracking.runs import (
-    AlgorithmRuns,
-    end_active_runs,
-    log_figure,
-    log_metrics,
-    log_parameters,
-    run_exists,
+from pmd_pipeline.tracking.runs import TrackedRuns, below
+from pmd_pipeline.tracking.store import (
+    TrackingStore,
+    connect,
+    connect_or_continue,
+    watch_system,
 )
 
 with warnings.catch_warnings(record=True):
     # MLflow warns about a class of kedro-mlflow, whatever the filters say; not about our code.
     from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
-
-# The package sets its own level to INFO when it is imported.
-logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
+    from kedro_mlflow.framework.hooks.utils import (
+        _assert_mlflow_enabled,
+        _generate_kedro_command,
+    )
 
 _PARENT = ""
+_RUN_ID = "MLFLOW_RUN_ID"
+_COMMAND_OPTIONS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "load_versions")
 
+_logger = logging.getLogger(__name__)
 
 _hooks: list["TrackingHook"] = []
 
@@ -57,72 +64,83 @@ class TrackingHook(MlflowHook):
         super().__init__()
         self._resume = resume
         self._context: ExperimentContext | None = None
-        self._runs: AlgorithmRuns | None = None
+        self._store: TrackingStore | None = None
+        self._runs: TrackedRuns | None = None
+        self._outer_run: mlflow.ActiveRun | None = None
+        self._ids: dict[str, str] = {}
         self._unfinished: dict[str, set[str]] = {}
         self._current: str | None = None
         _hooks.append(self)
 
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
-        context.config_loader["mlflow"] = placed_in_project(
-            context.config_loader["mlflow"], context.project_path
-        )
-        super().after_context_created(context)
+        # Nothing is contacted: most commands that make a context have no need of the store.
+        self.mlflow_config = read_config(context.config_loader, context.project_path)
+        use(self.mlflow_config)
+        # What `kedro mlflow ui` reads; the context's class is frozen.
+        context.__setattr__("mlflow", self.mlflow_config)
         self._context = context
+
+    def reach_store(self, run_params: dict[str, Any]) -> None:
+        """Ask the store whether it works, before anything of the run begins.
+
+        Raises:
+            TrackingError: If it does not, unless the run continues one that the store knows.
+        """
+        assert self._context is not None
+        self._store, self._runs = None, None
+        self._is_mlflow_enabled = _assert_mlflow_enabled(
+            run_params["pipeline_names"] or ["__default__"], self.mlflow_config
+        )
+        if not self._is_mlflow_enabled:
+            return
+        former = load_run_state(self._context.data_root)
+        is_continued = former is not None and run_params["only_missing_outputs"]
+        self._store = connect_or_continue(
+            self.mlflow_config,
+            self._context,
+            list(former.mlflow_runs.values()) if former is not None and is_continued else [],
+            env=self._context.env,
+        )
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
+        if not self._is_mlflow_enabled:
+            super().before_pipeline_run(run_params, pipeline, catalog)
+            return
         state = self._resume.state
         assert state is not None
         assert self._context is not None
+        context, config = self._context, self.mlflow_config
         former = dict(state.mlflow_runs)
-        client: MlflowClient = self.mlflow_config.server._mlflow_client
-        if _PARENT in former and run_exists(client, former[_PARENT]):
-            self.mlflow_config.tracking.run.id = former[_PARENT]
-        if self.mlflow_config.tracking.run.name is None:
-            names = run_params["pipeline_names"] or ["all stages"]
-            self.mlflow_config.tracking.run.name = (
-                f"{self._context.env or 'base'}, seed {self._context.experiment.seed}: "
-                f"{', '.join(names)}"
-            )
-        super().before_pipeline_run(run_params, pipeline, catalog)
-        self._runs = None
-        if not self._is_mlflow_enabled:
-            return
-        experiment = self._context.experiment
-        parameters = flatten(experiment.model_dump(mode="json"))
-        log_parameters(client, self.run_id, parameters)
-        tags = {f"version.{name}": text for name, text in package_versions().items()}
-        tags["mlflow.source.git.commit"] = git_commit(self._context.project_path) or "unknown"
-        tags["data_version"] = state.version
-        for name, text in tags.items():
-            client.set_tag(self.run_id, name, text)
-
-        experiment_id = self.mlflow_config.tracking.experiment._experiment.experiment_id
-        self._runs = AlgorithmRuns(client, experiment_id, self.run_id)
-        self._unfinished = {label: set() for label in experiment.training.algorithms}
-        for node in pipeline.nodes:
-            label = self._label_of(node)
-            if label is not None:
-                self._unfinished[label].add(node.name)
-        self._unfinished = {label: names for label, names in self._unfinished.items() if names}
+        runs = TrackedRuns(
+            context.data_root,
+            config.tracking.experiment.name,
+            self._store,
+            lambda: connect(config, context),
+        )
+        self._runs = runs
+        self._outer_run = mlflow.active_run()
+        outer = self._outer_run.info.run_id if self._outer_run is not None else None
+        chosen = former.get(_PARENT) or config.tracking.run.id or outer or os.environ.get(_RUN_ID)
+        parent = runs.open(self._run_name(run_params), resolve_tags(), chosen)
+        parameters = flatten(context.experiment.model_dump(mode="json"))
+        runs.log_parameters(parent, parameters)
+        runs.set_tags(parent, {**self._run_tags(run_params), "data_version": state.version})
+        self._unfinished = self._nodes_by_label(pipeline)
+        self._ids = {_PARENT: parent}
         for label in self._unfinished:
-            self._runs.open(label, former.get(label))
-            own = {
-                f"algorithm.{key.removeprefix(f'algorithms.{label}.')}": value
-                for key, value in parameters.items()
-                if key.startswith(f"algorithms.{label}.")
-            }
-            shared = {
-                key: value
-                for key, value in parameters.items()
-                if not key.startswith(("algorithms.", "training.algorithms"))
-            }
-            self._runs.log_parameters(label, {**own, **shared})
-        state.mlflow_runs = {**former, _PARENT: self.run_id, **self._runs.run_ids}
-        state.save(self._context.data_root)
+            tags = {**below(parent), "algorithm": label}
+            self._ids[label] = runs.open(label, tags, former.get(label))
+            runs.log_parameters(self._ids[label], _parameters_of(label, parameters))
+        state.mlflow_runs = {**former, **self._ids}
+        state.save(context.data_root)
+        if self._store is not None:
+            # For code of the user that logs through MLflow's own functions.
+            os.environ[_RUN_ID] = parent
+            watch_system(parent, config)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -135,23 +153,29 @@ class TrackingHook(MlflowHook):
         assert self._context is not None
         label = self._label_of(node)
         name = dataset_name.rpartition(".")[2]
+        runs, parent = self._runs, self._ids[_PARENT]
         if isinstance(data, go.Figure):
-            log_figure(data, f"figures/{name}.html", self.run_id)
+            runs.log_figure(parent, data, f"figures/{name}.html")
         elif name.endswith("_images"):
             for figure_name, figure in data.items():
-                log_figure(figure, f"figures/{figure_name}.png", self.run_id)
+                runs.log_figure(parent, figure, f"figures/{figure_name}.png")
         elif name == "round_metrics" and isinstance(data, dict) and label is not None:
-            self._log_round(label, data)
+            for table in data.values():
+                metrics, step = round_metrics(table)
+                runs.log_metrics(self._ids[label], metrics, step=step)
         elif name == "eval_metrics":
-            for target in [label] if label is not None else self._runs.run_ids:
-                self._log_evaluation(target, data, self._evaluated_round(dataset_name))
+            step = self._evaluated_round(dataset_name)
+            for target in [label] if label is not None else self._unfinished:
+                runs.log_metrics(self._ids[target], evaluation_metrics(data), step=step)
         elif name == "eval_completions" and label is not None:
             step = self._evaluated_round(dataset_name)
-            self._runs.log_table(label, data, f"completions/round_{step:05d}.json")
+            runs.log_table(self._ids[label], data, f"completions/round_{step:05d}.json")
         elif dataset_name == "comparison":
-            self._log_final(data)
+            # Each algorithm's last evaluation, to sort experiments by.
+            for metrics, step in final_metrics(data):
+                runs.log_metrics(parent, metrics, step=step)
         elif dataset_name == "report":
-            self.mlflow_config.server._mlflow_client.log_text(self.run_id, data, "report.html")
+            runs.log_file(parent, data, "report.html")
         if label is not None and node.name in self._unfinished.get(label, ()):
             self._finish_when_done(label, dataset_name, data, node)
 
@@ -159,10 +183,10 @@ class TrackingHook(MlflowHook):
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        if self._runs is not None:
-            for label in self._unfinished:
-                self._runs.end(label, "FINISHED")
-        super().after_pipeline_run(run_params, pipeline, catalog)
+        if not self._is_mlflow_enabled:
+            super().after_pipeline_run(run_params, pipeline, catalog)
+            return
+        self._end("FINISHED", others="FINISHED")
 
     @hook_impl
     def on_pipeline_error(
@@ -172,23 +196,36 @@ class TrackingHook(MlflowHook):
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
-        self._end_unfinished(failed=self._current)
-        super().on_pipeline_error(error, run_params, pipeline, catalog)
+        if not self._is_mlflow_enabled:
+            super().on_pipeline_error(error, run_params, pipeline, catalog)
+            return
+        self._end("FAILED", others="KILLED")
 
     def kill(self) -> None:
         """End everything as KILLED: the run was interrupted from outside."""
-        self._end_unfinished(failed=None)
-        end_active_runs("KILLED")
+        self._end("KILLED", others="KILLED")
 
-    def _end_unfinished(self, failed: str | None) -> None:
-        """The algorithm at fault FAILED; the others that were not done were KILLED by it."""
+    def _end(self, status: str, *, others: str) -> None:
+        """End all runs, and wait a little until that has been sent.
+
+        Args:
+            status: Of the parent run, and of the algorithm at work.
+            others: Status of the other algorithms that are not done.
+        """
         if self._runs is None:
             return
+        assert self._context is not None
+        runs, self._runs = self._runs, None
         for label, names in self._unfinished.items():
-            if not names:
-                self._runs.end(label, "FINISHED")
-            else:
-                self._runs.end(label, "FAILED" if label == failed else "KILLED")
+            own = status if label == self._current else others
+            runs.end(self._ids[label], own if names else "FINISHED")
+        if self._outer_run is None:
+            runs.end(self._ids[_PARENT], status)
+            os.environ.pop(_RUN_ID, None)
+            _end_active_runs(status)
+        told = runs.close(command("mlflow-sync", self._context.env))
+        if told is not None:
+            _logger.warning("%s", told)
 
     def _finish_when_done(self, label: str, dataset_name: str, data: Any, node: Node) -> None:
         # A training node saves once per round; only its last state ends the phase.
@@ -196,28 +233,35 @@ class TrackingHook(MlflowHook):
         if not is_training or (dataset_name.endswith(".policy") and data.is_last):
             self._unfinished[label].discard(node.name)
 
-    def _log_round(self, label: str, partitions: dict[str, pd.DataFrame]) -> None:
-        assert self._runs is not None
-        for table in partitions.values():
-            row = {
-                str(name): float(value)
-                for name, value in table.iloc[0].drop(["algorithm", "round"]).items()
-            }
-            self._runs.log_metrics(label, row, step=int(table["round"].iloc[0]))
+    def _run_name(self, run_params: dict[str, Any]) -> str:
+        assert self._context is not None
+        stages = ", ".join(run_params["pipeline_names"] or ["all stages"])
+        seed = self._context.experiment.seed
+        chosen: str | None = self.mlflow_config.tracking.run.name
+        return chosen or f"{self._context.env or 'base'}, seed {seed}: {stages}"
 
-    def _log_evaluation(self, label: str, table: pd.DataFrame, step: int) -> None:
-        assert self._runs is not None
-        self._runs.log_metrics(label, _evaluation_metrics(table), step=step)
+    def _run_tags(self, run_params: dict[str, Any]) -> dict[str, str]:
+        assert self._context is not None
+        names = run_params["pipeline_names"] or ["__default__"]
+        options = {key: run_params[key] for key in _COMMAND_OPTIONS}
+        return {
+            **{key: str(value) for key, value in run_params.items() if value},
+            "kedro_command": _generate_kedro_command(**options, pipeline_names=names),
+            **{f"version.{name}": text for name, text in package_versions().items()},
+            "mlflow.source.git.commit": git_commit(self._context.project_path) or "unknown",
+        }
 
-    def _log_final(self, comparison: pd.DataFrame) -> None:
-        """Log each algorithm's last evaluation to the parent run, to sort experiments by."""
-        for label, rows in comparison.groupby("algorithm"):
-            last = rows[rows["round"] == rows["round"].max()]
-            metrics = {
-                f"{label}.{name}": value for name, value in _evaluation_metrics(last).items()
-            }
-            client = self.mlflow_config.server._mlflow_client
-            log_metrics(client, self.run_id, metrics, step=int(rows["round"].max()))
+    def _nodes_by_label(self, pipeline: Pipeline) -> dict[str, set[str]]:
+        """Return the nodes of each algorithm that has any, in the configured order."""
+        assert self._context is not None
+        nodes: dict[str, set[str]] = {
+            label: set() for label in self._context.experiment.training.algorithms
+        }
+        for node in pipeline.nodes:
+            label = self._label_of(node)
+            if label is not None:
+                nodes[label].add(node.name)
+        return {label: names for label, names in nodes.items() if names}
 
     def _evaluated_round(self, dataset_name: str) -> int:
         """Return the round after which the policy was evaluated; 0 for the initial one."""
@@ -233,15 +277,37 @@ class TrackingHook(MlflowHook):
         return label if kind in ("training", "evaluation") and label != "initial" else None
 
 
-def _evaluation_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Return legal metric names: ``eval.<set>.avg_at_4`` and so on."""
-    return {
-        f"eval.{eval_set}.{_with_k(metric, k)}": float(value)
-        for eval_set, metric, k, value in zip(
-            table["eval_set"], table["metric"], table["k"], table["value"], strict=True
-        )
+class TrackingCheckHook:
+    """Asks the store before other hooks change anything; settings.py registers it late."""
+
+    def __init__(self, tracking: TrackingHook) -> None:
+        self._tracking = tracking
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        self._tracking.reach_store(run_params)
+
+
+def _parameters_of(label: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what concerns one algorithm; its own parameters have no label in their names."""
+    prefix = f"algorithms.{label}."
+    own = {
+        f"algorithm.{key.removeprefix(prefix)}": value
+        for key, value in parameters.items()
+        if key.startswith(prefix)
     }
+    shared = {
+        key: value
+        for key, value in parameters.items()
+        if not key.startswith(("algorithms.", "training.algorithms"))
+    }
+    return {**own, **shared}
 
 
-def _with_k(metric: str, k: int) -> str:
-    return f"{metric.removesuffix('_k')}_{k}" if metric.endswith("_at_k") else metric
+def _end_active_runs(status: str) -> None:
+    """End what code of the user has begun by MLflow's own functions."""
+    try:
+        while mlflow.active_run():
+            mlflow.end_run(status)
+    except (MlflowException, OSError) as error:
+        _logger.warning("a run begun by MLflow's own functions cannot be ended: %s", error)

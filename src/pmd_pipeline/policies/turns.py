@@ -1,7 +1,12 @@
 """How a conversation's turns end."""
 
+from datetime import date
+
 from transformers import PreTrainedTokenizerBase
 
+from pmd_pipeline.problems.chat_templates import ChatTemplate, ChatTemplateError
+
+_ANY_DAY = date(2024, 7, 26)
 _WORDS = "7"  # any that no template writes by itself after a turn
 
 
@@ -18,8 +23,10 @@ def end_of_turn_token_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
         return None
     conversation = [{"role": "user", "content": _WORDS}, {"role": "assistant", "content": _WORDS}]
     try:
-        text = str(tokenizer.apply_chat_template(conversation, tokenize=False))
-    except Exception:  # templates are programs and may raise anything
+        text = ChatTemplate(tokenizer, today=_ANY_DAY).render(
+            conversation, add_generation_prompt=False
+        )
+    except ChatTemplateError:
         return None
     ending = tokenizer(text.rpartition(_WORDS)[2].lstrip(), add_special_tokens=False)["input_ids"]
     return int(ending[0]) if ending and ending[0] in tokenizer.all_special_ids else None

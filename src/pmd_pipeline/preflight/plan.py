@@ -17,6 +17,7 @@ from pmd_pipeline.preflight.memory_findings import memory_findings
 from pmd_pipeline.preflight.model import look_at_model
 from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.packages import check_packages
+from pmd_pipeline.preflight.prompts import check_prompts
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
 from pmd_pipeline.preflight.rewards import check_reward
 from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
@@ -76,8 +77,9 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     hardware, looked = look_at_hardware(experiment.compute, request.devices)
     findings += looked
     findings += check_sources(experiment, missing, hub)
-    findings += check_reward(experiment)
     is_pinned = not any(item.kind == "model" for item in missing)
+    findings += check_prompts(experiment, hub, is_pinned=is_pinned)
+    findings += check_reward(experiment)
     shape, described = look_at_model(
         experiment.policy_initialisation,
         hub,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET, DataPreparationConfig, origin_of
 from pmd_pipeline.config.prompt_templates import template_turns
+from pmd_pipeline.problems.chat_templates import ChatTemplate, ChatTemplateError
 from pmd_pipeline.problems.tables import dropped_rows, refuse_empty_sets, table_to_problems
 from pmd_pipeline.problems.templates import chat_messages, plain_prompt
 from pmd_pipeline.problems.turns import Turn
@@ -44,23 +45,73 @@ def render_prompts(
     template is for the others.
 
     Raises:
-        ValueError: If a chat template is asked for and missing, or refuses the conversation.
+        ValueError: If a chat template is asked for and missing, or cannot take a conversation
+            without losing some of it.
         ProblemSourceError: If a set has nothing left.
     """
-    uses_chat = uses_chat_template(tokenizer, config)
-    prompts = [
-        _render(tokenizer, config, problem, uses_chat=uses_chat)
-        for problem in table_to_problems(table)
-    ]
+    render = PromptRenderer(tokenizer, config)
+    prompts = [render(problem) for problem in table_to_problems(table)]
     rendered = table.assign(prompt=pd.Series(prompts, index=table.index, dtype=object))
-    rendered["has_special_tokens"] = uses_chat
-    token_ids = _encode(tokenizer, prompts, has_special_tokens=uses_chat)
+    rendered["has_special_tokens"] = render.uses_chat
+    token_ids = _encode(tokenizer, prompts, has_special_tokens=render.uses_chat)
     rendered["num_prompt_tokens"] = pd.Series(map(len, token_ids), index=table.index, dtype="int64")
     fits = rendered["num_prompt_tokens"] <= config.max_prompt_tokens
     kept = rendered[fits].reset_index(drop=True)
     dropped = dropped_rows(rendered[~fits], PROMPT_TOO_LONG)
     refuse_empty_sets(table, kept, dropped)
     return kept, dropped
+
+
+class PromptRenderer:
+    """Renders problems one by one.
+
+    Attributes:
+        uses_chat: Whether prompts go through the tokenizer's chat template.
+
+    Raises:
+        ValueError: If a chat template is asked for and missing.
+    """
+
+    def __init__(self, tokenizer: PromptTokenizer, config: DataPreparationConfig) -> None:
+        self.uses_chat = uses_chat_template(tokenizer, config)
+        self._tokenizer = tokenizer
+        self._config = config
+        self._template = ChatTemplate(
+            tokenizer, today=config.prompt_date, enable_thinking=config.enable_thinking
+        )
+
+    def __call__(self, problem: Problem) -> str:
+        """Return the text of a problem's prompt.
+
+        Raises:
+            ValueError: If the chat template cannot take the conversation without losing some of
+                it, or the problem is a chat and there is no template.
+        """
+        config = self._config
+        if problem.turns:
+            _refuse_turns_without_template(self._tokenizer, config, problem)
+            return self._through_chat_template(problem, problem.turns)
+        if not self.uses_chat:
+            return plain_prompt(config.prompt_template, problem.problem)
+        messages = chat_messages(config.prompt_template, problem.problem)
+        text = self._through_chat_template(problem, messages)
+        return f"{text}{template_turns(config.prompt_template).assistant}"
+
+    def _through_chat_template(self, problem: Problem, messages: Sequence[Turn]) -> str:
+        try:
+            return self._template.render(messages)
+        except ChatTemplateError as error:
+            remedy = (
+                "change the turns, or choose another policy"
+                if problem.turns
+                else "choose another data_preparation.prompt_template, or set use_chat_template: "
+                "false"
+            )
+            what = "chat" if problem.turns else f"{self._config.prompt_template!r} conversation"
+            raise ValueError(
+                f"{_place(self._config, problem)}: the tokenizer's chat template cannot take the "
+                f"{what} of roles {[message['role'] for message in messages]}: {error}; {remedy}"
+            ) from error
 
 
 def encode_prompt(
@@ -101,46 +152,6 @@ def uses_chat_template(tokenizer: PromptTokenizer, config: DataPreparationConfig
             "template; set it to auto or false, or choose an instruction-tuned policy"
         )
     return config.use_chat_template
-
-
-def _render(
-    tokenizer: PromptTokenizer, config: DataPreparationConfig, problem: Problem, *, uses_chat: bool
-) -> str:
-    if problem.turns:
-        _refuse_turns_without_template(tokenizer, config, problem)
-        return _through_chat_template(tokenizer, config, problem, problem.turns)
-    if not uses_chat:
-        return plain_prompt(config.prompt_template, problem.problem)
-    messages = chat_messages(config.prompt_template, problem.problem)
-    text = _through_chat_template(tokenizer, config, problem, messages)
-    return f"{text}{template_turns(config.prompt_template).assistant}"
-
-
-def _through_chat_template(
-    tokenizer: PromptTokenizer,
-    config: DataPreparationConfig,
-    problem: Problem,
-    messages: Sequence[Turn],
-) -> str:
-    switches = {}
-    if "enable_thinking" in str(tokenizer.chat_template):
-        switches["enable_thinking"] = config.enable_thinking
-    try:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, **switches
-        )
-    except Exception as error:  # templates are programs of their own and raise what they like
-        remedy = (
-            "change the turns, or choose another policy"
-            if problem.turns
-            else "choose another data_preparation.prompt_template, or set use_chat_template: false"
-        )
-        what = "chat" if problem.turns else f"{config.prompt_template!r} conversation"
-        raise ValueError(
-            f"{_place(config, problem)}: the tokenizer's chat template refuses the {what} "
-            f"of roles {[message['role'] for message in messages]} ({error}); {remedy}"
-        ) from error
-    return str(text)
 
 
 def _refuse_turns_without_template(

@@ -7,6 +7,7 @@ environment variables. The process ends with its parent, however that ends.
 import contextlib
 import os
 import pickle
+import select
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import time
 import traceback
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from pmd_pipeline.processes.server import Report
 
 START_SECONDS = 120.0  # a loaded machine may take long to import
 _SECONDS_TO_END = 10.0
+_PATIENT_FRACTION = 0.1  # of a call's time; one that takes longer is slow
 
 
 class ChildProcess:
@@ -124,7 +126,13 @@ class ChildProcess:
         return self._receive(timeout_seconds, _deadline(timeout_seconds), report)
 
     def call(
-        self, method: str, /, *, timeout_seconds: float | None = None, **arguments: Any
+        self,
+        method: str,
+        /,
+        *,
+        timeout_seconds: float | None = None,
+        when_slow: Callable[[], object] | None = None,
+        **arguments: Any,
     ) -> Any:
         """Return what ``method(**arguments)`` returns there; raises as :meth:`receive` does.
 
@@ -133,6 +141,7 @@ class ChildProcess:
         Args:
             method: Of the object that the program serves.
             timeout_seconds: From when the process is ready; no limit where None.
+            when_slow: Called once where a tenth of that time brings no answer.
             arguments: The method's, by name.
         """
         self.await_ready()
@@ -141,6 +150,8 @@ class ChildProcess:
             self._send(method, arguments, timeout_seconds, deadline)
         except TimeoutError:
             raise self._timeout(timeout_seconds) from None
+        if when_slow is not None and timeout_seconds is not None:
+            self._await_answer(timeout_seconds * _PATIENT_FRACTION, when_slow)
         return self._receive(timeout_seconds, deadline, None)
 
     def await_ready(self) -> None:
@@ -191,6 +202,14 @@ class ChildProcess:
             pass  # receive says why
         except BaseException:
             self.kill()  # half of a call lies there
+            raise
+
+    def _await_answer(self, patience_seconds: float, when_slow: Callable[[], object]) -> None:
+        try:
+            if not select.select([self._connection], [], [], patience_seconds)[0]:
+                when_slow()
+        except BaseException:
+            self.kill()  # the answer to this call would be taken for the next one's
             raise
 
     def _receive(

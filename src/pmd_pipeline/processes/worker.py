@@ -1,5 +1,6 @@
 """A process that is always there: killed when a call takes too long, and replaced when lost."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,14 @@ class Worker:
 
     Args:
         start: Returns a new process.
+        keeps_reserve: Whether a second process is started when a call is slow, to take the first
+            one's place where that has to be killed: then no call waits for a start.
     """
 
-    def __init__(self, start: Callable[[], ChildProcess]) -> None:
+    def __init__(self, start: Callable[[], ChildProcess], *, keeps_reserve: bool = False) -> None:
         self._start = start
+        self._keeps_reserve = keeps_reserve
+        self._reserve: ChildProcess | None = None
         self._is_discarded = False
         self._child = start()
 
@@ -42,7 +47,9 @@ class Worker:
         if not self._child.is_alive:  # died while idle, by someone else's hand
             self.replace()
         try:
-            return self._child.call(method, timeout_seconds=timeout_seconds, **arguments)
+            return self._child.call(
+                method, timeout_seconds=timeout_seconds, when_slow=self._prepare, **arguments
+            )
         except (CallFailedError, ProcessStartError):
             raise  # the next call tries anew where the start failed
         except ChildError:
@@ -52,10 +59,24 @@ class Worker:
     def replace(self) -> None:
         """Kill the process and start another one, as when a call leaves it in a bad state."""
         self._child.kill()
-        if not self._is_discarded:
-            self._child = self._start()
+        if self._is_discarded:
+            return
+        reserve, self._reserve = self._reserve, None
+        self._child = reserve if reserve is not None and reserve.is_alive else self._start()
 
     def kill(self) -> None:
-        """End the process at once and for good."""
+        """End the process at once and for good, and the one in reserve."""
         self._is_discarded = True
-        self._child.kill()
+        self._end_if_discarded()
+
+    def _end_if_discarded(self) -> None:
+        for child in (self._child, self._reserve):
+            if self._is_discarded and child is not None:
+                child.kill()
+
+    def _prepare(self) -> None:
+        if not self._keeps_reserve or self._reserve is not None or self._is_discarded:
+            return
+        with contextlib.suppress(OSError):  # without one, a call may wait for a start
+            self._reserve = self._start()
+        self._end_if_discarded()

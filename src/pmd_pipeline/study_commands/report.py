@@ -12,12 +12,11 @@ from pmd_pipeline.reporting.study.words import study_paragraphs
 from pmd_pipeline.studies.findings import curves_table, trials_table
 from pmd_pipeline.studies.storage import shown_place
 from pmd_pipeline.studies.summary import summarise_study
-from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.base import read_base
 from pmd_pipeline.study_commands.project import StudyProject
-from pmd_pipeline.study_commands.service import quiet_logs
+from pmd_pipeline.study_commands.service import end_runs, quiet_logs
 from pmd_pipeline.study_commands.session import StudySession
-from pmd_pipeline.study_commands.tracking_store import tracking_store
+from pmd_pipeline.study_commands.tracking_store import open_runs
 
 
 def report_study(project: StudyProject, study: Study) -> str:
@@ -49,8 +48,7 @@ def report_study(project: StudyProject, study: Study) -> str:
         figures = {
             figure: catalog.load(f"{name}.study_figure_{figure}") for figure in study_report.FIGURES
         }
-        client, experiment_id = tracking_store(project)
-        runs = StudyRuns(client, experiment_id, study)
+        runs = open_runs(project, study)
         if not summary.pareto:
             del figures["pareto"]
         best: dict[str, Any] = {}
@@ -62,7 +60,7 @@ def report_study(project: StudyProject, study: Study) -> str:
         folder = project.folder / "report"
         for file in ("study.html", "study_trials.csv"):
             runs.log_file(folder / file)
-        runs.end("FINISHED")
+        end_runs(project, runs, "FINISHED")
     words = "\n".join(study_paragraphs(trials, summary)[:3])
     page = _shown(folder / "study.html", project.path)
     return f"\n{words}\n\nReport        {page}\n{_hints(project)}"

@@ -30,8 +30,11 @@ from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.base import make_base, study_lock
 from pmd_pipeline.study_commands.console import StudyProgress
 from pmd_pipeline.study_commands.project import StudyProject
-from pmd_pipeline.study_commands.tracking_store import tracking_store
+from pmd_pipeline.study_commands.tracking_store import open_runs
 from pmd_pipeline.study_commands.trial import TrialRunner
+from pmd_pipeline.tracking.configuration import command
+
+_logger = logging.getLogger(__name__)
 
 _logger = logging.getLogger(__name__)
 
@@ -73,12 +76,12 @@ def run_study(
         ):
             tidy = _Tidy(project, study, progress)
             run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
-        runs.end("FINISHED")
+        end_runs(project, runs, "FINISHED")
     except KeyboardInterrupt:
-        runs.end("KILLED")
+        end_runs(project, runs, "KILLED")
         raise
     except Exception:
-        runs.end("FAILED")
+        end_runs(project, runs, "FAILED")
         raise
     finally:
         close_rewards()
@@ -100,6 +103,13 @@ def open_study(project: StudyProject) -> Study:
         return load(project.name, storage)
     except KeyError:
         raise _no_such_study(project) from None
+
+
+def end_runs(project: StudyProject, runs: StudyRuns, status: str) -> None:
+    """End the study's run, and say so if something could not be sent."""
+    told = runs.end(status, command("mlflow-sync", project.env))
+    if told is not None:
+        _logger.warning("%s", told)
 
 
 @contextmanager
@@ -140,8 +150,7 @@ def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
         is_conditional=conditional,
     )
     study.pruner = build_pruner(config.pruner, num_steps=project.num_phases * config.repeats)
-    client, experiment_id = tracking_store(project)
-    holder["runs"] = StudyRuns(client, experiment_id, study)
+    holder["runs"] = open_runs(project, study)
     return study, holder["runs"]
 
 

@@ -1,103 +1,186 @@
-"""One MLflow run per algorithm, below the run of the pipeline."""
+"""What is logged to MLflow's runs, and under which names. Nothing here waits for the store."""
 
 import math
+import tempfile
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-# MLflow refuses longer parameter values, and more entries in one request.
+from pmd_pipeline.tracking.errors import OutageError, TrackingError, reason_of, sorted_error
+from pmd_pipeline.tracking.outbox import FOLDER_NAME, Outbox, left_outboxes, num_waiting
+from pmd_pipeline.tracking.sender import Sender
+from pmd_pipeline.tracking.store import (
+    PATIENCE_SECONDS,
+    RUN_KEY,
+    TrackingStore,
+    as_key,
+)
+
+# MLflow refuses longer parameter values.
 _MAX_PARAM_LENGTH = 6000
-_MAX_BATCH = 100
 _MAX_TABLE_ROWS = 1000
 
 
-class AlgorithmRuns:
-    """The child runs of one pipeline run, by algorithm label."""
+class TrackedRuns:
+    """Runs of one process. What is logged is on disk at once and sent by a thread.
 
-    def __init__(self, client: MlflowClient, experiment_id: str, parent_run_id: str) -> None:
-        self._client = client
-        self._experiment_id = experiment_id
-        self._parent_run_id = parent_run_id
-        self.run_ids: dict[str, str] = {}
+    Args:
+        data_root: Holds the outbox.
+        experiment: Name of the experiment.
+        store: The store if it has answered; None: it is asked later.
+        connect: Gives the store; for the thread.
+    """
 
-    def open(self, label: str, former_run_id: str | None) -> None:
-        """Continue the algorithm's earlier run, or start one."""
-        if former_run_id is not None and run_exists(self._client, former_run_id):
-            self._client.update_run(former_run_id, status="RUNNING")
-            self.run_ids[label] = former_run_id
-            return
-        run = self._client.create_run(
-            self._experiment_id,
-            run_name=label,
-            tags={MLFLOW_PARENT_RUN_ID: self._parent_run_id, "algorithm": label},
-        )
-        self.run_ids[label] = run.info.run_id
+    def __init__(
+        self,
+        data_root: Path,
+        experiment: str,
+        store: TrackingStore | None,
+        connect: Callable[[], TrackingStore],
+    ) -> None:
+        self._root = data_root / FOLDER_NAME
+        self._experiment = experiment
+        self._store = store
+        self._outbox = Outbox.begin(self._root)
+        self._sender = Sender(self._outbox, store, connect)
 
-    def log_metrics(self, label: str, metrics: Mapping[str, float], *, step: int) -> None:
-        """Log numbers at a step; NaN and infinity are left out."""
-        log_metrics(self._client, self.run_ids[label], metrics, step=step)
+    def open(self, name: str, tags: Mapping[str, str], former: str | None = None) -> str:
+        """Continue a former run or make one, and return its id.
 
-    def log_parameters(self, label: str, parameters: Mapping[str, Any]) -> None:
-        """Log flat parameters."""
-        log_parameters(self._client, self.run_ids[label], parameters)
+        The store is asked if it has answered so far; else what is returned stands for the run.
 
-    def log_table(self, label: str, table: pd.DataFrame, artifact_file: str) -> None:
+        Args:
+            name: Of a new run.
+            tags: Of a new run.
+            former: Id of the run to continue, which may be gone.
+        """
+        if former is not None:
+            run = self._asked(lambda store: store.find_run(former), otherwise=former)
+            if run is not None:
+                self._add("status", run, {"status": "RUNNING"})
+                return run
+        values = self._creation(name, tags)
+        run = self._asked(lambda store: _create(store, values), otherwise=None)
+        return run if run is not None else self._begin(values)
+
+    def begin(self, name: str, tags: Mapping[str, str]) -> str:
+        """Make a run without waiting for the store; return what stands for it."""
+        return self._begin(self._creation(name, tags))
+
+    def log_metrics(self, run: str, metrics: Mapping[str, float], *, step: int) -> None:
+        """Log numbers at a step; NaN and infinity, which some stores refuse, are left out."""
+        finite = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
+        if finite:
+            self._add("metrics", run, {"metrics": finite, "time": _now(), "step": step})
+
+    def log_parameters(self, run: str, parameters: Mapping[str, Any]) -> None:
+        """Log flat parameters; a value too long for a parameter becomes a tag."""
+        texts = {name: str(value) for name, value in parameters.items()}
+        self._add("parameters", run, {k: v for k, v in texts.items() if _is_short(v)})
+        self.set_tags(run, {k: v for k, v in texts.items() if not _is_short(v)})
+
+    def set_tags(self, run: str, tags: Mapping[str, Any]) -> None:
+        """Set tags."""
+        if tags:
+            self._add("tags", run, {name: str(value) for name, value in tags.items()})
+
+    def log_file(self, run: str, content: bytes | str, path: str) -> None:
+        """Log a file's content under a path within the run."""
+        data = content.encode() if isinstance(content, str) else content
+        self._add("artifact", run, {"path": path}, data)
+
+    def log_figure(self, run: str, figure: Any, path: str) -> None:
+        """Log a plotly (``.html``) or matplotlib (``.png``) figure."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(path).name
+            if file.suffix == ".html":
+                figure.write_html(file, auto_play=False)
+            else:
+                figure.savefig(file)
+            self.log_file(run, file.read_bytes(), path)
+
+    def log_table(self, run: str, table: pd.DataFrame, path: str) -> None:
         """Log a table for MLflow's page, replacing an earlier one of that name."""
         # Written as the artifact itself: mlflow.log_table would append to an earlier one.
-        text = table.head(_MAX_TABLE_ROWS).to_json(orient="split", index=False)
-        self._client.log_text(self.run_ids[label], text, artifact_file)
+        self.log_file(run, table.head(_MAX_TABLE_ROWS).to_json(orient="split", index=False), path)
 
-    def end(self, label: str, status: str) -> None:
-        """End the algorithm's run as FINISHED, FAILED or KILLED."""
-        self._client.set_terminated(self.run_ids[label], status)
+    def end(self, run: str, status: str) -> None:
+        """End a run as FINISHED, FAILED or KILLED."""
+        self._add("status", run, {"status": status})
+
+    def close(self, command: str) -> str | None:
+        """Wait a little until all is sent; return what to tell the user about the rest.
+
+        Args:
+            command: What sends the rest.
+        """
+        self._sender.close(PATIENCE_SECONDS)
+        lost = self._outbox.num_in_memory
+        waiting = sum(num_waiting(folder) for folder in left_outboxes(self._root))
+        told = []
+        if waiting:
+            told.append(
+                f"{waiting} records for MLflow wait in {self._root}; send them with: {command}"
+            )
+        if lost:
+            told.append(f"{lost} records for MLflow are lost: the disk is full and the store away")
+        return "\n".join(told) or None
+
+    def _creation(self, name: str, tags: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "experiment": self._experiment,
+            "name": name,
+            "tags": {**tags, RUN_KEY: uuid.uuid4().hex},
+            "time": _now(),
+        }
+
+    def _begin(self, values: dict[str, Any]) -> str:
+        run = as_key(values["tags"][RUN_KEY])
+        self._add("create", run, values)
+        return run
+
+    def _asked(
+        self, question: Callable[[TrackingStore], str | None], otherwise: str | None
+    ) -> str | None:
+        if self._store is None:
+            return otherwise
+        try:
+            return question(self._store)
+        except Exception as error:
+            if not isinstance(sorted_error(error), OutageError):
+                raise TrackingError(f"MLflow refuses the run: {reason_of(error)}") from error
+            self._store = None  # it has gone since it answered
+            return otherwise
+
+    def _add(
+        self, kind: Any, run: str, values: dict[str, Any], content: bytes | None = None
+    ) -> None:
+        if kind == "status":
+            values = {**values, "time": _now()}
+        self._outbox.add(kind, run, values, content)
+        self._sender.wake()
 
 
-def run_exists(client: MlflowClient, run_id: str) -> bool:
-    """Return True if the tracking store knows the run and it is not deleted."""
-    try:
-        return str(client.get_run(run_id).info.lifecycle_stage) == "active"
-    except MlflowException:
-        return False
+def below(parent: str) -> dict[str, str]:
+    """Return the tags of a child run."""
+    return {MLFLOW_PARENT_RUN_ID: parent}
 
 
-def log_metrics(
-    client: MlflowClient, run_id: str, metrics: Mapping[str, float], *, step: int
-) -> None:
-    """Log numbers at a step; NaN and infinity, which some stores refuse, are left out."""
-    now = int(time.time() * 1000)
-    client.log_batch(
-        run_id,
-        metrics=[
-            Metric(name, float(value), now, step)
-            for name, value in metrics.items()
-            if math.isfinite(value)
-        ],
+def _create(store: TrackingStore, values: Mapping[str, Any]) -> str:
+    run = store.client.create_run(
+        store.experiment_id, values["time"], values["tags"], values["name"]
     )
+    return str(run.info.run_id)
 
 
-def log_parameters(client: MlflowClient, run_id: str, parameters: Mapping[str, Any]) -> None:
-    """Log flat parameters; a value too long for a parameter becomes a tag."""
-    texts = {name: str(value) for name, value in parameters.items()}
-    params = [Param(k, v) for k, v in texts.items() if len(v) <= _MAX_PARAM_LENGTH]
-    tags = [RunTag(k, v) for k, v in texts.items() if len(v) > _MAX_PARAM_LENGTH]
-    for start in range(0, len(params), _MAX_BATCH):
-        client.log_batch(run_id, params=params[start : start + _MAX_BATCH])
-    client.log_batch(run_id, tags=tags)
+def _is_short(value: str) -> bool:
+    return len(value) <= _MAX_PARAM_LENGTH
 
 
-def log_figure(figure: Any, artifact_file: str, run_id: str) -> None:
-    """Log a plotly or matplotlib figure to a run."""
-    MlflowClient().log_figure(run_id, figure, artifact_file)
-
-
-def end_active_runs(status: str) -> None:
-    """End every run that is active in this process."""
-    while mlflow.active_run():
-        mlflow.end_run(status)
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -116,11 +116,11 @@ def test_a_missing_file_of_problems_is_a_failure() -> None:
             "missing columns ['p'], found ['q']; correct columns",
         ),
         (
-            {"kind": "generated", "import_path": "no:f", "num_problems": 2},
+            {"kind": "generated", "import_path": "no:f", "num_problems": 128},
             "there is no module 'no'",
         ),
         (
-            {"kind": "reasoning_gym", "dataset": "chain_sun", "num_problems": 2},
+            {"kind": "reasoning_gym", "dataset": "chain_sun", "num_problems": 128},
             "did you mean 'chain_sum'?",
         ),
     ],

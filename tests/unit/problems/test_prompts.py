@@ -105,10 +105,11 @@ def test_a_missing_chat_template_that_is_asked_for_is_an_error() -> None:
 
 @pytest.mark.parametrize("enable_thinking", [True, False])
 def test_the_thinking_switch_reaches_templates_that_know_it(enable_thinking: bool) -> None:
-    tokenizer = make_tokenizer(chat_template="{{ 'on' if enable_thinking else 'off' }}")
+    switch = "{{ messages[0].content }} {{ 'on' if enable_thinking else 'off' }}"
+    tokenizer = make_tokenizer(chat_template=switch)
     config = make_config(enable_thinking=enable_thinking)
     kept, _ = render_prompts(make_table("1+2"), tokenizer, config)
-    assert kept["prompt"].tolist() == ["on" if enable_thinking else "off"]
+    assert kept["prompt"].tolist() == ["1+2? on" if enable_thinking else "1+2? off"]
 
 
 def test_a_template_that_refuses_system_turns_is_named_with_the_remedy() -> None:
@@ -189,9 +190,9 @@ def test_chat_turns_without_a_chat_template_are_an_error_with_file_and_problem()
 
 def test_chat_turns_that_the_template_refuses_are_an_error_with_file_and_problem() -> None:
     refusing = "{% if messages[-1]['content'] == '2' %}{{ raise_exception('no') }}{% endif %}"
-    tokenizer = make_tokenizer(chat_template=refusing)
+    tokenizer = make_tokenizer(chat_template=refusing + CHAT)
     message = (
-        r"problem 'sums/1': .* refuses the chat of roles \['user', 'assistant', 'user'\] \(no\)"
+        r"'sums/1': .* cannot take the chat of roles \['user', 'assistant', 'user'\]: it .* no"
     )
     with pytest.raises(ValueError, match=message):
         render_prompts(make_chat("1", "2"), tokenizer, make_config())

@@ -71,3 +71,49 @@ def test_one_that_was_killed_is_not_replaced(worker: Worker) -> None:
     with pytest.raises(ProcessEndedError, match="start another one"):
         worker.call("echo", value=1)
     assert worker.process_id == before
+
+
+class Starts:
+    """Starts processes and keeps them."""
+
+    def __init__(self) -> None:
+        self.made: list[ChildProcess] = []
+
+    def __call__(self) -> ChildProcess:
+        self.made.append(ChildProcess(ECHO, name="Echo"))
+        return self.made[-1]
+
+
+def test_a_slow_call_has_a_process_made_ready_that_takes_the_place_of_a_killed_one() -> None:
+    starts = Starts()
+    worker = Worker(starts, keeps_reserve=True)
+    assert worker.call("echo", value=1, timeout_seconds=60) == 1
+    assert len(starts.made) == 1
+    with pytest.raises(CallTimeoutError):
+        worker.call("sleep", seconds=60, timeout_seconds=0.5)
+    assert len(starts.made) == 2
+    assert worker.process_id == starts.made[1].process_id
+    worker.call("sleep", seconds=0.4, timeout_seconds=3)  # slow, but in time
+    assert worker.process_id == starts.made[1].process_id
+    assert len(starts.made) == 3
+    worker.kill()
+    assert not any(child.is_alive for child in starts.made)
+
+
+def test_a_reserve_that_died_is_not_taken() -> None:
+    starts = Starts()
+    worker = Worker(starts, keeps_reserve=True)
+    worker.call("sleep", seconds=0.4, timeout_seconds=3)
+    starts.made[1].kill()
+    worker.replace()
+    assert worker.call("echo", value=2, timeout_seconds=60) == 2
+    assert worker.process_id == starts.made[2].process_id
+    worker.kill()
+
+
+def test_no_reserve_is_started_unless_it_is_asked_for() -> None:
+    starts = Starts()
+    worker = Worker(starts)
+    worker.call("sleep", seconds=0.4, timeout_seconds=3)
+    assert len(starts.made) == 1
+    worker.kill()

@@ -11,10 +11,11 @@ _DEFINITION: Final = re.compile(
     r"\s*(?P<name>[a-zA-Z](?:_\{?\w\}?)?)\s*"
     r"(?:\((?P<arguments>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\)|_\{?(?P<index>[a-zA-Z])\}?)\s*=(?P<formula>[^=]+)"
 )
-_INTEGERS: Final = r"\\mathbb\s*\{?\s*Z\s*\}?|\\Z"
+_INTEGERS: Final = r"(?:\\mathbb\s*)?\{?\s*Z\s*\}?|\\Z"
+_BRACES: Final = re.compile(r"^\\\{(.*)\\\}$", re.DOTALL)
 _TAIL_CHARACTERS: Final = 100
 _WHOLE: Final = re.compile(
-    r"[\s,;(\[]+(?:(?:where|for|with|and|if)\s+)?(?:(?:all|any|every|some|each|an)\s+)?"
+    r"(?:[\s,;(\[|:]|\\mid(?![a-zA-Z]))+(?:(?:where|for|with|and|if)\s+)?(?:(?:all|any|every|some|each|an)\s+)?"
     rf"(?:(?P<name>[a-zA-Z])\s*(?:\\in\s*(?:{_INTEGERS}|integers?)|is (?:an|any) integer|integer)"
     rf"|integers?\s+(?P<other>[a-zA-Z]))[\s)\].]*$"
 )
@@ -56,7 +57,7 @@ def parse_definition(text: str) -> Definition | None:
 
 def parse_family(text: str) -> Family | None:
     r"""Read ``formula, n \in \mathbb{Z}`` in its spellings, in which n must occur; or None."""
-    plain = _TEXT.sub(r" \1 ", text)
+    plain = _BRACES.sub(r"\1", _TEXT.sub(r" \1 ", text))
     start = max(0, len(plain) - _TAIL_CHARACTERS)
     match = _WHOLE.search(plain[start:])
     if match is None:

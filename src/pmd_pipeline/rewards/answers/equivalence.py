@@ -18,9 +18,11 @@ from pmd_pipeline.rewards.answers.names import asks
 from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
 from pmd_pipeline.rewards.answers.numerals import integer_key, numerals_equal, rounded_equal
 from pmd_pipeline.rewards.answers.quantities import Quantity, in_one_angle_unit, parse_quantity
+from pmd_pipeline.rewards.answers.roles import drop_shared_name, matched, parse_roles
 from pmd_pipeline.rewards.answers.sets import RealSet, parse_set
 from pmd_pipeline.rewards.answers.sides import answer_values, drop_label, drop_name, is_of_numbers
 from pmd_pipeline.rewards.answers.signs import expand_signs
+from pmd_pipeline.rewards.answers.sizes import is_too_large, nesting
 from pmd_pipeline.rewards.answers.structure import Collection, parse_collection
 from pmd_pipeline.rewards.answers.words import factors_of, words_of
 
@@ -31,9 +33,11 @@ _STATEMENT: Final = re.compile(
     r"|nexists|implies|impliedby|iff|to|[a-z]*mapsto|[a-zA-Z]*[Rr]ightarrow|[a-zA-Z]*[Ll]eftarrow"
     r"|therefore|because|vdash|models|[bx]?cancel|sout|st)(?![a-zA-Z])"
 )
+_MAX_NESTING: Final = 60  # of brackets; the steps of reading are as many
+_DOUBLE_FACTORIAL: Final = re.compile(r"!\s*!")
 _BOUND: Final = re.compile(r"_\s*\{[^{}]*\}")  # the arrow of \lim_{x \to 0}
 _SIGNS: Final = re.compile(r"\\[pm][pm](?![a-zA-Z])")
-_BROKEN: Final = re.compile(r"[0-9.]\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
+_BROKEN: Final = re.compile(r"[0-9]\.?\s+[0-9.]|[0-9]\.[0-9]*\.[0-9]")
 _WORD: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{4,}")
 _KNOWN_WORDS: Final = frozenset(
     {"sqrt", "frac", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "infty", "infinity"}
@@ -75,7 +79,7 @@ def compare(answer: str, gold: str) -> Comparison:
         return _verdict(answer_integer == gold_integer)
     if answer.strip() == gold.strip():
         return Verdict.EQUAL
-    if max(len(answer), len(gold)) > MAX_CHARACTERS:
+    if max(len(answer), len(gold)) > MAX_CHARACTERS or nesting(answer) > _MAX_NESTING:
         return Verdict.LIMIT
     return _compare_texts(drop_label(normalise_notation(answer)), normalise_notation(gold))
 
@@ -107,6 +111,9 @@ def _compare_texts(answer: str, gold: str) -> Comparison:
     bound = _compare_bound(answer, gold)
     if bound is not None:
         return bound
+    if parse_roles(answer) or parse_roles(gold):
+        roles = matched(answer, gold)
+        return Verdict.DIFFERENT if roles is None else _compare_collections(*roles)
     return _compare_collections(*_collections(drop_name(answer, gold), drop_name(gold, answer)))
 
 
@@ -132,11 +139,14 @@ def _compare_bound(answer: str, gold: str) -> Comparison | None:
 
 def _compare_families(answer: Family, gold: Family) -> Comparison:
     """Compare what runs over all integers: another letter, start or direction changes nothing."""
-    formula = rename(answer.formula, {answer.parameter: gold.parameter})
+    formula, reference = answer.formula, gold.formula
+    if "°" in formula and "°" in reference:
+        formula, reference = formula.replace("°", " "), reference.replace("°", " ")
+    formula = rename(formula, {answer.parameter: gold.parameter})
     if gold.parameter != answer.parameter and gold.parameter in letters_of(answer.formula):
         return Verdict.DIFFERENT
     read_answer, read_gold = _collections(
-        drop_name(formula, gold.formula), drop_name(gold.formula, formula)
+        drop_name(formula, reference), drop_name(reference, formula)
     )
     if len(read_answer.elements) != len(read_gold.elements) or read_answer.ordered:
         return Verdict.DIFFERENT
@@ -166,7 +176,7 @@ def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
         as_list = parse_collection(answer, thousands=False)
         if len(as_list.elements) == len(read_gold.elements):
             read_answer = as_list
-    return read_answer, read_gold
+    return read_answer, drop_shared_name(read_gold, read_answer)
 
 
 def _compare_collections(answer: Collection, gold: Collection) -> Comparison:
@@ -189,6 +199,10 @@ def _compare_elements(answer: Collection, gold: Collection) -> Comparison:
         return Verdict.DIFFERENT  # [1, 2) is not [1, 2]
     if gold.ordered and answer.opening == r"\{":
         return Verdict.DIFFERENT
+    if answer.ordered and not gold.ordered:
+        return Verdict.DIFFERENT  # a pair or an interval is no list
+    if gold.ordered and not answer.ordered and r"\infty" in gold.text():
+        return Verdict.DIFFERENT  # a list is no interval
     table = [[_compare_values(a, g) for a in answer.elements] for g in gold.elements]
     if any(isinstance(cell, AlgebraQuestion) for row in table for cell in row):
         return _ask(answer, gold)
@@ -263,6 +277,10 @@ def _question(gold: str, values: list[str]) -> Comparison:
         words = {word for word in _WORD.findall(bare) if not factors_of(word)} - _KNOWN_WORDS
         if not re.fullmatch(r"[\x20-\x7e°]+", value) or (words and not _WORD.search(gold)):
             return Verdict.UNPARSABLE
+        if _DOUBLE_FACTORIAL.search(value):
+            return Verdict.UNPARSABLE
+    if any(map(is_too_large, (gold, *values))):
+        return Verdict.LIMIT
     return AlgebraQuestion(gold, tuple(values))
 
 

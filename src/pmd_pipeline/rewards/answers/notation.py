@@ -66,6 +66,7 @@ _REWRITES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\\(?:geq|geqslant|geqq)(?![a-zA-Z])", r"\\ge"),
         (r"\\neq(?![a-zA-Z])|\\not\s*(?:=|\{\s*=\s*\})|=?/=", r"\\ne "),
         (r"(?<=[^=\s])(\s*)={2,3}", r"\1="),
+        (r"\\big(?=(?:cup|cap)(?![a-zA-Z]))", r"\\"),
         (r"\\(?:lbrace)(?![a-zA-Z])", r"\\{"),
         (r"\\(?:rbrace)(?![a-zA-Z])", r"\\}"),
         (rf"\\(?:{_TEXT_COMMANDS})\s*\{{\s*({_FUNCTIONS})\s*\}}", r"\\\1 "),

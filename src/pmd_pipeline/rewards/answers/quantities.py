@@ -57,12 +57,21 @@ _GENERIC: Final = frozenset({"unit", "of", "the", "a", "an", "total", "old", "ag
 _AFTER_UNITS: Final = frozenset({"squared", "cubed", "is", "are"})  # 5 apples are left
 _AFTER_WORDS: Final = frozenset({"squared", "cubed", "of", "old", "age"})  # never after a number
 _PHYSICAL_SYMBOLS: Final = frozenset("NJWVKACFLH")  # \text{ N}; any other letter is a variable
-_CURRENCIES: Final = {"\\$": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen"}
+_CURRENCIES: Final = {"\\$": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen"} | {
+    "₹": "rupee",
+    "usd": "dollar",
+    "eur": "euro",
+    "gbp": "gbp",
+    "inr": "rupee",
+    "rs": "rupee",
+}
 
 _DEGREES: Final = frozenset({("degree", 1)})
 
-_CURRENCY = re.compile(r"(?P<sign>[+-]?)\s*(?P<symbol>\\?\$|€|£|¥)\s*")
-_CURRENCY_AFTER = re.compile(r"\s*(?P<symbol>\\\$|€|£|¥)$")
+_CURRENCY = re.compile(
+    r"(?P<sign>[+-]?)\s*(?:\\text\{\s*)?(?P<symbol>\\?\$|[€£¥₹]|USD|EUR|GBP|INR|Rs(?=\.|\s|[0-9]))\.?\s*\}?\s*(?=[0-9.])"
+)
+_CURRENCY_AFTER = re.compile(r"\s*(?P<symbol>\\\$|[€£¥₹])$")
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*(?:percent|pct)\s*\}|(?:percent|pct))$")
 _DEGREE = re.compile(r"\s*°$")
 _TEMPERATURE = re.compile(r"\s*°\s*(?:\\text\{\s*(?P<a>[CF])\s*\}|(?P<b>[CF]))$")
@@ -107,7 +116,7 @@ def parse_quantity(text: str) -> Quantity:
     currency = _CURRENCY.match(text)
     if currency is not None and currency.end() < len(text):
         rest = _parse_suffix(currency["sign"] + text[currency.end() :])
-        unit = rest.unit or frozenset({(_CURRENCIES[currency["symbol"]], 1)})
+        unit = rest.unit or frozenset({(_CURRENCIES[currency["symbol"].lower()], 1)})
         return Quantity(rest.text, unit, rest.percent, rest.scale)
     return _parse_suffix(text)
 

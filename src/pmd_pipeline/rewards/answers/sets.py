@@ -23,7 +23,7 @@ _AMONG_REALS: Final = re.compile(
 _OR: Final = re.compile(r"\s*(?:\\(?:vee|lor)(?![a-zA-Z])|(?<![a-zA-Z\\])or(?![a-zA-Z]))\s*")
 _AND: Final = re.compile(r"\s*(?:\\(?:wedge|land)(?![a-zA-Z])|(?<![a-zA-Z\\])and(?![a-zA-Z]))\s*")
 _RELATION: Final = re.compile(r"\s*(<|>|=|\\(?:le|ge|lt|gt|ne)(?![a-zA-Z]))\s*")
-_ORDER: Final = re.compile(r"[<>]|\\(?:le|ge|lt|gt|ne)(?![a-zA-Z])")
+_ORDER: Final = re.compile(r"[<>]|\\(?:le|ge|lt|gt|ne|in)(?![a-zA-Z])")
 _COMMA: Final = re.compile(r"\s*[,;]\s*")
 _OPERATION: Final = re.compile(
     r"\s*(\\(?:cup|cap|setminus)(?![a-zA-Z])|\\backslash(?![a-zA-Z]))\s*"
@@ -62,13 +62,15 @@ def parse_set(text: str) -> RealSet | None:
         condition = parse_set(builder["condition"])
         bound = condition is not None and condition.name == builder["name"]
         return RealSet(condition.text) if condition is not None and bound else None
-    member = _MEMBERSHIP.fullmatch(text)
-    if member is not None:
-        values = _explicit(member["set"])
-        return RealSet(values.text, member["name"]) if values is not None else None
-    if _RELATION.search(text):
-        return _condition(text)
+    if _MEMBERSHIP.match(text) or _RELATION.search(text):
+        return _member(text) or _condition(text)
     return _explicit(text)
+
+
+def _member(text: str) -> RealSet | None:
+    member = _MEMBERSHIP.fullmatch(text)
+    values = _explicit(member["set"]) if member is not None else None
+    return RealSet(values.text, member["name"]) if member is not None and values else None
 
 
 def _condition(text: str) -> RealSet | None:
@@ -77,7 +79,7 @@ def _condition(text: str) -> RealSet | None:
         return None  # x = 1 or x = 2 is a list of values
     names, alternatives = set[str](), list[str]()
     for alternative in split_outside(text, _OR):
-        read = [_chain(part) for part in _conditions(alternative)]
+        read = [_member(part) or _chain(part) for part in _conditions(alternative)]
         sets = [part for part in read if part is not None]
         if len(sets) < len(read):
             return None

@@ -8,6 +8,7 @@ from pmd_pipeline.rewards.answers.equivalence import MAX_CHARACTERS
 from pmd_pipeline.rewards.answers.exact import exact_value
 from pmd_pipeline.rewards.answers.notation import compact, normalise_notation
 from pmd_pipeline.rewards.answers.quantities import parse_quantity
+from pmd_pipeline.rewards.answers.roles import parse_roles
 from pmd_pipeline.rewards.answers.sets import parse_set
 from pmd_pipeline.rewards.answers.sides import answer_values, drop_label
 from pmd_pipeline.rewards.answers.signs import expand_signs
@@ -36,6 +37,9 @@ def vote_label(answer: str | None) -> str | None:
     real_set = parse_set(text)
     if real_set is not None and real_set.stated:
         return r"\cup".join(sorted(map(_label, _UNION.split(real_set.text))))
+    roles = parse_roles(text)
+    if roles is not None and not roles.of_one_letter():
+        return _label(roles.in_order(roles.usual_order()).text())
     return _label(text)
 
 

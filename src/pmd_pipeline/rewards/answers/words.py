@@ -7,7 +7,7 @@ _WORD_ANSWER: Final = re.compile(r"(?:[A-Za-z]{3,}|[Nn]o)(?:[ -][A-Za-z]+)*|\(?[
 _WRAPPED: Final = re.compile(r"\(?\s*\\text\{([^{}]*)\}\s*\)?")
 _NO_SOLUTION: Final = re.compile(
     r"(?:there (?:is|are|exists?) |(?:the )?(?:equation|inequality|system|it) has )?"
-    r"no (?:real )?(?:solutions?|roots?)(?: exists?)?"
+    r"no (?:real )?(?:solutions?|roots?)(?: exists?)?|none"
 )
 _EMPTY_SET: Final = r"\emptyset"
 _EMPTY_BRACES: Final = re.compile(r"\\\{\s*\\\}")

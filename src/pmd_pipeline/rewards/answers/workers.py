@@ -19,11 +19,12 @@ class AlgebraWorker:
     """One process that compares answers by computer algebra, replaced whenever it is killed.
 
     Not safe for use by two threads at once. The process starts with the object and gets ready in
-    the background; no comparison's time limit includes that.
+    the background; no comparison's time limit includes that. Once a comparison is slow, a second
+    process gets ready too, so that one which has to be killed costs no more than its limit.
     """
 
     def __init__(self) -> None:
-        self._worker = Worker(_start)
+        self._worker = Worker(_start, keeps_reserve=True)
 
     @property
     def pid(self) -> int:

@@ -111,7 +111,7 @@ def test_any_formula_can_be_compared(answer: str) -> None:
         (["5", "05", "5.0", r"5^\circ", r"5 \text{ cm}", "+5", r"\boxed{5}"], "5"),
         (["1,234", "1234"], "1234"),
         (["1, 2", "2,1", r"2 \text{ and } 1"], "1,2"),
-        (["(2, 1)", r"\left(2, 1\right)"], "(2,1)"),
+        (["(2, 1)", r"\left(2, 1\right)", "y = 1, x = 2", "(x, y) = (2, 1)"], "(2,1)"),
         ([r"\sqrt{2}", r"\sqrt2", r"$\sqrt{2}$.", r"x = \sqrt 2"], r"\sqrt{2}"),
         ([r"1 \pm \sqrt2", r"1 - \sqrt{2}, 1 + \sqrt{2}"], r"1+\sqrt{2},1-\sqrt{2}"),
         (["x > 2", r"(2,\infty)", r"2 < x", r"\{x \mid x > 2\}"], r"(2,\infty)"),

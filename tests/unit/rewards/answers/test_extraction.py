@@ -69,6 +69,12 @@ def test_earlier_box_never_leaks_into_the_last() -> None:
     assert not grade(response, "35").correct
 
 
+def test_escaped_response_is_read_as_it_was_meant() -> None:
+    assert grade(r"so \\boxed{\\frac{1}{2}}", r"\frac{1}{2}").correct
+    assert grade(r"so \\boxed{\\{1, 2\\}}", r"\{1, 2\}").correct
+    assert not grade(r"so \\boxed{\\frac{1}{3}}", r"\frac{1}{2}").correct
+
+
 def test_nested_boxes_are_one_answer() -> None:
     assert grade(r"\boxed{\boxed{7}}", "7").correct
     assert grade(r"\boxed{x = \boxed{7}}", "7").correct

@@ -21,7 +21,20 @@ NEEDS_ALGEBRA = (r"\boxed{\frac{1}{\sqrt{3}}}", r"\frac{\sqrt{3}}{3}")
 HOSTILE = {
     "power tower": (TOWER, "timeout"),
     "factorial": (r"\boxed{(10^9)!}", "timeout"),
-    "no primitive": (r"\boxed{\int_0^1 x^{x^{x}} \sin(x^x) dx}", "timeout"),
+    "no primitive": (r"\boxed{\int_0^1 x^{x^{x}} \sin(x^x) dx}", "wrong"),
+    "power of powers": (r"\boxed{((10^{999})^{999})^{999}}", "timeout"),
+    "power of decimals": (r"\boxed{3.7^{2.9^{50}}}", "timeout"),
+    "exponents in a row": (r"\boxed{x" + "^2" * 900 + "}", "timeout"),
+    "factorials": (r"\boxed{x5" + "!" * 1500 + "}", "unparsable"),
+    "factorial of a factorial": (r"\boxed{x((300!)!)}", "timeout"),
+    "binomial": (r"\boxed{x\binom{10^6}{10^5}}", "timeout"),
+    "signs": (r"\boxed{" + "-" * 1900 + "5x}", "timeout"),
+    "open parentheses": (r"\boxed{" + "(" * 1900 + "}", "timeout"),
+    "bars": (r"\boxed{" + "|" * 900 + "x" + "|" * 900 + "}", "timeout"),
+    "functions": (r"\boxed{" + r"\sin(" * 200 + "x" + ")" * 200 + "}", "timeout"),
+    "many terms": (r"\boxed{" + "x+" * 300 + "y}", "timeout"),
+    "many intervals": (r"\boxed{" + r"\cup".join(["(1,2)"] * 200) + "}", None),
+    "sum": (r"\boxed{x\sum_{k=1}^{1000000} k^{-1}}", "timeout"),
     "long answer": (r"\boxed{" + "x+" * 100_000 + "1}", "timeout"),
     "balanced braces": (r"\boxed{" + "{" * 5000 + "5" + "}" * 5001, "timeout"),
     "open braces": (r"\boxed{" + "{" * 5000 + "5", "no_answer"),
@@ -31,6 +44,12 @@ HOSTILE = {
     "null bytes": ("\\boxed{5\x00}", "unparsable"),
     "lone surrogate": ("\\boxed{\ud800 5}", "unparsable"),
 }
+
+
+SLOW = (
+    r"\boxed{\int_0^2 x^{x^{x}} \sin(x^x) dx}",
+    r"\int_0^1 x^{x^{x}} \sin(x^x) dx",
+)
 
 
 def is_alive(pid: int) -> bool:
@@ -68,13 +87,21 @@ def test_hostile_answer_is_right_when_it_is_the_reference_answer() -> None:
     assert grade(TOWER, "9^{9^{9^9}}").correct
 
 
+@pytest.mark.parametrize("name", [n for n, (_, reason) in HOSTILE.items() if reason == "timeout"])
+def test_what_is_too_large_is_refused_before_a_process_is_asked(name: str) -> None:
+    with GradingPool(num_workers=1) as pool:
+        for gold in ("5", r"\sqrt{2} + x", "y = 2x + 3"):
+            assert pool.grade_many([HOSTILE[name][0]], [gold])[0].reason in ("timeout", "wrong")
+        assert pool.worker_pids == []
+
+
 def test_worker_is_replaced_after_a_timeout_and_order_is_kept() -> None:
-    responses = [TOWER, NEEDS_ALGEBRA[0], r"\boxed{7}", NEEDS_ALGEBRA[0], r"\boxed{2\sqrt{3}}"]
-    golds = ["5", NEEDS_ALGEBRA[1], "7", r"\sqrt{3}", r"\sqrt{12}"]
+    responses = [SLOW[0], NEEDS_ALGEBRA[0], r"\boxed{7}", NEEDS_ALGEBRA[0], r"\boxed{2\sqrt{3}}"]
+    golds = [SLOW[1], NEEDS_ALGEBRA[1], "7", r"\sqrt{3}", r"\sqrt{12}"]
     with GradingPool(num_workers=1, timeout_seconds=0.8) as pool:
         grades = pool.grade_many(responses, golds)
         replaced = pool.worker_pids
-        again = pool.grade_many([TOWER, *responses[1:]], golds)
+        again = pool.grade_many(responses, golds)
         assert pool.worker_pids != replaced
     assert [g.reason for g in grades] == ["timeout", "correct", "correct", "wrong", "correct"]
     assert again == grades
@@ -119,7 +146,11 @@ def test_no_worker_outlives_a_killed_run(busy: bool) -> None:
         pool.grade_many([r"\boxed{\frac{1}{\sqrt{3}}}"], [r"\frac{\sqrt{3}}{3}"])
         if sys.argv[1] == "busy":
             threading.Thread(
-                target=pool.grade_many, args=([r"\boxed{9^{9^{9^{9}}}}"], ["5"])
+                target=pool.grade_many,
+                args=(
+                    [r"\boxed{\int_0^2 x^{x^{x}} \sin(x^x) dx}"],
+                    [r"\int_0^1 x^{x^{x}} \sin(x^x) dx"],
+                ),
             ).start()
         print(pool.worker_pids[0], flush=True)
         input()

@@ -1,0 +1,118 @@
+"""Which MLflow store is meant: ``mlflow.yml`` and the variables of the environment."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import mlflow
+from kedro.config import AbstractConfigLoader, MissingConfigException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+from sqlalchemy.engine import make_url
+
+from pmd_pipeline.tracking.place import placed_in_project
+
+with warnings.catch_warnings(record=True):
+    # MLflow warns about a class of kedro-mlflow, whatever the filters say; not about our code.
+    from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig as MlflowConfig
+
+# The package sets its own level to INFO when it is imported.
+logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)
+
+__all__ = [
+    "ADDRESS_VARIABLE",
+    "DATABASES",
+    "DEFAULT_ADDRESS",
+    "MlflowConfig",
+    "artifact_root",
+    "command",
+    "database_path",
+    "read_config",
+    "shown_address",
+    "use",
+]
+
+ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
+DEFAULT_ADDRESS = "sqlite:///mlflow.db"
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+_EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+
+_logger = logging.getLogger(__name__)
+
+
+def read_config(loader: AbstractConfigLoader, project_path: Path) -> MlflowConfig:
+    """Return ``mlflow.yml`` with a full address; nothing is contacted.
+
+    ``MLFLOW_TRACKING_URI`` and ``MLFLOW_EXPERIMENT_NAME`` come before the file.
+    """
+    try:
+        values = dict(loader["mlflow"])
+    except MissingConfigException:
+        values = {}
+    server = dict(values.get("server") or {})
+    server["mlflow_tracking_uri"] = _chosen(
+        ADDRESS_VARIABLE, server.get("mlflow_tracking_uri") or DEFAULT_ADDRESS
+    )
+    config = MlflowConfig.model_validate(
+        placed_in_project({**values, "server": server}, project_path)
+    )
+    experiment = config.tracking.experiment
+    named = experiment.name if "name" in experiment.model_fields_set else "pmd_pipeline"
+    experiment.name = _chosen(_EXPERIMENT_VARIABLE, named)
+    return config
+
+
+def artifact_root(config: MlflowConfig, project_path: Path) -> Path | None:
+    """Return the folder below which all artifacts lie; None if a server decides."""
+    chosen = config.tracking.experiment.create_experiment_kwargs.artifact_location
+    is_server = not config.server.mlflow_tracking_uri.startswith(DATABASES)
+    if is_server or not chosen or not is_local_uri(chosen):
+        return None
+    return project_path / Path(local_file_uri_to_path(chosen))
+
+
+def database_path(config: MlflowConfig) -> Path | None:
+    """Return the file of a store in SQLite; None for another store."""
+    address = config.server.mlflow_tracking_uri
+    if not address.startswith("sqlite:"):
+        return None
+    name = make_url(address).database
+    return Path(name) if name else None
+
+
+def shown_address(config: MlflowConfig) -> str:
+    """Return the store's address without a password."""
+    address = config.server.mlflow_tracking_uri
+    scheme, separator, rest = address.partition("://")
+    account, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}***@{host}" if at and "/" not in account else address
+
+
+def command(name: str, env: str | None) -> str:
+    """Return what a user types, in an environment."""
+    return f"kedro {name}" + (f" --env {env}" if env not in (None, "local", "base") else "")
+
+
+def use(config: MlflowConfig) -> None:
+    """Let MLflow's own functions use the store; nothing is contacted."""
+    former = os.environ.get(ADDRESS_VARIABLE)
+    mlflow.set_tracking_uri(config.server.mlflow_tracking_uri)
+    # MLflow puts it into the environment too, where the next session, or a process that this one
+    # starts, would take it for the user's wish.
+    os.environ.pop(ADDRESS_VARIABLE, None)
+    if former is not None:
+        os.environ[ADDRESS_VARIABLE] = former
+    if config.server.mlflow_registry_uri is not None:
+        mlflow.set_registry_uri(config.server.mlflow_registry_uri)
+    if config.tracking.disable_tracking.disable_autologging:
+        mlflow.autolog(disable=True)
+
+
+def _chosen(variable: str, configured: str) -> str:
+    found = os.environ.get(variable)
+    if not found or found == configured:
+        return configured
+    _logger.info("%s decides: mlflow.yml has %s, which is not used", variable, configured)
+    return found

@@ -1,0 +1,51 @@
+"""Stores for the tests of tracking."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mlflow.tracking import MlflowClient
+
+from pmd_pipeline.addresses import sqlite_address
+from pmd_pipeline.tracking.store import TrackingStore
+
+
+class FakeClient:
+    """Takes batches and artifacts, unless it is told to fail."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.error: Exception | None = None
+        self.hated: str | None = None
+
+    def get_run(self, run_id: str) -> Any:
+        self._fail()
+        return SimpleNamespace(info=SimpleNamespace(lifecycle_stage="active"))
+
+    def log_batch(self, run_id: str, metrics: Any = (), params: Any = (), tags: Any = ()) -> None:
+        self._fail()
+        keys = [entry.key for entry in (*metrics, *params, *tags)]
+        if self.hated in keys:
+            raise ValueError("no such name, please")
+        self.taken += keys
+
+    def set_terminated(self, run_id: str, status: str, end_time: int) -> None:
+        self._fail()
+        self.taken.append(status)
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def fake_store(client: FakeClient) -> TrackingStore:
+    return TrackingStore(client=client, experiment_id="1")  # type: ignore[arg-type]
+
+
+def sqlite_store(database: Path) -> TrackingStore:
+    """Return a store in an existing database, with an experiment ``tests``."""
+    client = MlflowClient(sqlite_address(database))
+    root = database.parent / "mlruns"
+    found = client.get_experiment_by_name("tests")
+    made = found.experiment_id if found else client.create_experiment("tests", root.as_uri())
+    return TrackingStore(client=client, experiment_id=made, artifact_root=root)
