@@ -12,6 +12,11 @@ from torch import Tensor
 
 from pmd_pipeline.records import Rollout
 
+# A row at most this share of its part's width is better off in a part of its own, unless the part
+# before has less than this share of the tokens that fit into it: many small parts are slow too.
+_SHORT_FRACTION = 3 / 4
+_SMALL_FRACTION = 1 / 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutBatch:
@@ -105,8 +110,9 @@ def micro_batch_rows(
 ) -> list[Tensor]:
     """Return ``rows`` sorted by length and cut so that a part has at most ``max_tokens`` tokens.
 
-    Padding counts, unless the rows are ``packed``; a row that is longer than ``max_tokens`` is a
-    part of its own.
+    Padding counts, unless the rows are ``packed``, and rows much shorter than a part's longest one
+    begin the next part, once this one is no longer small: what they would be padded with costs more
+    than another part. A row that is longer than ``max_tokens`` is a part of its own.
     """
     response_lengths = batch.response_mask.sum(dim=1).tolist()
     length_of = {
@@ -114,13 +120,18 @@ def micro_batch_rows(
     }
     parts: list[list[int]] = []
     num_tokens = 0  # of the last part
+    width = 0  # of the last part's rows
     # Longest first: a part's first row decides its width.
     for row in sorted(length_of, key=lambda row: (-length_of[row], row)):
-        width = length_of[row] if packed or not parts else length_of[parts[-1][0]]
-        if parts and num_tokens + width <= max_tokens:
+        length = length_of[row]
+        is_much_shorter = (
+            length <= _SHORT_FRACTION * width and num_tokens >= max_tokens * _SMALL_FRACTION
+        )
+        added = length if packed else width
+        if parts and num_tokens + added <= max_tokens and (packed or not is_much_shorter):
             parts[-1].append(row)
-            num_tokens += width
+            num_tokens += added
         else:
             parts.append([row])
-            num_tokens = length_of[row]
+            num_tokens = width = length
     return [torch.tensor(part) for part in parts]

@@ -1,9 +1,13 @@
 """Rollouts as tensors, and their division into mini- and micro-batches."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from helpers import make_rollouts
 
+from pmd_pipeline.records import Completion
 from pmd_pipeline.rollouts.batch import micro_batch_rows, mini_batch_rows, to_batch
 
 
@@ -62,6 +66,29 @@ def test_packed_micro_batches_count_real_tokens_alone_and_are_as_few_as_those_al
     for before, part in zip(sums, parts[1:], strict=False):
         assert before + int(lengths[part[0]]) > max_tokens
     assert len(parts) <= len(micro_batch_rows(batch, torch.arange(16), max_tokens))
+
+
+def test_short_rows_are_not_padded_to_long_ones() -> None:
+    rollouts = make_rollouts(num_groups=8, group_size=4)
+    lengths = [100] * 8 + [50] * 8 + [20] * 16
+    batch = to_batch(
+        [
+            replace(
+                rollout,
+                prompt_token_ids=(1,),
+                completion=Completion(
+                    token_ids=(5,) * length,
+                    log_probs=np.zeros(length, dtype=np.float32),
+                    truncated=False,
+                ),
+            )
+            for rollout, length in zip(rollouts, lengths, strict=True)
+        ]
+    )
+    all_rows = torch.arange(32)
+    assert [len(part) for part in micro_batch_rows(batch, all_rows, 2_000)] == [8, 8, 16]
+    # A part goes on until it has an eighth of what fits into it: 500 of 4,000 tokens.
+    assert [len(part) for part in micro_batch_rows(batch, all_rows, 4_000)] == [8, 10, 14]
 
 
 def test_no_rollout_is_an_error() -> None:
