@@ -201,8 +201,8 @@ def _compare_elements(answer: Collection, gold: Collection) -> Comparison:
         return Verdict.DIFFERENT
     if answer.ordered and not gold.ordered:
         return Verdict.DIFFERENT  # a pair or an interval is no list
-    if gold.ordered and not answer.ordered and r"\infty" in gold.text():
-        return Verdict.DIFFERENT  # a list is no interval
+    if gold.ordered and not answer.ordered and re.search(r"=|\\infty", answer.text() + gold.text()):
+        return Verdict.DIFFERENT  # a list is no interval, and two values of one name are no pair
     table = [[_compare_values(a, g) for a in answer.elements] for g in gold.elements]
     if any(isinstance(cell, AlgebraQuestion) for row in table for cell in row):
         return _ask(answer, gold)

@@ -64,6 +64,9 @@ def matched(answer: str, gold: str) -> tuple[Collection, Collection] | None:
         if set(found.names) != set(expected.names):
             return None
         return found.in_order(expected.names), expected.in_order(expected.names)
+    unnamed = parse_collection(answer if found is None else gold)
+    if any(len(split_sides(element)) > 1 for element in unnamed.elements):
+        return None  # x = 1 or x = 2 are two values of one name
     if expected is not None:
         values = parse_collection(answer)
         names = expected.usual_order() if values.ordered else expected.names
