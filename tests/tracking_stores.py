@@ -1,5 +1,8 @@
 """Stores for the tests of tracking."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,3 +52,14 @@ def sqlite_store(database: Path) -> TrackingStore:
     found = client.get_experiment_by_name("tests")
     made = found.experiment_id if found else client.create_experiment("tests", root.as_uri())
     return TrackingStore(client=client, experiment_id=made, artifact_root=root)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let this process's files grow no more."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)

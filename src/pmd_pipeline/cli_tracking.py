@@ -45,6 +45,7 @@ def tracking_commands(project_command: ProjectCommand) -> list[click.Command]:
 def _sync(project: Path, env: str | None) -> bool:
     """Send to MLflow what runs and studies could not send, in order."""
     from pmd_pipeline.tracking.configuration import read_config
+    from pmd_pipeline.tracking.errors import OutageError, TrackingError
     from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting
     from pmd_pipeline.tracking.sender import send_left
     from pmd_pipeline.tracking.store import connect, context_of
@@ -56,7 +57,14 @@ def _sync(project: Path, env: str | None) -> bool:
         click.echo(f"Nothing waits in {root}.")
         return True
     store = connect(read_config(loader, project), context_of(project, loader))
-    refused = send_left(root, store, set())
+    try:
+        refused = send_left(root, store, set())
+    except OutageError as error:
+        after = sum(map(num_waiting, left_outboxes(root)))
+        raise TrackingError(
+            f"MLflow took {before - after} records and then failed ({error}); {after} still wait "
+            f"in {root}: run this command again later"
+        ) from error
     after = sum(map(num_waiting, left_outboxes(root)))
     click.echo(f"Sent {before - after} records to MLflow.")
     for folder in left_outboxes(root):

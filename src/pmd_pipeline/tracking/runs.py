@@ -19,6 +19,8 @@ from pmd_pipeline.tracking.store import (
     RUN_KEY,
     TrackingStore,
     as_key,
+    is_key,
+    key_of,
 )
 
 # MLflow refuses longer parameter values.
@@ -59,12 +61,16 @@ class TrackedRuns:
             tags: Of a new run.
             former: Id of the run to continue, which may be gone.
         """
+        values = self._creation(name, tags)
         if former is not None:
-            run = self._asked(lambda store: store.find_run(former), otherwise=former)
+            known = None if is_key(former) else former
+            run = self._asked(lambda store: store.find_run(former), otherwise=known)
+            if run is None and is_key(former):
+                # A dead process has left it in its outbox, or that is lost.
+                run = self._begin({**values, "tags": {**values["tags"], RUN_KEY: key_of(former)}})
             if run is not None:
                 self._add("status", run, {"status": "RUNNING"})
                 return run
-        values = self._creation(name, tags)
         run = self._asked(lambda store: _create(store, values), otherwise=None)
         return run if run is not None else self._begin(values)
 

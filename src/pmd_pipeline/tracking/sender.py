@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pmd_pipeline.tracking.errors import OutageError, sorted_error
+from pmd_pipeline.tracking.errors import sorted_error
 from pmd_pipeline.tracking.outbox import Outbox, left_outboxes
 from pmd_pipeline.tracking.sending import send_waiting
 from pmd_pipeline.tracking.store import TrackingStore
@@ -78,8 +78,9 @@ class Sender:
                 is_last = self._is_closing
             try:
                 self._send()
-            except OutageError as error:
-                self._say_out(error)
+            except Exception as error:
+                # Whatever it is, the thread must go on: another try may find it gone.
+                self._say_out(sorted_error(error))
                 with self._condition:
                     self._has_news = True
                     if not self._is_closing:
@@ -95,14 +96,11 @@ class Sender:
     def _send(self) -> None:
         self._outbox.write()
         if self._store is None:
-            try:
-                self._store = self._connect()
-            except Exception as error:
-                raise OutageError(str(sorted_error(error))) from error
+            self._store = self._connect()
         self._passed_over |= send_left(self._outbox.folder.parent, self._store, self._passed_over)
         send_waiting(self._outbox, self._store, self._refused)
 
-    def _say_out(self, error: OutageError) -> None:
+    def _say_out(self, error: Exception) -> None:
         if not self._is_out:
             _logger.warning(
                 "MLflow cannot be reached (%s): what is to be logged waits in %s and is sent when "

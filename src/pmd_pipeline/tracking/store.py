@@ -69,7 +69,7 @@ class TrackingStore:
             return run if self._is_active(run) else None
         experiments = [found.experiment_id for found in self.client.search_experiments()]
         runs = self.client.search_runs(
-            experiments, f"tags.`{RUN_KEY}` = '{run.removeprefix(_KEY_PREFIX)}'", max_results=1
+            experiments, f"tags.`{RUN_KEY}` = '{key_of(run)}'", max_results=1
         )
         return str(runs[0].info.run_id) if runs else None
 
@@ -102,6 +102,11 @@ def as_key(text: str) -> str:
     return _KEY_PREFIX + text
 
 
+def key_of(run: str) -> str:
+    """Return the text that :func:`as_key` was given."""
+    return run.removeprefix(_KEY_PREFIX)
+
+
 def is_key(run: str) -> bool:
     """Return True for what :func:`as_key` returns, False for a run's id."""
     return run.startswith(_KEY_PREFIX)
@@ -120,6 +125,8 @@ def connect(config: MlflowConfig, context: Any) -> TrackingStore:
     # A request that fails is tried again by who sends it, and not for minutes by MLflow.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    # It prints two lines whenever a run ends, from a thread and amid a study's progress.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # It logs the traceback of every error that it raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     address = config.server.mlflow_tracking_uri

@@ -1,14 +1,12 @@
 """What was to be logged survives its process, and a full disk."""
 
 import os
-import resource
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from forks import run_forked
+from tracking_stores import full_disk
 
 from pmd_pipeline.tracking.outbox import Outbox, left_outboxes, num_waiting
 
@@ -19,17 +17,6 @@ def add_metric(outbox: Outbox, name: str) -> None:
 
 def names(outbox: Outbox) -> list[str]:
     return [next(iter(record.values["metrics"])) for record in outbox.waiting()]
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Let this process's files grow no more."""
-    former = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, former[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former)
 
 
 def test_records_and_files_of_a_killed_process_are_there_in_order(tmp_path: Path) -> None:

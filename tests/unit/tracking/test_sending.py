@@ -1,6 +1,7 @@
 """What was logged reaches the store in order, once, whatever happened to either."""
 
 import shutil
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -10,10 +11,10 @@ import optuna
 import pytest
 from forks import empty_tracking_store
 from mlflow.exceptions import MlflowException
-from tracking_stores import FakeClient, fake_store, sqlite_store
+from tracking_stores import FakeClient, fake_store, full_disk, sqlite_store
 
 from pmd_pipeline.studies.tracking import StudyRuns
-from pmd_pipeline.tracking.errors import TrackingError
+from pmd_pipeline.tracking.errors import OutageError, TrackingError
 from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting
 from pmd_pipeline.tracking.runs import TrackedRuns
 from pmd_pipeline.tracking.sender import send_left
@@ -160,6 +161,62 @@ def test_a_run_that_the_store_does_not_know_is_not_mixed_with_another(
     root = tmp_path / FOLDER_NAME
     kept = send_left(root, store, set())
     assert [num_waiting(folder) for folder in kept] == [1]
+
+
+def test_a_run_made_in_an_outage_and_continued_after_it_is_one_run(
+    tmp_path: Path, store: TrackingStore
+) -> None:
+    runs = TrackedRuns(tmp_path, "tests", None, unreachable)
+    first = runs.open("run", {})
+    runs.log_metrics(first, {"reward": 0.25}, step=1)
+    runs.close(SYNC)
+    runs = TrackedRuns(tmp_path, "tests", store, unreachable)
+    second = runs.open("run", {}, former=first)
+    runs.log_metrics(second, {"reward": 0.5}, step=2)
+    assert runs.close(SYNC) is None
+    runs = TrackedRuns(tmp_path, "tests", store, unreachable)
+    run = runs.open("run", {}, former=second)
+    assert runs.close(SYNC) is None
+    assert [found.info.run_id for found in store.client.search_runs([store.experiment_id])] == [run]
+    history = store.client.get_metric_history(run, "reward")
+    assert [metric.step for metric in history] == [1, 2]
+
+
+def test_a_locked_database_holds_nothing_up_and_gets_everything_when_it_is_free(
+    tmp_path: Path, store: TrackingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pmd_pipeline.tracking.runs.PATIENCE_SECONDS", 0.2)
+    run = store.client.create_run(store.experiment_id).info.run_id
+    holder = sqlite3.connect(tmp_path / "mlflow.db")
+    holder.execute("begin exclusive")
+    runs = TrackedRuns(tmp_path, "tests", store, unreachable)
+    runs.log_metrics(run, {"reward": 0.5}, step=1)
+    runs.end(run, "FINISHED")
+    assert runs.close(SYNC) is not None
+    holder.close()
+    deadline = time.monotonic() + 60
+    while left_outboxes(tmp_path / FOLDER_NAME):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    found = store.client.get_run(run)
+    assert (found.data.metrics, found.info.status) == ({"reward": 0.5}, "FINISHED")
+
+
+def test_a_database_on_a_full_disk_gets_everything_when_there_is_room(
+    tmp_path: Path, store: TrackingStore
+) -> None:
+    run = store.client.create_run(store.experiment_id).info.run_id
+    runs = TrackedRuns(tmp_path, "tests", None, unreachable)
+    runs.log_metrics(run, {"reward": 0.5}, step=1)
+    runs.log_file(run, "content", "a.txt")
+    runs.close(SYNC)
+    root = tmp_path / FOLDER_NAME
+    with full_disk(), pytest.raises(OutageError):
+        send_left(root, store, set())
+    assert sum(map(num_waiting, left_outboxes(root))) == 2
+    assert send_left(root, store, set()) == set()
+    assert store.client.get_run(run).data.metrics == {"reward": 0.5}
+    assert [file.path for file in store.client.list_artifacts(run)] == ["a.txt"]
 
 
 def test_a_studys_trials_reach_their_runs_after_an_outage(
