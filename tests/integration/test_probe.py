@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from forks import empty_tracking_store
 
 from pmd_pipeline.engines.growing_cache import GrowingLayer
 
@@ -38,4 +39,5 @@ def test_a_run_stops_before_its_first_rollouts(project: Any) -> None:
 def test_a_run_of_one_algorithm_alone_stops_too(finished: Any, tmp_path: Path) -> None:
     again = type(finished)(tmp_path / "again")
     shutil.copytree(finished.path, again.path)
+    shutil.copy(empty_tracking_store(), again.path / "mlflow.db")  # a copy's own would be refused
     assert_stopped(again.command("run", "--env", "tiny", "--namespaces", "pmd_mean"))
