@@ -8,10 +8,12 @@ not no never false wrong incorrect untrue impossible invalid neither except excl
 isnt aren doesn cannot disproved rejected if unless suppose assume assuming otherwise
 """
 DENIALS: Final = frozenset(_DENIALS.split())
-# In a label, also what bounds or estimates: "at least: 5".
-_HEDGES: Final = frozenset(
-    {"least", "most", "about", "approximately", "roughly", "around", "nearly", "almost"}
-)
+# In a label, also what bounds, estimates or changes the value: "at least: 5", "minus: 5".
+_HEDGE_WORDS: Final = """
+least most about approximately roughly around nearly almost than less but plus minus negative
+opposite inverse double twice half triple
+"""
+_HEDGES: Final = frozenset(_HEDGE_WORDS.split())
 
 
 def denies(words: str) -> bool:

@@ -176,6 +176,8 @@ def _collections(answer: str, gold: str) -> tuple[Collection, Collection]:
         as_list = parse_collection(answer, thousands=False)
         if len(as_list.elements) == len(read_gold.elements):
             read_answer = as_list
+    if _SIGNS.search(answer) and not read_answer.opening:
+        read_answer = Collection(r"\{", read_answer.elements, r"\}")  # in no order
     return read_answer, drop_shared_name(read_gold, read_answer)
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from pmd_pipeline.rewards.answers.denials import denies
+from pmd_pipeline.rewards.answers.notation import compact
 
 _MAX_CHARACTERS: Final = 80
 _GREEK: Final = (
@@ -78,6 +79,13 @@ def asks(side: str) -> bool:
     A finite sum of numbers is arithmetic, as ``5!`` is, and an infinite one is none.
     """
     return _PROBLEM.search(_FINITE_SUM.sub("", side)) is not None
+
+
+def same_name(one: str, other: str) -> bool:
+    """Compare names; case matters in letters, not in words."""
+    one, other = compact(one.strip()), compact(other.strip())
+    words = all(re.fullmatch(rf"{_TEXT}|[a-zA-Z ]{{4,}}", name) for name in (one, other))
+    return one == other or (words and one.casefold() == other.casefold())
 
 
 def without_bound(side: str) -> str:

@@ -55,7 +55,7 @@ double twice base into infinity inf infinite undefined alpha beta gamma delta th
 omega sqrt frac sinh cosh tanh through until only with is are be than approximately roughly either
 both but then pi any all percentage percentile permil permille promille basis repeating recurring
 binary octal hex hexadecimal inverse reciprocal negated negative opposite conjugate imaginary prime
-choose power score maybe perhaps possibly
+choose power score ish maybe perhaps possibly
 """
 _NO_UNITS: Final = frozenset(_NUMERALS.split() + _MODIFIERS.split()) | DENIALS | _PARTS.keys()
 

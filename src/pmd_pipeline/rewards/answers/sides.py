@@ -9,6 +9,7 @@ from pmd_pipeline.rewards.answers.names import (
     asks,
     has_letters,
     is_name,
+    same_name,
     without_bound,
 )
 
@@ -100,7 +101,7 @@ def drop_name(text: str, other: str) -> str:
     r"""Return ``text`` without a leading ``x =`` or ``x \in`` that ``other`` lacks or shares."""
     sides, others = split_sides(text), split_sides(other)
     named = len(sides) == 2 and is_name(sides[0].strip())
-    shared = len(others) == 2 and others[0].strip().casefold() == sides[0].strip().casefold()
+    shared = len(others) == 2 and same_name(others[0], sides[0])
     if named and (len(others) == 1 or shared):
         return sides[1].strip()
     return _MEMBERSHIP.sub("", text)
