@@ -2,6 +2,7 @@
 # make test  set up and run every check
 # make test-architectures  a tiny model of every architecture that transformers offers, half a minute
 # make test-smollm2 the long tests with a real language model
+# make test-crash   runs killed, files flipped, disks filled: half an hour; figures in docs/reliability.md
 # make test-vllm    set up a separate environment with vLLM's CPU build and run the tests that need it
 # make bench-trl  set up TRL in an environment of its own and measure a round against it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
@@ -16,7 +17,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-architectures docs-models test-smollm2 lint typecheck imports unit install install-dev test-vllm bench-trl clean
+.PHONY: run test test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -35,7 +36,7 @@ imports: install-dev
 
 # Two processes on two cores: one thread each.
 unit: install-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model and not architectures"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not real_model and not architectures and not crash"
 
 test-architectures: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m architectures
@@ -46,6 +47,9 @@ docs-models: install-dev
 
 test-smollm2: install-dev
 	$(BIN)/pytest -m real_model -s
+
+test-crash: install-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m crash -s tests/crash
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -152,7 +152,7 @@ def make_study_project(path: Path, *, with_base: bool = True, **changes: Any) ->
     _make_bare_project(path, **changes)
     of_study = changes.get("studies", {}).get("small", {})
     if with_base and set(changes) <= {"studies"} and set(of_study) <= {"storage", "num_trials"}:
-        shutil.copytree(_shared_base(), path / "data" / "studies" / "small" / "base")
+        shutil.copytree(_shared_base(), path / "data" / "small" / "studies" / "small" / "base")
     return path
 
 
@@ -178,7 +178,7 @@ def _shared_base() -> Path:
         service.run_trials = lambda *_: None
 
     run_to_end(path, joins=False, reports=False, before=run_no_trial)
-    return path / "data" / "studies" / "small" / "base"
+    return path / "data" / "small" / "studies" / "small" / "base"
 
 
 def write_small(path: Path, **changes: Any) -> None:
@@ -228,7 +228,7 @@ def begin_worker(
 
 def await_trials(path: Path, child: int) -> None:
     """Wait until a worker has begun the study's first trial; fail with its log if it ends."""
-    while not (path / "data" / "studies" / "small" / "trials").is_dir():
+    while not (path / "data" / "small" / "studies" / "small" / "trials").is_dir():
         if os.waitpid(child, os.WNOHANG) != (0, 0):
             raise AssertionError((path / f"worker_{child}.log").read_text()[-3000:])
         time.sleep(0.05)

@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
 
 from pmd_pipeline.cli_preflight import preflight_command
 from pmd_pipeline.cli_tracking import tracking_commands
 from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.engines.errors import EngineError
+from pmd_pipeline.hooks.intent import Intent, intending, refuse_concurrency
 from pmd_pipeline.project_folder import project_folder, refuse_placeholders
 from pmd_pipeline.study_commands.commands import study_group
 
@@ -87,7 +88,8 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
     def wrapped(**options: Any) -> None:
         # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
-        with project_command():
+        instead = " instead of --overwrite" if options["overwrite"] else ""
+        with project_command(), _intending(options):
             try:
                 run(**options)
             except KeyboardInterrupt:
@@ -95,12 +97,33 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
 
                 kill_open_runs()
                 click.echo(
-                    "\nInterrupted. Continue with the same command and --only-missing-outputs."
+                    "\nInterrupted. Continue with the same command and --only-missing-outputs"
+                    f"{instead}."
                 )
                 raise SystemExit(130) from None
 
     return wrapped
 
+
+@contextmanager
+def _intending(options: dict[str, Any]) -> Iterator[None]:
+    """Take our own options out, and have Kedro skip what is done unless it is to be replaced."""
+    overwrites = options.pop("overwrite")
+    if overwrites and options["only_missing_outputs"]:
+        raise click.UsageError("--overwrite and --only-missing-outputs exclude each other")
+    runner_is_async = options["is_async"] or options["runner_params"].get("is_async", False)
+    refuse_concurrency(options["runner"], is_async=bool(runner_is_async))
+    intent = Intent.CONTINUE if options["only_missing_outputs"] else Intent.DEFAULT
+    options["only_missing_outputs"] = not overwrites
+    with intending(Intent.OVERWRITE if overwrites else intent):
+        yield
+
+
+_overwrite = click.Option(
+    ["--overwrite"],
+    is_flag=True,
+    help="Replace results that are there already, whatever they were made with.",
+)
 
 _kedro_run = kedro_run.callback
 assert _kedro_run is not None
@@ -111,13 +134,38 @@ for tracking_command in tracking_commands(project_command):
 # Kedro looks for this name where the project's wheel is used.
 run = click.Command(
     name="run",
-    params=kedro_run.params,
+    params=[*kedro_run.params, _overwrite],
     callback=_run_with_friendly_errors(_kedro_run),
     help=kedro_run.help,
     short_help=kedro_run.short_help,
     context_settings=CONTEXT_SETTINGS,
 )
 cli.add_command(run)
+
+
+@cli.command()
+@click.option("--env", "-e", help="Kedro environment: a folder in conf.")
+def verify(env: str | None) -> None:
+    """Check every file of the latest run's results, weights included, against its checksum."""
+    from kedro.framework.session import KedroSession
+
+    from pmd_pipeline.context import ExperimentContext
+    from pmd_pipeline.hooks.results import Results
+    from pmd_pipeline.hooks.run_state import load_run_state
+
+    with project_command(), KedroSession.create(env=env) as session:
+        assert isinstance(session, KedroSession)
+        context = session.load_context()
+        assert isinstance(context, ExperimentContext)
+        catalog = context.catalog
+        assert isinstance(catalog, DataCatalog)
+        state = load_run_state(context.data_root)
+        if state is None:
+            raise ValueError(f"there is no run in {context.data_root}")
+        results = Results(state, catalog, context.data_root)
+        results.check(state.files, thoroughly=True)
+        num_files = sum(len(files) for files in state.files.values())
+        click.echo(f"{num_files} files in {context.data_root} are as they were written.")
 
 
 @cli.command()

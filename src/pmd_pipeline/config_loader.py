@@ -39,11 +39,12 @@ def project_loader(
 
 
 class VariantConfigLoader(OmegaConfigLoader):
-    """Kedro's configuration loader, with four differences.
+    """Kedro's configuration loader, with five differences.
 
     - A section of another ``kind`` than the base's has other keys, so it replaces the base's as a
       whole, where Kedro's ``soft`` merge goes key by key: ``rewards: {kind: import, import_path:
       ...}`` is all that an environment has to state.
+    - An environment that sets no ``data_root`` has the base's, and in it a folder of its own name.
     - An unknown environment is one message. Without the default one, the base stands alone.
     - Credentials of the default environment (``conf/local``) hold for every other one too.
     - The names of the folders above the configuration are names, not search patterns.
@@ -106,6 +107,21 @@ class VariantConfigLoader(OmegaConfigLoader):
         if protocol == "file":
             filesystem = _ConfigurationFolder(root=str(conf_source))
         return filesystem, protocol
+
+    def _merge_configs(
+        self,
+        config: dict[str, Any],
+        env_config: dict[str, Any],
+        key: str,
+        env_path: str,
+    ) -> Any:
+        merged = super()._merge_configs(config, env_config, key, env_path)
+        shares_base = self.env in (None, "", self.base_env, self.default_run_env)
+        has_own = shares_base or "data_root" in env_config
+        if key != "globals" or has_own or "data_root" not in config:
+            return merged
+        # Its results must never take the place of the base's.
+        return {**merged, "data_root": f"{config['data_root']}/{self.env}"}
 
     @staticmethod
     def _soft_merge(

@@ -5,12 +5,16 @@ temporary name begins with a dot and keeps the suffix, by which some writers cho
 """
 
 import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
+
+_SEAL: Final = "checksum"
 
 
 @contextmanager
@@ -68,6 +72,36 @@ def write_json(path: Path, value: object, *, indent: int | None = 1) -> None:
     """Write a JSON document; see :func:`whole_file`."""
     with whole_file(path) as partial:
         partial.write_text(json.dumps(value, indent=indent), encoding="utf-8")
+
+
+def write_sealed_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write a JSON object with a checksum of itself, its last key; see :func:`whole_file`."""
+    with whole_file(path) as partial:
+        partial.write_text(_sealed(value), encoding="utf-8")
+
+
+def read_sealed_json(path: Path) -> dict[str, Any]:
+    """Return what :func:`write_sealed_json` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a single byte of it is another one.
+    """
+    text = path.read_bytes().decode("utf-8")
+    value = json.loads(text)
+    if not isinstance(value, dict) or _SEAL not in value:
+        raise ValueError("its checksum is missing")
+    del value[_SEAL]
+    if _sealed(value) != text:
+        raise ValueError("it does not have its own checksum")
+    return value
+
+
+def _sealed(value: Mapping[str, object]) -> str:
+    """Return a document with a line for each key, the last one for the others' checksum."""
+    lines = [f"{json.dumps(key)}: {json.dumps(item)}" for key, item in value.items()]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return "{\n" + ",\n".join([*lines, f'"{_SEAL}": "{digest}"']) + "\n}\n"
 
 
 @contextmanager

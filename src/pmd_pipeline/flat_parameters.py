@@ -24,18 +24,23 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed_parameters(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """Return one line per parameter that differs: key, recorded and present value.
+    """Return one line per parameter that differs: key, recorded and present value."""
+    return list(changes_by_key(recorded, current).values())
+
+
+def changes_by_key(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, str]:
+    """Return the lines of :func:`changed_parameters` by the parameter's key.
 
     Args:
         recorded: Flat, as read from JSON.
         current: Flat; compared as JSON would return it.
     """
     present = json.loads(json.dumps(dict(current)))
-    return [
-        f"{key}: {_shown(recorded, key)} -> {_shown(present, key)}"
+    return {
+        key: f"{key}: {_shown(recorded, key)} -> {_shown(present, key)}"
         for key in sorted(recorded.keys() | present.keys())
         if recorded.get(key, _MISSING) != present.get(key, _MISSING)
-    ]
+    }
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:

@@ -136,6 +136,7 @@ class PolicyManifest:
         base_path: Of an adapter: the folder of the frozen policy that it is on, relative to the
             manifest's own folder; None for a policy with all its weights here.
         base_sha256: Checksum of that policy's manifest.
+        ends_phase: True for the state after the last round of a phase of training.
     """
 
     path: str
@@ -144,3 +145,4 @@ class PolicyManifest:
     sha256: Mapping[str, str]
     base_path: str | None = None
     base_sha256: str | None = None
+    ends_phase: bool = False

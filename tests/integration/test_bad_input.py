@@ -114,7 +114,7 @@ def test_the_command_line_prints_one_message_and_no_traceback(project: Any) -> N
     assert "Error: the parameters in conf/" in result.stderr
     assert "tau: Input should be greater than 0 (found -1)" in result.stderr
     assert "Traceback (most recent call last)" not in result.stderr
-    assert "Traceback" in (project.data / "last_error.log").read_text()
+    assert "Traceback" in (project.path / "data" / "last_error.log").read_text()
 
 
 def real_model_project(project: Any, model: Path, aime: Path) -> Any:
@@ -308,11 +308,12 @@ def test_prompts_that_do_not_fill_a_round_are_found_when_selected_and_lose_nothi
     project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Known once problems are selected: the run ends there and keeps the former results."""
-    shutil.copytree(finished.path, project.path, dirs_exist_ok=True)
+    shutil.copytree(finished.data, project.data)
     state = project.data / "run_state.json"
     former = json.loads(state.read_text())
     # The tiny policy is always wrong.
-    assert project.run(params={"rollout_generation": {"min_mean_reward": -1.0}}) == 1
+    bounded = {"rollout_generation": {"min_mean_reward": -1.0}}
+    assert project.run(overwrite=True, params=bounded) == 1
     error = capfd.readouterr().err
     assert "no prompt has a mean reward strictly between -1.0 and None" in error
     assert "training.prompts_per_round is 4" in error

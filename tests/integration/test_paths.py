@@ -75,7 +75,7 @@ def test_a_brace_in_the_folders_name_is_refused_before_anything_is_written(
         result = project.command(*arguments)
         assert result.returncode == 1
         assert "has a brace in its name" in result.stderr
-    assert _files(project.data) == {"last_error.log"}
+    assert _files(project.path / "data") == {"last_error.log"}
 
 
 @pytest.mark.parametrize(

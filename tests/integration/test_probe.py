@@ -1,12 +1,10 @@
 """Every run begins with a probe: whatever it samples first, it stops where log-probs are wrong."""
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from forks import empty_tracking_store
 
 from pmd_pipeline.engines.growing_cache import GrowingLayer
 
@@ -36,8 +34,7 @@ def test_a_run_stops_before_its_first_rollouts(project: Any) -> None:
 
 
 @pytest.mark.usefixtures("_rows_lose_their_state")
-def test_a_run_of_one_algorithm_alone_stops_too(finished: Any, tmp_path: Path) -> None:
-    again = type(finished)(tmp_path / "again")
-    shutil.copytree(finished.path, again.path)
-    shutil.copy(empty_tracking_store(), again.path / "mlflow.db")  # a copy's own would be refused
-    assert_stopped(again.command("run", "--env", "tiny", "--namespaces", "pmd_mean"))
+def test_a_run_of_one_algorithm_alone_stops_too(finished: Any, project: Any) -> None:
+    shutil.copytree(finished.data, project.data)
+    options = ("--env", "tiny", "--namespaces", "pmd_mean", "--overwrite")
+    assert_stopped(project.command("run", *options))

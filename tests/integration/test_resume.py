@@ -15,7 +15,6 @@ from accidents import at_save_of, at_state
 
 from pmd_pipeline.datasets import rounds
 from pmd_pipeline.datasets.atomic import AtomicParquetDataset
-from pmd_pipeline.hooks.run_state import RunState
 
 # Reports and figures take most of so small a run's time and decide nothing here.
 COMPARED = ["comparison"]
@@ -87,16 +86,36 @@ def test_changed_parameters_are_refused_by_name_and_change_nothing(
 ) -> None:
     assert project.run(before=at_state(4), to_outputs=COMPARED) == -signal.SIGKILL
     state = (project.data / "run_state.json").read_text()
-    status = project.run(
-        only_missing_outputs=True,
-        to_outputs=COMPARED,
-        params={"algorithms": {"pmd_mean": {"tau": 0.1}}},
-    )
-    assert status == 1
+    options = {"only_missing_outputs": True, "to_outputs": COMPARED}
+    begun = {"algorithms": {"on_policy_gradient": {"learning_rate": 0.1}}}
+    assert project.run(**options, params=begun) == 1
     message = capfd.readouterr().err
-    assert "algorithms.pmd_mean.tau: 0.5 -> 0.1" in message
-    assert "set them back to resume" in message
+    assert "algorithms.on_policy_gradient.learning_rate: null -> 0.1" in message
+    assert "Set them back to go on" in message
     assert (project.data / "run_state.json").read_text() == state
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_less_memory_longer_and_with_one_algorithm_more(project: Any) -> None:
+    """What is done stays; MLflow, which knows the former values, is told of the new ones."""
+    training = {"num_phases": 1, "algorithms": "pmd_mean", "optimizer": {"decay": "constant"}}
+    assert project.run(to_outputs=COMPARED, params={"training": training}) == 0
+    states = project.data / "06_models"
+    before = {path: path.stat().st_mtime_ns for path in states.rglob("*.safetensors")}
+    changed = {"num_phases": 2, "algorithms": "pmd_mean+gspo", "micro_batch_tokens": 64}
+    options = {"only_missing_outputs": True, "to_outputs": COMPARED}
+    assert project.run(**options, params={"training": training | changed}) == 0
+    after = {path: path.stat().st_mtime_ns for path in states.rglob("*.safetensors")}
+    assert before.items() <= after.items()
+    table = pd.read_csv(project.data / "08_reporting" / "comparison.csv")
+    assert set(table["algorithm"]) == {"pmd_mean", "gspo"}
+    assert set(table["round"]) == {0, 2, 4}
+    runs = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
+    client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
+    assert client.get_run(runs[""]).data.tags["resumed.training.micro_batch_tokens"] == "64"
+    assert client.get_run(runs["gspo"]).info.status == "FINISHED"
+    history = client.get_metric_history(runs["pmd_mean"], "mean_reward")
+    assert {metric.step for metric in history} == {1, 2, 3, 4}
 
 
 def test_a_partial_run_on_results_of_other_parameters_is_refused(
@@ -106,18 +125,6 @@ def test_a_partial_run_on_results_of_other_parameters_is_refused(
     assert project.run(pipeline_names=["rollout_generation"], params={"seed": 1}) == 1
     assert "seed: 0 -> 1" in capfd.readouterr().err
     assert project.run(pipeline_names=["rollout_generation"]) == 0
-
-
-def test_nothing_to_resume_is_said(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    assert project.run(only_missing_outputs=True) == 1
-    assert "there is no run to resume" in capfd.readouterr().err
-
-
-def test_a_damaged_run_state_is_named(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    project.data.mkdir()
-    (project.data / "run_state.json").write_text("{")
-    assert project.run(only_missing_outputs=True) == 1
-    assert "run_state.json is damaged" in capfd.readouterr().err
 
 
 @pytest.mark.slow
@@ -142,16 +149,8 @@ def test_the_same_seed_gives_the_same_table_and_another_does_not(
 ) -> None:
     assert project.run(to_outputs=COMPARED) == 0
     assert project.comparison == finished.comparison
-    assert project.run(params={"seed": 1}, to_outputs=COMPARED) == 0
+    assert project.run(overwrite=True, params={"seed": 1}, to_outputs=COMPARED) == 0
     assert project.comparison != finished.comparison
-
-
-def test_a_state_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
-    state = RunState(version="1")
-    state.save(tmp_path)
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        RunState(version="2", stage_parameters={"a": {"b": object()}}).save(tmp_path)
-    assert json.loads((tmp_path / "run_state.json").read_text())["version"] == "1"
 
 
 def test_a_table_is_saved_whole_or_not_at_all(

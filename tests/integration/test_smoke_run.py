@@ -70,7 +70,7 @@ def test_all_algorithms_meet_the_same_first_prompts(smoke: Any) -> None:
 def test_the_console_shows_the_table_and_where_to_look(smoke: Any) -> None:
     output = (smoke.path / "stdout.txt").read_text()
     assert re.search(r"on_policy_gradient\s+addition\s+0\.\d{3} -> 0\.\d{3}", output)
-    for hint in ("data/08_reporting/report.html", "kedro mlflow ui", "kedro viz run"):
+    for hint in ("data/smoke/08_reporting/report.html", "kedro mlflow ui", "kedro viz run"):
         assert hint in output
 
 

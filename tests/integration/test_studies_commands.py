@@ -44,7 +44,7 @@ def study(path: Path) -> Study:
 
 
 def _nothing_ran(path: Path) -> bool:
-    return not (path / "data" / "studies" / "small" / "base").exists()
+    return not (path / "data" / "small" / "studies" / "small" / "base").exists()
 
 
 @pytest.mark.parametrize(

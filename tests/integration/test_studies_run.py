@@ -62,7 +62,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    return path / "data" / "studies" / "small"
+    return path / "data" / "small" / "studies" / "small"
 
 
 def _trials(path: Path) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def test_problems_initial_policy_and_rollouts_are_made_once(studied: Path) -> No
     assert manifests == [_folder(studied) / "base" / "06_models" / "initial"]
     assert len(list(_folder(studied).rglob("initial_rollouts.parquet"))) == 2  # folder and version
     # And nothing of the project's own run.
-    assert not (studied / "data" / "run_state.json").exists()
+    assert not (studied / "data" / "small" / "run_state.json").exists()
 
 
 def test_trials_are_judged_by_problems_that_no_report_uses(studied: Path) -> None:

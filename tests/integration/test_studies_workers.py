@@ -76,7 +76,9 @@ def _user_exists(name: str) -> bool:
 
 
 def _trials(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path / "data" / "studies" / "small" / "report" / "study_trials.csv")
+    return pd.read_csv(
+        path / "data" / "small" / "studies" / "small" / "report" / "study_trials.csv"
+    )
 
 
 def _log(path: Path, child: int) -> str:
@@ -127,7 +129,7 @@ def test_two_workers_share_a_journal(tmp_path: Path) -> None:
     assert set(trials["ci_over"]) == {"repeats"}
     # Two workers with one seed still make different trials.
     assert len(set(trials["algorithm.tau"])) == 4
-    repeats = path / "data" / "studies" / "small" / "trials" / "00000"
+    repeats = path / "data" / "small" / "studies" / "small" / "trials" / "00000"
     assert {folder.name for folder in repeats.iterdir()} == {"repeat_0", "repeat_1"}
 
 
@@ -188,4 +190,4 @@ def test_a_killed_workers_trial_is_done_by_the_other(
 
 
 def _page(path: Path) -> str:
-    return (path / "data" / "studies" / "small" / "report" / "study.html").read_text()
+    return (path / "data" / "small" / "studies" / "small" / "report" / "study.html").read_text()

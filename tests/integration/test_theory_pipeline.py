@@ -17,7 +17,7 @@ def test_the_stage_alone_leaves_every_table_and_figure(project: Any) -> None:
     """With the parameters of the paper's figures, in a fresh project."""
     result = project.command("run", "--pipelines", "theory")
     assert result.returncode == 0, result.stderr[-3000:]
-    reporting = project.data / "08_reporting"
+    reporting = project.path / "data" / "08_reporting"
     left = sorted(path.relative_to(reporting) for path in reporting.rglob("*") if path.is_file())
     assert [str(path) for path in left] == sorted(
         [f"theory/{name}.csv" for name in TABLES]

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pmd_pipeline.files import whole_file, whole_folder, write_json
+from pmd_pipeline.files import (
+    read_sealed_json,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_sealed_json,
+)
 
 
 class Killed(BaseException):
@@ -113,3 +119,20 @@ def test_a_file_system_that_cannot_flush_folders_is_good_enough(
     monkeypatch.setattr(os, "fsync", refuse_folders)
     write_json(tmp_path / "state.json", 1)
     assert (tmp_path / "state.json").read_text() == "1"
+
+
+def test_any_changed_byte_of_a_sealed_document_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "sealed.json"
+    value = {"version": "1", "seconds": {"a": 0.1 + 0.2}, "names": ["ü", "b"], "none": None}
+    write_sealed_json(path, value)
+    assert read_sealed_json(path) == value
+    content = path.read_bytes()
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(ValueError):  # noqa: PT011  # each kind of damage has its own words
+            read_sealed_json(path)
+    path.write_bytes(content[:-1])
+    with pytest.raises(ValueError, match="checksum"):
+        read_sealed_json(path)

@@ -1,10 +1,11 @@
 """Where and in which precision the arithmetic runs."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.effects import LAST_DIGITS, SAME_BYTES, ChangesNoResult
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -12,10 +13,10 @@ Precision = Literal["float32", "bfloat16"]
 class ComputeConfig(StrictModel):
     """Device, threads and precision of the trainer and of an engine that shares its model."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
+    device: Annotated[Literal["auto", "cpu", "cuda"], ChangesNoResult(bytes=LAST_DIGITS)] = Field(
         default="auto", description="auto: the first CUDA device if there is one, else the CPU"
     )
-    num_threads: int | None = Field(
+    num_threads: Annotated[int | None, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
         default=None, ge=1, description="CPU threads of torch; null: torch's own choice"
     )
     precision: Precision = Field(default="float32", description="of the matrix products")
@@ -24,7 +25,7 @@ class ComputeConfig(StrictModel):
         description="of the model, also on disk and in the sampler; the optimizer keeps float32 "
         "copies of bfloat16 weights, and its moments in float32 in any case",
     )
-    preflight: Literal["require", "warn"] = Field(
+    preflight: Annotated[Literal["require", "warn"], ChangesNoResult(bytes=SAME_BYTES)] = Field(
         default="require",
         exclude=True,  # no result depends on it, so runs do not record it
         description="a run of a pretrained policy does not start if its preflight fails; warn: it "

@@ -1,9 +1,10 @@
 """How responses to the problems of ``kind: reasoning_gym`` are scored."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pmd_pipeline.config.effects import SAME_BYTES, ChangesNoResult
 from pmd_pipeline.config.reward_model import RewardModel
 
 GymConvention = Literal["answer_tag", "whole_response", "boxed", "answer_line"]
@@ -25,7 +26,9 @@ class ReasoningGymRewardConfig(RewardModel):
     timeout_seconds: float = Field(
         default=10.0, gt=0, le=3600, description="for the responses to one problem"
     )
-    num_workers: int = Field(default=1, ge=1, le=1024, description="processes that score")
+    num_workers: Annotated[int, ChangesNoResult(bytes=SAME_BYTES)] = Field(
+        default=1, ge=1, le=1024, description="processes that score"
+    )
 
     @property
     def needs_answer(self) -> bool:

@@ -5,9 +5,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, RootModel, StringConstraints, model_validator
 
 from pmd_pipeline.config.base import VariantModel
+from pmd_pipeline.config.effects import SAME_BYTES, ChangesNoResult
 from pmd_pipeline.config.reasoning_gym import ReasoningGymRewardConfig
 from pmd_pipeline.config.reward_model import RewardModel
 from pmd_pipeline.importing import IMPORT_PATH_PATTERN
+
+# Without these two, nothing helps a run that on_error: stop has stopped.
+_TIMEOUT = ChangesNoResult(bytes="only responses whose scoring takes longer are scored otherwise")
+_FAILURES = ChangesNoResult(bytes="only responses that cannot be scored are treated otherwise")
 
 Convention = Literal["boxed", "answer_line"]
 PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
@@ -29,7 +34,9 @@ class MathRewardConfig(RewardModel):
     timeout_seconds: float = Field(
         default=3.0, gt=0, le=600, description="for one comparison of two answers"
     )
-    num_workers: int = Field(default=2, ge=1, le=1024, description="processes that compare answers")
+    num_workers: Annotated[int, ChangesNoResult(bytes=SAME_BYTES)] = Field(
+        default=2, ge=1, le=1024, description="processes that compare answers"
+    )
 
     @property
     def needs_answer(self) -> bool:
@@ -61,11 +68,13 @@ class ImportRewardConfig(RewardModel):
         "returns a reward function",
     )
     options: dict[str, Any] = Field(default={}, description="passed to it by name")
-    timeout_seconds: float = Field(
+    timeout_seconds: Annotated[float, _TIMEOUT] = Field(
         default=60.0, gt=0, le=86_400, description="for the responses to one problem"
     )
-    num_workers: int = Field(default=1, ge=1, le=1024, description="processes that score")
-    on_error: Literal["stop", "incorrect"] = Field(
+    num_workers: Annotated[int, ChangesNoResult(bytes=SAME_BYTES)] = Field(
+        default=1, ge=1, le=1024, description="processes that score"
+    )
+    on_error: Annotated[Literal["stop", "incorrect"], _FAILURES] = Field(
         default="stop",
         description="when scoring raises, hangs or returns what is no score: stop the run, or "
         "give the response incorrect_reward",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.effects import LAST_DIGITS, ChangesNoResult, Extends
 from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.names import Label
 from pmd_pipeline.config.sampling import SamplingConfig
@@ -48,26 +49,38 @@ class ImportanceWeightConfig(StrictModel):
 class TrainingConfig(StrictModel):
     """Section ``training`` of the parameters: what all algorithms share."""
 
-    algorithms: tuple[Label, ...] = Field(
+    algorithms: Annotated[
+        tuple[Label, ...],
+        Extends(effect="those that are trained stay as they are; the report is drawn again"),
+    ] = Field(
         min_length=1, description="labels of the section `algorithms` to train, in this order"
     )
-    num_phases: int = Field(ge=1, description="the policy is evaluated after each phase")
+    num_phases: Annotated[
+        int,
+        Extends(
+            effect="the phases that are done stay as they are",
+            needs=("training.optimizer.decay", "constant"),
+            otherwise="the learning rate falls over all rounds, so those that are done would have "
+            "had another one in a training of this length; keep the number, or train again with "
+            "--overwrite (with decay: constant, a training can be made longer later)",
+        ),
+    ] = Field(ge=1, description="the policy is evaluated after each phase")
     rounds_per_phase: int = Field(ge=1)
     prompts_per_round: int = Field(ge=1)
     group_size: int = Field(ge=1, description="n: rollouts per prompt")
     num_mini_batches: int = Field(ge=1, description="optimizer updates per round")
     sampling: SamplingConfig
     optimizer: OptimizerConfig
-    micro_batch_tokens: int = Field(
+    micro_batch_tokens: Annotated[int, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
         default=16_384,
         ge=1,
         description="tokens of one backward pass, padding included; no effect on the gradient",
     )
-    packing: Literal["auto"] | bool = Field(
+    packing: Annotated[Literal["auto"] | bool, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
         default="auto",
         description="compute no padding; auto: on a GPU in bfloat16, if the model allows it",
     )
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: Annotated[bool, ChangesNoResult(bytes=LAST_DIGITS)] = False
     lora: LoraConfig | None = Field(
         default=None, description="train adapters on the frozen initial policy; null: all weights"
     )

@@ -7,19 +7,23 @@ a killed run left half-written must never have the final name.
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractVersionedDataset
+from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 
+from pmd_pipeline.datasets.results import ResultDataset, table_digest
 from pmd_pipeline.files import whole_file
 
 if TYPE_CHECKING:
-    _Base = AbstractVersionedDataset[Any, Any]
+
+    class _Base(ResultDataset, AbstractVersionedDataset[Any, Any]):
+        pass
+
 else:
-    _Base = object
+    _Base = ResultDataset
 
 
 class _AtomicSave(_Base):
@@ -35,7 +39,7 @@ class _AtomicSave(_Base):
         return self._redirected_to or super()._get_save_path()
 
     def save(self, data: Any) -> None:
-        with whole_file(Path(super()._get_save_path())) as partial:
+        with whole_file(self._final_path()) as partial:
             self._redirected_to = PurePosixPath(partial)
             try:
                 # Past Kedro's wrapper, which would look for the version before it has its name.
@@ -43,8 +47,23 @@ class _AtomicSave(_Base):
             finally:
                 self._redirected_to = None
 
-    def clear(self) -> None:
-        """Remove the file of an earlier run; versions are history and stay."""
+    def files(self) -> list[Path]:
+        try:
+            path = Path(self._get_load_path())
+        except DatasetError:  # no version has been saved
+            return []
+        return [path] if path.is_file() else []
+
+    def _final_path(self) -> Path:
+        version = self.resolve_save_version()
+        if version is None:
+            return Path(self._filepath)
+        # Kedro refuses a version that is there already; a node that a resumed run repeats makes
+        # the very same one.
+        return Path(self._get_versioned_path(version))
+
+    def _remove(self) -> None:
+        # Versions are history and stay.
         if self._version is None:
             Path(self._filepath).unlink(missing_ok=True)
 
@@ -56,6 +75,9 @@ class _AtomicSave(_Base):
 
 class AtomicParquetDataset(_AtomicSave, ParquetDataset):
     """A pandas table in a parquet file."""
+
+    def content(self, path: Path) -> str:
+        return table_digest(path)
 
 
 class AtomicCSVDataset(_AtomicSave, CSVDataset):

@@ -11,10 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from pmd_pipeline.datasets.results import ResultDataset
 from pmd_pipeline.files import whole_folder
 
 
-class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
+class FiguresDataset(ResultDataset, AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
     """Saves figures; loads the paths of their PNG files by name."""
 
     def __init__(
@@ -32,8 +33,10 @@ class FiguresDataset(AbstractDataset[Mapping[str, Figure], dict[str, Path]]):
             for name, figure in data.items():
                 _write(figure, folder / name, dpi=self._dpi)
 
-    def clear(self) -> None:
-        """Remove the figures of an earlier run."""
+    def files(self) -> list[Path]:
+        return sorted(self._path.glob("*.*"))
+
+    def _remove(self) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
 
     def _exists(self) -> bool:

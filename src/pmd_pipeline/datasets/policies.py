@@ -1,6 +1,5 @@
 """Policies and training states as catalog entries: by reference, weights with a manifest."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
@@ -8,23 +7,36 @@ from typing import Any, Literal, NoReturn, get_args
 from kedro.io import AbstractDataset, DatasetError
 from transformers import PreTrainedTokenizerBase
 
-from pmd_pipeline.files import write_json
+from pmd_pipeline.datasets.results import ResultDataset, joint_digest
 from pmd_pipeline.policies.loading import load_tokenizer_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.policies.storage import (
     MANIFEST_NAME,
+    POLICY_FOLDER,
     drop_optimizer_state,
+    read_manifest,
     save_policy,
     save_tokenizer,
+    verify,
 )
 
 KeptStates = Literal["all", "last"]
 
-_FINAL = "final.json"
+
+class _StoredPolicy(ResultDataset):
+    """Mixin: a policy is known by its manifest, which names the checksums of all its files."""
+
+    def checksum(self, path: Path) -> str:
+        # An optimizer's state may be dropped later; the policy stays what it is.
+        files = read_manifest(path.parent).sha256
+        return joint_digest({k: v for k, v in files.items() if k.startswith(POLICY_FOLDER)})
+
+    def verify(self, path: Path) -> None:
+        verify(path.parent)
 
 
-class PolicyDataset(AbstractDataset[Policy, PolicyReference]):
+class PolicyDataset(_StoredPolicy, AbstractDataset[Policy, PolicyReference]):
     """A policy in a folder: saves a live one, loads a reference to it."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -37,8 +49,10 @@ class PolicyDataset(AbstractDataset[Policy, PolicyReference]):
     def save(self, data: Policy) -> None:
         save_policy(data, self._path)
 
-    def clear(self) -> None:
-        """Remove the policy of an earlier run."""
+    def files(self) -> list[Path]:
+        return _manifests([self._path])
+
+    def _remove(self) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
 
     def _exists(self) -> bool:
@@ -48,7 +62,9 @@ class PolicyDataset(AbstractDataset[Policy, PolicyReference]):
         return {"path": str(self._path)}
 
 
-class TokenizerDataset(AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokenizerBase]):
+class TokenizerDataset(
+    ResultDataset, AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokenizerBase]
+):
     """A tokenizer in a folder."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -61,8 +77,10 @@ class TokenizerDataset(AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokeni
     def save(self, data: PreTrainedTokenizerBase) -> None:
         save_tokenizer(data, self._path)
 
-    def clear(self) -> None:
-        """Remove the tokenizer of an earlier run."""
+    def files(self) -> list[Path]:
+        return sorted(path for path in self._path.rglob("*") if path.is_file())
+
+    def _remove(self) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
 
     def _exists(self) -> bool:
@@ -72,7 +90,7 @@ class TokenizerDataset(AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokeni
         return {"path": str(self._path)}
 
 
-class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
+class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyReference]):
     """The states of a phase: saves one per round, loads a reference to the phase's last.
 
     It exists when the phase is finished. A round's state replaces the previous one only when it is
@@ -100,22 +118,24 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         self.metadata = metadata
 
     def load(self) -> PolicyReference:
-        return _reference(self._final_folder())
+        return _reference(_round_folders(self._path)[-1])
 
     def save(self, data: TrainingState) -> None:
         folder = self._path / f"round_{data.round_index:05d}"
-        save_policy(data.policy, folder, optimizer_state=data.optimizer_state)
+        save_policy(
+            data.policy, folder, optimizer_state=data.optimizer_state, ends_phase=data.is_last
+        )
         for former in _round_folders(self._path):
             if former != folder:
                 shutil.rmtree(former)
         if self._keeps_last_alone:
             for state in self._states_of_former_phases():
                 drop_optimizer_state(state)
-        if data.is_last:
-            write_json(self._path / _FINAL, {"state": folder.name}, indent=None)
 
-    def clear(self) -> None:
-        """Remove the states of an earlier run."""
+    def files(self) -> list[Path]:
+        return _manifests(_round_folders(self._path)[-1:])
+
+    def _remove(self) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
 
     def _states_of_former_phases(self) -> list[Path]:
@@ -123,13 +143,10 @@ class TrainingStateDataset(AbstractDataset[TrainingState, PolicyReference]):
         former = [path for path in phases if _phase_number(path) < _phase_number(self._path)]
         return [state for phase in former for state in _round_folders(phase)]
 
-    def _final_folder(self) -> Path:
-        final = json.loads((self._path / _FINAL).read_text(encoding="utf-8"))
-        return self._path / str(final["state"])
-
     def _exists(self) -> bool:
         # A state that was deleted because it was damaged must be trained again.
-        return (self._path / _FINAL).is_file() and (self._final_folder() / MANIFEST_NAME).is_file()
+        folders = _round_folders(self._path)
+        return bool(folders) and read_manifest(folders[-1]).ends_phase
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
@@ -182,6 +199,10 @@ def stored_policy(path: Path) -> Path:
 
 def _phase_number(path: Path) -> int:
     return int(path.name.removeprefix("phase_"))
+
+
+def _manifests(folders: list[Path]) -> list[Path]:
+    return [path for folder in folders if (path := folder / MANIFEST_NAME).is_file()]
 
 
 def _round_folders(path: Path) -> list[Path]:

@@ -1,35 +1,49 @@
 """One table per round, in a folder."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro_datasets.partitions import PartitionedDataset
 
+from pmd_pipeline.datasets.results import ResultDataset, table_digest
 
-class RoundTablesDataset(PartitionedDataset):
+_SUFFIX = ".parquet"
+
+
+class RoundTablesDataset(ResultDataset, PartitionedDataset):
     """A PartitionedDataset of parquet tables: one partition per round.
 
     Saving ``{"round_0001": table}`` adds a partition; loading gives one table of all rounds, in
     order.
     """
 
+    grows = True
+
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(
             path=path,
             dataset={"type": "pmd_pipeline.datasets.atomic.AtomicParquetDataset"},
-            filename_suffix=".parquet",
+            filename_suffix=_SUFFIX,
             metadata=metadata,
         )
 
     def load(self) -> pd.DataFrame:
-        partitions: dict[str, Callable[[], pd.DataFrame]] = super().load()
+        partitions: dict[str, Callable[[], pd.DataFrame]] = PartitionedDataset.load(self)
         return pd.concat([partitions[name]() for name in sorted(partitions)], ignore_index=True)
 
-    def clear(self) -> None:
-        """Remove the rounds of an earlier run."""
+    def files(self) -> list[Path]:
+        return sorted(Path(self._path).glob(f"*{_SUFFIX}"))
+
+    def files_of(self, data: Mapping[str, Any]) -> list[Path]:
+        return [Path(self._path) / f"{name}{_SUFFIX}" for name in data]
+
+    def content(self, path: Path) -> str:
+        return table_digest(path)
+
+    def _remove(self) -> None:
         shutil.rmtree(Path(self._path), ignore_errors=True)
         self._invalidate_caches()
 

@@ -1,139 +1,191 @@
-"""The hook that makes runs resumable and never mixes results of different parameters."""
+"""The hook that makes runs resumable and never mixes results of different parameters or data."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractVersionedDataset, DataCatalog, Version
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.context import ExperimentContext
-from pmd_pipeline.flat_parameters import changed_parameters
+from pmd_pipeline.hooks.changes import Parameters
+from pmd_pipeline.hooks.intent import Intent, intent_of_run, refuse_concurrency
+from pmd_pipeline.hooks.lock import DataLock, hold
+from pmd_pipeline.hooks.plan import Plan
+from pmd_pipeline.hooks.results import Results, shortened, source_digests
 from pmd_pipeline.hooks.run_state import ResumeError, RunState, load_run_state
-from pmd_pipeline.hooks.stages import stage_of, stage_parameters, upstream_stages
+from pmd_pipeline.hooks.stages import READS_SOURCES, is_training, stage_of
+
+_logger = logging.getLogger(__name__)
 
 
 class ResumeHook:
-    """Records what a run has started and with which parameters; prepares resumed runs."""
+    """Records what a run has started, with which parameters and from which data."""
 
     def __init__(self) -> None:
         self.state: RunState | None = None
-        self._data_root = Path()
-        self._parameters: dict[str, Any] = {}
-        self._algorithms: tuple[str, ...] = ()
-        self._catalog: DataCatalog
+        self._context: ExperimentContext
+        self._lock: DataLock | None = None
+        self._results: Results
+        self._given: set[str] = set()
         self._started_at: dict[str, float] = {}
+
+    @property
+    def _data_root(self) -> Path:
+        return self._context.data_root
 
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
-        experiment: ExperimentConfig = context.experiment
-        self._data_root = context.data_root
-        self._parameters = experiment.model_dump(mode="json")
-        self._algorithms = experiment.training.algorithms
+        self._context = context
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        self._catalog = catalog
+        refuse_concurrency(str(run_params["runner"]))
+        self._lock = hold(self._data_root)
+        can_skip = bool(run_params["only_missing_outputs"])
+        intent = intent_of_run(only_missing_outputs=can_skip)
+        version = str(run_params["run_id"])
+        former = self._former(intent)
+        self._results = Results(former or RunState(version=version), catalog, self._data_root)
+        self.state = self._results.state
         self._started_at = {}
-        former = load_run_state(self._data_root)
-        stages = {stage_of(node) for node in pipeline.nodes}
-        upstream = set().union(*(upstream_stages(s, self._algorithms) for s in stages)) - stages
-        if former is not None:
-            self._refuse_changes(former, upstream, resumed=False)
-        if run_params["only_missing_outputs"]:
-            self.state = self._resume(former, stages, pipeline, catalog)
+        if former is None and intent is not Intent.OVERWRITE:
+            self._refuse_unknown(pipeline)
+        parameters = Parameters(self._context.experiment)
+        plan = Plan(pipeline, self._results, parameters)
+        plan.build_on_others()
+        if intent is Intent.DEFAULT and any(is_training(node) for node in pipeline.nodes):
+            intent = Intent.CONTINUE
+            if not can_skip:
+                self._refuse_repeated_training(pipeline)
+        if intent is Intent.CONTINUE and can_skip:
+            plan.go_on(source_digests(self._context.experiment.data_preparation))
         else:
-            self.state = self._begin(former, str(run_params["run_id"]), pipeline)
-        for stage in stages:
-            self.state.stage_parameters[stage] = self._of_stage(stage)
+            plan.start_over(version, asks=intent is not Intent.OVERWRITE)
+        self._given = plan.given
+        self._say_what_is_kept(pipeline, plan)
+        for stage in {stage_of(node) for node in pipeline.nodes}:
+            self.state.stage_parameters[stage] = parameters.of_stage(stage)
         self.state.save(self._data_root)
+
+    @hook_impl
+    def before_node_run(self, is_async: bool) -> None:
+        refuse_concurrency(None, is_async=is_async)
 
     @hook_impl(tryfirst=True)
     def before_dataset_loaded(self, node: Node) -> None:
         # before_node_run comes after the inputs are loaded, and a resume point is an input.
         assert self.state is not None
-        if node.name not in self.state.started_nodes:
-            _clear(node, self._catalog)
-            self.state.started_nodes.append(node.name)
+        if node.name not in self._started_at:
+            self._started_at[node.name] = time.perf_counter()
+            self._begin(node, self.state)
+
+    @hook_impl(tryfirst=True)
+    def before_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        assert self.state is not None
+        if self._results.forget(dataset_name, data):
             self.state.save(self._data_root)
-        self._started_at.setdefault(node.name, time.perf_counter())
 
     @hook_impl
-    def after_dataset_saved(self, node: Node) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         # after_node_run comes after a generator's first chunk; each save extends the node's time.
         assert self.state is not None
         now = time.perf_counter()
-        seconds = now - self._started_at.get(node.name, now)
+        seconds = now - self._started_at[node.name]
         self._started_at[node.name] = now
         former = self.state.node_seconds.get(node.name, 0.0)
         self.state.node_seconds[node.name] = former + seconds
+        self._results.record(dataset_name, data)
         self.state.save(self._data_root)
+        self._refuse_other_content(node)
 
-    def _begin(self, former: RunState | None, version: str, pipeline: Pipeline) -> RunState:
-        """Return the state of a fresh run; records of other nodes are kept."""
-        names = {node.name for node in pipeline.nodes}
-        if former is None:
-            return RunState(version=version)
-        return RunState(
-            version=version,
-            started_nodes=[name for name in former.started_nodes if name not in names],
-            stage_parameters=former.stage_parameters,
-            node_seconds={k: v for k, v in former.node_seconds.items() if k not in names},
-        )
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self) -> None:
+        self._release()
 
-    def _resume(
-        self,
-        former: RunState | None,
-        stages: set[str],
-        pipeline: Pipeline,
-        catalog: DataCatalog,
-    ) -> RunState:
-        if former is None:
-            raise ResumeError(
-                f"there is no run to resume below {self._data_root}; start one with kedro run, "
-                "without --only-missing-outputs"
-            )
-        self._refuse_changes(former, stages, resumed=True)
-        for node in pipeline.nodes:
-            if node.name not in former.started_nodes:
-                _clear(node, catalog)
-            for name in node.outputs:
-                dataset = catalog.get(name)
-                if isinstance(dataset, AbstractVersionedDataset) and dataset._version:
-                    # Only what the resumed run itself has saved counts as existing.
-                    dataset._version = Version(former.version, former.version)
-        return former
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self) -> None:
+        self._release()
 
-    def _refuse_changes(self, former: RunState, stages: set[str], *, resumed: bool) -> None:
-        for stage in sorted(stages):
-            recorded = former.stage_parameters.get(stage)
-            if recorded is None:
-                continue
-            changes = changed_parameters(recorded, self._of_stage(stage))
-            if changes:
-                remedy = (
-                    "set them back to resume, or start afresh with kedro run, without "
-                    "--only-missing-outputs"
-                    if resumed
-                    else "set them back, or run that stage again too"
-                )
+    def _former(self, intent: Intent) -> RunState | None:
+        try:
+            return load_run_state(self._data_root)
+        except ResumeError as error:
+            if intent is not Intent.OVERWRITE:
+                raise
+            _logger.warning("Starting afresh: %s.", error)
+            return None
+
+    def _begin(self, node: Node, state: RunState) -> None:
+        if node.name not in state.started_nodes:
+            for dataset in self._results.of(node.outputs).values():
+                dataset.clear()
+            state.started_nodes[node.name] = state.version
+        if node.name not in state.consumed:
+            state.consumed[node.name] = self._results.inputs_of(node)
+        if node.name == READS_SOURCES:
+            state.sources = source_digests(self._context.experiment.data_preparation)
+        state.save(self._data_root)
+
+    def _refuse_unknown(self, pipeline: Pipeline) -> None:
+        """Refuse to replace results that no run is known to have made."""
+        for name, dataset in self._results.of(pipeline.all_outputs()).items():
+            if dataset.exists():
                 raise ResumeError(
-                    f"the results of stage {stage} were made with other parameters:\n  "
-                    + "\n  ".join(changes)
-                    + f"\nThey would be mixed with new ones; {remedy}"
+                    f"there are results below {self._data_root} ({name}), but no run_state.json "
+                    "that says which run made them; put it back, or replace them with --overwrite"
                 )
 
-    def _of_stage(self, stage: str) -> dict[str, Any]:
-        return stage_parameters(stage, self._parameters, self._algorithms)
+    def _refuse_repeated_training(self, pipeline: Pipeline) -> None:
+        assert self.state is not None
+        for node in pipeline.nodes:
+            if is_training(node) and node.name in self.state.started_nodes:
+                raise ResumeError(
+                    f"{self._data_root} has results of {node.name}; go on from them with "
+                    "only_missing_outputs=True, or replace them within "
+                    "pmd_pipeline.hooks.intent.intending(Intent.OVERWRITE)"
+                )
 
+    def _refuse_other_content(self, node: Node) -> None:
+        """Refuse to go on if a node's results differ from those that others were made from."""
+        outputs = self._results.of(node.outputs)
+        if not self._given or not all(dataset.exists() for dataset in outputs.values()):
+            return
+        followers = self._results.mixed(sorted(self._given))
+        if followers:
+            lines = sorted({line for lines in followers.values() for line in lines})
+            raise ResumeError(
+                f"{node.name} has come out differently from what {', '.join(followers)} used:\n  "
+                + shortened(lines)
+                + "\nResults of different data would be mixed; make those again with kedro run "
+                f"--overwrite --from-nodes {','.join(followers)}"
+            )
 
-def _clear(node: Node, catalog: DataCatalog) -> None:
-    for name in node.outputs:
-        clear = getattr(catalog.get(name), "clear", None)
-        if clear is not None:
-            clear()
+    def _say_what_is_kept(self, pipeline: Pipeline, plan: Plan) -> None:
+        assert self.state is not None
+        num_nodes = len(pipeline.nodes)
+        num_done = sum(node.name in plan.given for node in pipeline.nodes)
+        if num_done == num_nodes:
+            _logger.info(
+                "Nothing is left to do: the results of these parameters are in %s. "
+                "kedro run --overwrite makes them again.",
+                self._data_root,
+            )
+        elif num_done:
+            _logger.info(
+                "Going on with the run of %s: %d of %d nodes are done. kedro run --overwrite "
+                "starts anew.",
+                self.state.version,
+                num_done,
+                num_nodes,
+            )
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None

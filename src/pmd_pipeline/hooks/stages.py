@@ -16,6 +16,12 @@ _SHARED_STAGES = (
     "study_report",
 )
 
+# Made again in seconds from results that stay, so nobody is asked first.
+QUICK_STAGES = frozenset({"theory", "reporting", "study_report"})
+
+# The node that reads the problem files.
+READS_SOURCES = "load_problems"
+
 
 def stage_of(node: Node) -> str:
     """Return the node's stage; those of training and evaluation have the algorithm's label."""
@@ -23,6 +29,11 @@ def stage_of(node: Node) -> str:
         if kind in node.tags:
             return f"{kind}.{str(node.namespace).split('.')[0]}"
     return next(stage for stage in _SHARED_STAGES if stage in node.tags)
+
+
+def is_training(node: Node) -> bool:
+    """Return True for a phase of training."""
+    return "training" in node.tags
 
 
 def upstream_stages(stage: str, algorithms: tuple[str, ...]) -> set[str]:

@@ -94,12 +94,12 @@ class TrackingHook(MlflowHook):
         )
         if not self._is_mlflow_enabled:
             return
-        former = load_run_state(self._context.data_root)
-        is_continued = former is not None and run_params["only_missing_outputs"]
+        is_continued = run_params["only_missing_outputs"]
+        former = load_run_state(self._context.data_root) if is_continued else None
         self._store = connect_or_continue(
             self.mlflow_config,
             self._context,
-            list(former.mlflow_runs.values()) if former is not None and is_continued else [],
+            list(former.mlflow_runs.values()) if former is not None else [],
             env=self._context.env,
         )
 

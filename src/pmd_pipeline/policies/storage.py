@@ -6,7 +6,6 @@ leaves either a complete folder or none that will be read.
 
 import errno
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pmd_pipeline.files import whole_folder, write_json
+from pmd_pipeline.files import read_sealed_json, whole_folder, write_sealed_json
 from pmd_pipeline.policies.loading import WeightDtype, load_policy_folder
 from pmd_pipeline.policies.lora import load_adapter
 from pmd_pipeline.policies.policy import Policy
@@ -36,7 +35,11 @@ class CheckpointError(ValueError):
 
 
 def save_policy(
-    policy: Policy, folder: Path, *, optimizer_state: Mapping[str, Tensor] | None = None
+    policy: Policy,
+    folder: Path,
+    *,
+    optimizer_state: Mapping[str, Tensor] | None = None,
+    ends_phase: bool = False,
 ) -> PolicyManifest:
     """Write a policy, and optionally an optimizer's state, as one folder; replaces an old one.
 
@@ -47,6 +50,7 @@ def save_policy(
         policy: The policy.
         folder: Where; its parent is created if missing.
         optimizer_state: Named tensors of the optimizer.
+        ends_phase: True for the state after the last round of a phase.
 
     Returns:
         The manifest, which is also in the folder.
@@ -73,8 +77,9 @@ def save_policy(
             base_sha256=None
             if policy.base_folder is None
             else _sha256(policy.base_folder / MANIFEST_NAME),
+            ends_phase=ends_phase,
         )
-        write_json(partial / MANIFEST_NAME, asdict(manifest), indent=2)
+        write_sealed_json(partial / MANIFEST_NAME, asdict(manifest))
     return manifest
 
 
@@ -138,7 +143,7 @@ def drop_optimizer_state(folder: Path) -> None:
         return
     kept = {name: value for name, value in manifest.sha256.items() if name != _OPTIMIZER_FILE}
     # The manifest first: if killed in between, only an unused file is left over.
-    write_json(folder / MANIFEST_NAME, asdict(replace(manifest, sha256=kept)), indent=2)
+    write_sealed_json(folder / MANIFEST_NAME, asdict(replace(manifest, sha256=kept)))
     (folder / _OPTIMIZER_FILE).unlink(missing_ok=True)
 
 
@@ -166,19 +171,17 @@ def read_manifest(folder: Path) -> PolicyManifest:
     """Return the manifest of a folder without checking its files.
 
     Raises:
-        CheckpointError: If it is missing or unreadable.
+        CheckpointError: If it is missing or damaged.
     """
     path = folder / MANIFEST_NAME
     try:
-        return PolicyManifest(**json.loads(path.read_text(encoding="utf-8")))
+        return PolicyManifest(**read_sealed_json(path))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path} is missing: the folder has no complete policy; {_remedy(folder)}"
         ) from error
     except (ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is not a policy manifest ({error}); {_remedy(folder)}"
-        ) from error
+        raise CheckpointError(f"{path} is damaged ({error}); {_remedy(folder)}") from error
 
 
 def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> None:

@@ -120,3 +120,29 @@ def test_a_folders_name_is_no_search_pattern(name: str, tmp_path: Path) -> None:
             path.write_text(f'{{"{path.stem}": {{"of": "{folder}"}}}}')
     catalog = loader_of(tmp_path / name / "conf")["catalog"]
     assert catalog == {entry: {"of": name} for entry in ("catalog", "deep", "catalog_2")}
+
+
+@pytest.mark.parametrize(
+    ("env", "own", "expected"),
+    [
+        ("base", None, "data"),
+        ("local", None, "data"),
+        (None, None, "data"),
+        ("mine", None, "data/mine"),
+        ("mine", "keep_optimizer_states: last", "data/mine"),
+        ("mine", "data_root: elsewhere", "elsewhere"),
+        ("local", "data_root: elsewhere", "elsewhere"),
+    ],
+)
+def test_each_environment_but_the_base_has_a_data_folder_of_its_own(
+    tmp_path: Path, env: str | None, own: str | None, expected: str
+) -> None:
+    for name in ("base", "local", "mine"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "base" / "globals.yml").write_text("data_root: data\nkeep_optimizer_states: all")
+    (tmp_path / "base" / "catalog.yml").write_text("t: {filepath: '${globals:data_root}/t.csv'}")
+    if own is not None:
+        (tmp_path / (env or "local") / "globals.yml").write_text(own)
+    loader = loader_of(tmp_path, env)
+    assert loader["globals"]["data_root"] == expected
+    assert loader["catalog"]["t"]["filepath"] == f"{expected}/t.csv"

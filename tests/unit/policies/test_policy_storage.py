@@ -69,7 +69,7 @@ def test_a_folder_without_manifest_is_no_policy(tmp_path: Path) -> None:
 def test_an_unreadable_manifest_is_named(tiny_policy: Policy, tmp_path: Path) -> None:
     save_policy(tiny_policy, tmp_path / "p")
     (tmp_path / "p" / "manifest.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"manifest\.json is not a policy manifest"):
+    with pytest.raises(CheckpointError, match=r"manifest\.json is damaged"):
         load_policy(tmp_path / "p", device=CPU)
 
 

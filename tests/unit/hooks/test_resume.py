@@ -1,0 +1,322 @@
+"""What a run does with results that are there already, on an experiment of trivial nodes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from small_experiment import EVERYTHING, SmallExperiment
+
+from pmd_pipeline import pipeline_registry
+from pmd_pipeline.hooks.intent import Intent, RunnerError
+from pmd_pipeline.hooks.run_state import ResumeError, RunState, load_run_state
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallExperiment:
+    experiment = SmallExperiment(tmp_path / "data")
+    experiment.folder.mkdir()
+    monkeypatch.setattr(
+        pipeline_registry, "register_pipelines", lambda: {"__default__": experiment.pipeline()}
+    )
+    return experiment
+
+
+# What a run of the whole experiment ends with.
+COMPARISON = 12
+
+
+@pytest.mark.parametrize("intent", [Intent.CONTINUE, Intent.DEFAULT])
+def test_one_command_begins_goes_on_and_has_nothing_left_to_do(
+    experiment: SmallExperiment, intent: Intent
+) -> None:
+    experiment.kill("before", "problems", lambda: experiment.run(intent=intent))
+    assert experiment.run(intent=intent) == EVERYTHING
+    assert experiment.comparison == COMPARISON
+    assert experiment.run(intent=intent) == []
+
+
+DATASETS = ["problems", "prompts", "a.rounds", "a.policy", "b.policy", "a.scores", "comparison"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_killed_at_any_save_the_same_command_ends_with_the_same_comparison(
+    experiment: SmallExperiment, when: str, dataset: str
+) -> None:
+    experiment.kill(when, dataset)
+    done = list(experiment.ran)
+    ran = experiment.run()
+    assert experiment.comparison == COMPARISON
+    assert len(set(done) & set(ran)) <= 1, "only what was interrupted runs again"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_file_written_again_by_a_killed_run_does_not_count_as_damaged(
+    experiment: SmallExperiment, when: str
+) -> None:
+    experiment.kill("after", "a.policy")
+    experiment.noise = 1  # its tables have another content now, as wall times have
+    experiment.kill(when, "a.rounds")
+    experiment.run()
+    assert experiment.comparison == COMPARISON + 4
+
+
+def test_killed_between_the_removal_of_old_results_and_the_new_ones(
+    experiment: SmallExperiment,
+) -> None:
+    experiment.run()
+    experiment.gold = 5
+    again = lambda: experiment.run(intent=Intent.OVERWRITE)  # noqa: E731
+    experiment.kill("before", "a.policy", again)
+    assert experiment.run() == ["a.train", "b.train", "a.evaluate", "b.evaluate", "compare"]
+    assert experiment.comparison == COMPARISON + 24
+
+
+def test_results_of_other_data_are_refused_by_name_before_anything_is_written(
+    experiment: SmallExperiment,
+) -> None:
+    experiment.run()
+    experiment.gold = 2
+    before = (experiment.folder / "comparison.csv").read_bytes()
+    assert experiment.run("load_problems", intent=Intent.DEFAULT) == ["load_problems"]
+    for names in (["a.train", "a.evaluate"], ["compare"], []):
+        with pytest.raises(ResumeError, match="made from other data") as caught:
+            experiment.run(*names, intent=Intent.DEFAULT)
+        assert "problems: " in str(caught.value)
+        assert experiment.ran == []
+    assert (experiment.folder / "comparison.csv").read_bytes() == before
+    experiment.run(intent=Intent.OVERWRITE)
+    assert experiment.comparison == COMPARISON + 6
+
+
+def test_a_stage_left_out_between_new_data_and_its_user_is_refused_in_the_same_run(
+    experiment: SmallExperiment,
+) -> None:
+    experiment.run()
+    experiment.gold = 2
+    names = ["load_problems", "a.train"]
+    with pytest.raises(ResumeError, match=r"load_problems has come out .* select_prompts"):
+        experiment.run(*names, intent=Intent.OVERWRITE)
+    with pytest.raises(ResumeError, match="made from other data"):
+        experiment.run("a.evaluate", intent=Intent.DEFAULT)
+
+
+def test_the_same_data_made_again_is_no_other_data(experiment: SmallExperiment) -> None:
+    experiment.run()
+    experiment.run("load_problems", intent=Intent.DEFAULT)
+    experiment.run("a.train", intent=Intent.OVERWRITE)  # its wall times differ
+    assert experiment.run("compare", intent=Intent.DEFAULT) == ["compare"]
+    assert experiment.run() == []
+
+
+def test_a_report_follows_what_it_is_made_from(experiment: SmallExperiment) -> None:
+    experiment.run()
+    experiment.noise = 1
+    experiment.run("a.train", "b.train", "a.evaluate", "b.evaluate", intent=Intent.OVERWRITE)
+    assert experiment.run() == ["compare"]
+    assert experiment.comparison == COMPARISON + 4
+
+
+def test_a_part_needs_what_comes_before_it(experiment: SmallExperiment) -> None:
+    with pytest.raises(ResumeError, match="rollout_generation: prompts"):
+        experiment.run("a.train")
+
+
+@pytest.mark.parametrize("name", ["problems.parquet", "a/round_1.parquet", "comparison.csv"])
+def test_a_flipped_byte_is_named(experiment: SmallExperiment, name: str) -> None:
+    experiment.run()
+    path = experiment.folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ResumeError, match=name):
+        experiment.run()
+    path.unlink()
+    experiment.run()
+    assert experiment.comparison == COMPARISON
+
+
+def test_a_part_is_not_built_on_a_damaged_table(experiment: SmallExperiment) -> None:
+    experiment.run()
+    table = experiment.folder / "b" / "round_2.parquet"
+    table.write_bytes(table.read_bytes()[:-1])
+    with pytest.raises(ResumeError, match=r"round_2\.parquet: its SHA-256"):
+        experiment.run("b.evaluate", intent=Intent.DEFAULT)
+
+
+def test_a_phase_whose_tables_are_gone_begins_again(experiment: SmallExperiment) -> None:
+    experiment.run()
+    (experiment.folder / "a" / "round_1.parquet").unlink()
+    assert experiment.run() == ["a.train"]
+
+
+@pytest.mark.parametrize("position", [0, 30, 400, -2])
+def test_any_byte_of_the_run_state_counts(experiment: SmallExperiment, position: int) -> None:
+    experiment.run()
+    path = experiment.folder / "run_state.json"
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ResumeError, match=r"run_state\.json is damaged"):
+        experiment.run()
+    experiment.run(intent=Intent.OVERWRITE)
+    assert experiment.run() == []
+
+
+def test_results_without_a_run_state_are_not_replaced(experiment: SmallExperiment) -> None:
+    experiment.run()
+    (experiment.folder / "run_state.json").unlink()
+    for intent in (Intent.DEFAULT, Intent.CONTINUE):
+        with pytest.raises(ResumeError, match="which run made them"):
+            experiment.run(intent=intent)
+    assert experiment.run(intent=Intent.OVERWRITE) == EVERYTHING
+
+
+@pytest.mark.parametrize("intent", [Intent.DEFAULT, Intent.CONTINUE])
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_results_of_other_parameters_are_named_and_replaced_only_on_demand(
+    experiment: SmallExperiment, intent: Intent, is_finished: bool
+) -> None:
+    if is_finished:
+        experiment.run()
+    else:
+        experiment.kill("after", "a.rounds")
+    before = load_run_state(experiment.folder)
+    with pytest.raises(ResumeError) as caught:
+        experiment.run(intent=intent, a={"tau": 0.1})
+    assert "algorithms.a.tau: 0.5 -> 0.1" in str(caught.value)
+    assert "--overwrite" in str(caught.value)
+    assert "data_root" in str(caught.value)
+    assert load_run_state(experiment.folder) == before
+    experiment.run(intent=Intent.OVERWRITE, a={"tau": 0.1})
+    assert experiment.run(a={"tau": 0.1}) == []
+
+
+def test_a_parameter_of_what_has_not_begun_may_still_change(experiment: SmallExperiment) -> None:
+    experiment.kill("after", "a.policy")
+    experiment.run(b={"tau": 0.1})
+    state = load_run_state(experiment.folder)
+    assert state is not None
+    assert state.stage_parameters["training.b"]["algorithms.b.tau"] == 0.1
+
+
+def test_stages_without_training_are_made_again_when_asked_for(
+    experiment: SmallExperiment,
+) -> None:
+    experiment.run()
+    evaluations = ["a.evaluate", "b.evaluate"]
+    assert experiment.run(*evaluations, intent=Intent.DEFAULT) == evaluations
+    assert experiment.run(*evaluations, intent=Intent.CONTINUE) == []
+    assert experiment.run("a.train", intent=Intent.DEFAULT) == []
+
+
+def test_a_session_of_pythons_own_does_not_repeat_training(experiment: SmallExperiment) -> None:
+    experiment.run(intent=None, only_missing_outputs=False)
+    with pytest.raises(ResumeError, match="only_missing_outputs=True"):
+        experiment.run(intent=None, only_missing_outputs=False)
+    assert experiment.run(intent=None, only_missing_outputs=True) == []
+
+
+def test_only_the_report_is_drawn_again_for_its_own_parameters(
+    experiment: SmallExperiment,
+) -> None:
+    experiment.run()
+    assert experiment.run(reporting={"title": "Another"}) == ["compare"]
+
+
+def test_speed_and_memory_may_change_and_it_is_said(
+    experiment: SmallExperiment, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment.kill("after", "a.policy")
+    experiment.run(
+        training={"micro_batch_tokens": 128, "gradient_checkpointing": True},
+        compute={"num_threads": 1},
+        rewards={"num_workers": 1},
+    )
+    assert experiment.comparison == COMPARISON
+    said = "\n".join(caplog.messages)
+    assert "training.micro_batch_tokens: 3072 -> 128: changes no result" in said
+    assert "rewards.num_workers: 2 -> 1: changes no result; the bytes stay the same" in said
+
+
+def test_training_may_be_longer_where_the_learning_rate_does_not_depend_on_its_length(
+    experiment: SmallExperiment,
+) -> None:
+    constant = {"optimizer": {"decay": "constant"}}
+    experiment.run(training=constant)
+    assert experiment.run(training={**constant, "num_phases": 9}) == []
+    linear = {"optimizer": {"decay": "linear"}}
+    experiment.run(training=linear, intent=Intent.OVERWRITE)
+    with pytest.raises(ResumeError, match=r"training\.optimizer\.decay is 'linear'.*--overwrite"):
+        experiment.run(training={**linear, "num_phases": 9})
+
+
+def test_an_algorithm_may_join_and_only_it_and_the_report_are_made(
+    experiment: SmallExperiment,
+) -> None:
+    experiment.run()
+    experiment.algorithms = ("a", "b", "c")
+    assert experiment.run() == ["c.train", "c.evaluate", "compare"]
+    assert experiment.comparison == COMPARISON * 3 // 2
+    experiment.algorithms = ("a", "c")
+    assert experiment.run() == ["compare"]
+    assert experiment.comparison == COMPARISON
+
+
+def test_a_problem_file_that_has_changed_is_named(
+    experiment: SmallExperiment, tmp_path: Path
+) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text('{"problem": "1+1", "answer": "2"}')
+    columns = {"problem": "problem", "answer": "answer"}
+    data: dict[str, Any] = {
+        "train": {"kind": "table", "path": str(file), "columns": columns, "num_problems": None,
+                  "widths": None},
+        "prompt_template": "boxed",
+    }  # fmt: skip
+    policy = {"policy_initialisation": {"policy": {"kind": "pretrained", "path": str(tmp_path)}}}
+    experiment.run(data_preparation=data, **policy)
+    assert experiment.run(data_preparation=data, **policy) == []
+    file.write_text('{"problem": "1+1", "answer": "3"}')
+    with pytest.raises(ResumeError, match=r"data_preparation\.train\.path"):
+        experiment.run(data_preparation=data, **policy)
+
+
+@pytest.mark.parametrize("runner", ["ThreadRunner", "<kedro.runner.ParallelRunner object>"])
+def test_runners_that_run_nodes_at_once_are_refused(
+    experiment: SmallExperiment, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pmd_pipeline.hooks.resume import ResumeHook
+
+    hook = ResumeHook()
+    with pytest.raises(RunnerError, match="does not work here"):
+        hook.before_pipeline_run({"runner": runner}, experiment.pipeline(), experiment.catalog())
+    assert not list(experiment.folder.iterdir())
+
+
+def test_a_killed_run_leaves_its_folder_to_the_next(experiment: SmallExperiment) -> None:
+    experiment.kill("before", "a.policy")
+    assert "a.train" in experiment.run()
+
+
+def test_a_state_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+    RunState(version="1").save(tmp_path)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        RunState(version="2", stage_parameters={"a": {"b": object()}}).save(tmp_path)
+    assert json.loads((tmp_path / "run_state.json").read_text())["version"] == "1"
+
+
+def test_equal_tables_have_equal_digests_whatever_their_wall_times(tmp_path: Path) -> None:
+    from pmd_pipeline.datasets.results import table_digest
+
+    def digest(name: str, **save: Any) -> str:
+        table = pd.DataFrame({"value": [1, 2], "grading_seconds": save.pop("seconds", [0.1, 0.2])})
+        table.assign(**save.pop("columns", {})).to_parquet(tmp_path / name, **save)
+        return table_digest(tmp_path / name)
+
+    first = digest("first.parquet")
+    assert digest("second.parquet", seconds=[0.3, 0.4], compression="gzip") == first
+    assert digest("third.parquet", columns={"value": [1, 3]}) != first
+    assert digest("fourth.parquet", columns={"value": [2, 1]}) != first
