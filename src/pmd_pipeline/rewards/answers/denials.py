@@ -7,6 +7,7 @@ _DENIALS: Final = """
 not no never false wrong incorrect untrue impossible invalid neither except excluding excluded isn
 isnt aren doesn cannot disproved rejected if unless suppose assume assuming otherwise
 """
+_CONDITIONS: Final = frozenset({"for", "when", "where", "given", "let", "say"})
 DENIALS: Final = frozenset(_DENIALS.split())
 # In a label, also what bounds, estimates or changes the value: "at least: 5", "minus: 5".
 _HEDGE_WORDS: Final = """
@@ -17,9 +18,9 @@ _HEDGES: Final = frozenset(_HEDGE_WORDS.split())
 
 
 def denies(words: str) -> bool:
-    """Tell words whose first or last one denies, as ``not x`` and ``x is not`` do."""
+    """Tell words whose first or last one denies, as ``not x`` and ``x is not`` do, or supposes."""
     found = re.findall(r"[a-z]+", words.lower())
-    return bool(found) and (found[0] in DENIALS or found[-1] in DENIALS)
+    return bool(found) and (found[0] in DENIALS | _CONDITIONS or found[-1] in DENIALS)
 
 
 def hedges(label: str) -> bool:

@@ -246,7 +246,11 @@ def _compare_values(answer: str, gold: str) -> Comparison:
 
 def _quantities_equal(answer: Quantity, gold: Quantity) -> bool | None:
     """Return None where algebra must decide."""
-    if not answer.same_unit(gold):
+    if (
+        not answer.same_unit(gold)
+        or (answer.percent and gold.unit)
+        or (gold.percent and answer.unit)
+    ):
         return False
     in_a_base = numerals_equal(answer.text, gold.text)
     if in_a_base is not None:

@@ -49,6 +49,7 @@ _BINDS: Final = re.compile(
     r"_\s*\{?\s*([a-z])\s*(?:\\to|=|\\in)|(?<![a-zA-Z\\])d\s*([a-z])(?![a-zA-Z])"
 )
 _FUNCTION: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?=\s*(?:\(|_))")
+_DERIVATIVE: Final = re.compile(r"[a-z]\s*'+\s*(?:\(\s*[a-z]\s*\))?")  # y' = 0 is to be solved
 _ARGUMENT: Final = re.compile(r"\(\s*([a-z])\s*\)$")
 
 
@@ -63,6 +64,8 @@ def is_name(side: str) -> bool:
     if any(denies(match["text"]) for match in re.finditer(_TEXT, side)) or denies(side):
         return False
     bare = _bare(side)
+    if _DERIVATIVE.fullmatch(bare):
+        return False
     return re.fullmatch(r"(?:T\s*)+", bare) is not None or _NAME.fullmatch(bare) is not None
 
 
