@@ -66,6 +66,7 @@ class TrackingHook(MlflowHook):
         self._context: ExperimentContext | None = None
         self._store: TrackingStore | None = None
         self._runs: TrackedRuns | None = None
+        self._catalog: DataCatalog
         self._outer_run: mlflow.ActiveRun | None = None
         self._ids: dict[str, str] = {}
         self._unfinished: dict[str, set[str]] = {}
@@ -121,7 +122,7 @@ class TrackingHook(MlflowHook):
             self._store,
             lambda: connect(config, context),
         )
-        self._runs = runs
+        self._runs, self._catalog = runs, catalog
         self._outer_run = mlflow.active_run()
         outer = self._outer_run.info.run_id if self._outer_run is not None else None
         chosen = former.get(_PARENT) or config.tracking.run.id or outer or os.environ.get(_RUN_ID)
@@ -157,8 +158,9 @@ class TrackingHook(MlflowHook):
         if isinstance(data, go.Figure):
             runs.log_figure(parent, data, f"figures/{name}.html")
         elif name.endswith("_images"):
-            for figure_name, figure in data.items():
-                runs.log_figure(parent, figure, f"figures/{figure_name}.png")
+            # As the catalog has just drawn them; drawing takes longer than anything else here.
+            for figure_name, path in self._catalog.load(dataset_name).items():
+                runs.log_file(parent, path.read_bytes(), f"figures/{figure_name}.png")
         elif name == "round_metrics" and isinstance(data, dict) and label is not None:
             for table in data.values():
                 metrics, step = round_metrics(table)

@@ -1,7 +1,6 @@
 """What is logged to MLflow's runs, and under which names. Nothing here waits for the store."""
 
 import math
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pmd_pipeline.tracking.errors import OutageError, TrackingError, reason_of, sorted_error
@@ -100,15 +100,9 @@ class TrackedRuns:
         data = content.encode() if isinstance(content, str) else content
         self._add("artifact", run, {"path": path}, data)
 
-    def log_figure(self, run: str, figure: Any, path: str) -> None:
-        """Log a plotly (``.html``) or matplotlib (``.png``) figure."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / Path(path).name
-            if file.suffix == ".html":
-                figure.write_html(file, auto_play=False)
-            else:
-                figure.savefig(file)
-            self.log_file(run, file.read_bytes(), path)
+    def log_figure(self, run: str, figure: go.Figure, path: str) -> None:
+        """Log an interactive figure as MLflow does: a page that loads plotly.js from the web."""
+        self.log_file(run, figure.to_html(include_plotlyjs="cdn", auto_play=False), path)
 
     def log_table(self, run: str, table: pd.DataFrame, path: str) -> None:
         """Log a table for MLflow's page, replacing an earlier one of that name."""
