@@ -8,8 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 from crash_projects import RUN, Command, Reference, TorchrunCommand, make_crash_project
+from forks import empty_tracking_store
+from tracking_server import TrackingServer, free_port
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -17,6 +20,7 @@ NUM_KILLS = 30
 NUM_TORCHRUN_KILLS = 10
 NUM_FLIPS = 100
 NUM_FULL_DISKS = 10
+NUM_DEAD_SERVERS = 5
 # A run is killed at most so often before it may go on to its end.
 KILLS_PER_RUN = 3
 LONGEST = 600
@@ -152,6 +156,53 @@ def test_a_disk_that_fills_up_at_random_writes(
         "cases": num_cases,
         "writes of a run": num_writes,
         "tables identical to the byte": num_cases,
+    }
+
+
+def test_a_tracking_server_that_dies_at_random_moments(
+    reference: Reference, rng: random.Random, share: float, figures: Figures, tmp_path: Path
+) -> None:
+    """The run goes on; what the server has missed is sent once it is back."""
+    shutil.copy(empty_tracking_store(), tmp_path / "mlflow.db")
+    server = TrackingServer(tmp_path, free_port())
+    num_cases, num_refused = max(1, round(NUM_DEAD_SERVERS * share)), 0
+    for case in range(num_cases):
+        project = make_crash_project(tmp_path / str(case))
+        (project.path / "conf" / "tiny" / "mlflow.yml").write_text(
+            f"server: {{mlflow_tracking_uri: '{server.address}'}}\n"
+            f"tracking: {{experiment: {{name: case_{case}}}}}\n"
+        )
+        server.start()
+        moment = rng.uniform(0, reference.seconds)
+        print(f"the server dies after {moment:.2f} s")
+        command = Command(project, *RUN)
+        status = command.wait(moment)
+        server.kill()
+        if status is None:
+            status = command.wait(LONGEST)
+        if status != 0:  # it was gone before anything began
+            assert "Nothing has begun" in (project.path / "command.stderr").read_text()
+            num_refused += 1
+            server.start()
+            assert Command(project, *RUN).wait(LONGEST) == 0
+            server.kill()
+        assert project.comparison == reference.project.comparison
+        server.start()
+        assert Command(project, "mlflow-sync", "--env", "tiny").wait(LONGEST) == 0
+        server.kill()
+        client = mlflow.MlflowClient(server.database)
+        experiment = client.get_experiment_by_name(f"case_{case}")
+        for label in ("pmd_mean", "on_policy_gradient"):
+            [run] = client.search_runs([experiment.experiment_id], f"tags.algorithm = '{label}'")
+            assert run.info.status == "FINISHED"
+            history = client.get_metric_history(run.info.run_id, "mean_reward")
+            assert sorted(metric.step for metric in history) == [1, 2, 3, 4]
+        shutil.rmtree(project.path)
+    figures["a tracking server that dies"] = {
+        "cases": num_cases,
+        "before the run began, which said so": num_refused,
+        "tables identical to the byte": num_cases,
+        "rounds lost": 0,
     }
 
 

@@ -14,6 +14,7 @@ from accidents import at_save_of
 from forks import empty_tracking_store
 from tracking_server import TrackingServer, free_port
 
+from pmd_pipeline.hooks.run_state import RunState
 from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting
 from pmd_pipeline.tracking.runs import TrackedRuns
 from pmd_pipeline.tracking.store import TrackingStore
@@ -63,14 +64,15 @@ def waiting(data_root: Path) -> int:
 def test_a_run_that_cannot_be_tracked_does_not_begin(project: Any) -> None:
     """And takes nothing from the run that was there before."""
     use(project, f"http://127.0.0.1:{free_port()}")
-    project.data.mkdir()
-    (project.data / "run_state.json").write_text('{"version": "former"}')
+    project.data.mkdir(parents=True)
+    RunState(version="former").save(project.data)
+    former = (project.data / "run_state.json").read_text()
     result = project.command("run", "--env", "tiny")
     assert result.returncode == 1
     assert result.stderr.count("cannot be used (Connection refused)") == 1
     assert "Traceback" not in result.stderr
     assert "Nothing has begun" in result.stderr
-    assert (project.data / "run_state.json").read_text() == '{"version": "former"}'
+    assert (project.data / "run_state.json").read_text() == former
 
 
 @pytest.mark.slow
