@@ -1,9 +1,11 @@
 """Projects for accidents, and commands in them that can be killed at any moment."""
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,16 @@ def make_crash_project(path: Path) -> Project:
     project = make_project(path)
     (path / "conf" / "tiny" / "parameters.yml").write_text(PARAMETERS)
     return project
+
+
+def outcome(project: Project) -> dict[str, str]:
+    """Return the digests of the comparison table, and of every phase's weights and moments."""
+    files = [project.data / "08_reporting" / "comparison.csv"]
+    files += sorted((project.data / "06_models").rglob("*.safetensors"))
+    return {
+        str(path.relative_to(project.data)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 class Command:
@@ -66,7 +78,7 @@ class Command:
 
 
 class TorchrunCommand:
-    """A `kedro` command in two processes that train together, in a process group of its own."""
+    """A `kedro` command in two processes that train together."""
 
     def __init__(self, project: Project, *arguments: str) -> None:
         self.log = project.path / "command.log"
@@ -76,7 +88,6 @@ class TorchrunCommand:
                 cwd=project.path,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
 
     def wait(self, seconds: float) -> int | None:
@@ -87,9 +98,14 @@ class TorchrunCommand:
             return None
 
     def kill(self) -> None:
-        """Kill all its processes."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill all its processes, which torchrun starts in sessions of their own."""
+        torchrun = psutil.Process(self._process.pid)
+        processes = [torchrun, *torchrun.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
+        psutil.wait_procs(processes, timeout=60)
 
     def kill_one(self, index: int) -> None:
         """Kill one of the processes that train together and wait until all have ended."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import mlflow
 import pytest
-from crash_projects import RUN, Command, Reference, TorchrunCommand, make_crash_project
+from crash_projects import RUN, Command, Reference, TorchrunCommand, make_crash_project, outcome
 from forks import empty_tracking_store
 from tracking_server import TrackingServer, free_port
 
@@ -46,12 +46,12 @@ def test_kill_9_at_random_moments_of_runs_in_one_process(
             print(f"run {num_runs}: killed after {moment:.2f} s")
         status = Command(project, *RUN).wait(LONGEST)
         assert status == 0, (project.path / "command.stderr").read_text()[-3000:]
-        assert project.comparison == reference.project.comparison
+        assert outcome(project) == outcome(reference.project)
         shutil.rmtree(project.path)
     figures["kill -9, one process"] = {
         "kills": len(moments),
         "runs": num_runs,
-        "tables identical to the byte": num_runs,
+        "table and weights identical to the byte": num_runs,
     }
 
 
@@ -85,13 +85,13 @@ def test_kill_9_at_random_moments_of_two_processes_that_train_together(
             print(f"run {num_runs}: {which} killed after {moment:.2f} s")
         command = TorchrunCommand(project, *arguments)
         assert command.wait(LONGEST) == 0, command.log.read_text()[-3000:]
-        assert project.comparison == alone.comparison
+        assert outcome(project) == outcome(alone)
         shutil.rmtree(project.path)
     figures["kill -9, two training processes"] = {
         "kills of all": kills["all"],
         "kills of one": kills["one"],
         "runs": num_runs,
-        "tables identical to the byte": num_runs,
+        "table and weights identical to the byte": num_runs,
     }
 
 
@@ -130,7 +130,7 @@ def test_flipped_bytes_are_noticed(
         path.write_bytes(original)
         noticed[kind] += 1
     assert Command(project, *RUN).wait(LONGEST) == 0
-    assert project.comparison == reference.project.comparison
+    assert outcome(project) == outcome(reference.project)
     figures["a flipped bit in a file"] = {**noticed, "noticed": sum(noticed.values())}
 
 
@@ -150,12 +150,12 @@ def test_a_disk_that_fills_up_at_random_writes(
         print(f"full at write {write} of {num_writes}")
         assert status == 1
         assert project.run(**_ONE_COMMAND) == 0
-        assert project.comparison == reference.project.comparison
+        assert outcome(project) == outcome(reference.project)
         shutil.rmtree(project.path)
     figures["a disk that fills up"] = {
         "cases": num_cases,
         "writes of a run": num_writes,
-        "tables identical to the byte": num_cases,
+        "table and weights identical to the byte": num_cases,
     }
 
 
@@ -186,7 +186,7 @@ def test_a_tracking_server_that_dies_at_random_moments(
             server.start()
             assert Command(project, *RUN).wait(LONGEST) == 0
             server.kill()
-        assert project.comparison == reference.project.comparison
+        assert outcome(project) == outcome(reference.project)
         server.start()
         assert Command(project, "mlflow-sync", "--env", "tiny").wait(LONGEST) == 0
         server.kill()
@@ -201,7 +201,7 @@ def test_a_tracking_server_that_dies_at_random_moments(
     figures["a tracking server that dies"] = {
         "cases": num_cases,
         "before the run began, which said so": num_refused,
-        "tables identical to the byte": num_cases,
+        "table and weights identical to the byte": num_cases,
         "rounds lost": 0,
     }
 
