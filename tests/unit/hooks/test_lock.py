@@ -32,11 +32,13 @@ def hold_forever(folder: Path) -> int:
 
 
 def test_a_second_run_is_told_who_holds_the_folder_and_a_dead_holder_is_taken_over(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["/bin/kedro", "run", "--env", "tiny"])
     child = hold_forever(tmp_path)
     try:
-        told = rf"process {child} on {re.escape(socket.gethostname())}, since 20.*\(.*pytest"
+        host = re.escape(socket.gethostname())
+        told = rf"process {child} on {host}, since 20.*\(kedro run --env tiny\)"
         with pytest.raises(DataFolderInUseError, match=told):
             DataLock(tmp_path)
     finally:
