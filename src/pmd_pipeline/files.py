@@ -68,6 +68,11 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def is_partial(path: Path) -> bool:
+    """Return True for a temporary name, such as that of a file that a killed run left behind."""
+    return path.name.startswith(".") and ".partial" in path.suffixes
+
+
 def write_json(path: Path, value: object, *, indent: int | None = 1) -> None:
     """Write a JSON document; see :func:`whole_file`."""
     with whole_file(path) as partial:

@@ -9,6 +9,7 @@ import pandas as pd
 from kedro_datasets.partitions import PartitionedDataset
 
 from pmd_pipeline.datasets.results import ResultDataset, table_digest
+from pmd_pipeline.files import is_partial
 
 _SUFFIX = ".parquet"
 
@@ -35,13 +36,18 @@ class RoundTablesDataset(ResultDataset, PartitionedDataset):
         return pd.concat([partitions[name]() for name in sorted(partitions)], ignore_index=True)
 
     def files(self) -> list[Path]:
-        return sorted(Path(self._path).glob(f"*{_SUFFIX}"))
+        paths = Path(self._path).glob(f"*{_SUFFIX}")
+        return sorted(path for path in paths if not is_partial(path))
 
     def files_of(self, data: Mapping[str, Any]) -> list[Path]:
         return [Path(self._path) / f"{name}{_SUFFIX}" for name in data]
 
     def content(self, path: Path) -> str:
         return table_digest(path)
+
+    def _list_partitions(self) -> list[str]:
+        paths: list[str] = super()._list_partitions()
+        return [path for path in paths if not is_partial(Path(path))]
 
     def _remove(self) -> None:
         shutil.rmtree(Path(self._path), ignore_errors=True)

@@ -21,6 +21,7 @@ from pmd_pipeline.datasets.policies import (
 )
 from pmd_pipeline.datasets.rounds import RoundTablesDataset
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
+from pmd_pipeline.files import whole_file
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import TrainingState
 from pmd_pipeline.policies.storage import CheckpointError
@@ -64,6 +65,20 @@ def state(policy: Policy, round_index: int, *, is_last: bool) -> TrainingState:
         round_index=round_index,
         is_last=is_last,
     )
+
+
+def test_a_table_that_a_killed_run_left_unfinished_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "rounds"
+    dataset = RoundTablesDataset(path=str(folder))
+    folder.mkdir()
+    with whole_file(folder / "round_00002.parquet") as partial:
+        unfinished = folder / partial.name
+        unfinished.touch()
+        assert not dataset.exists()
+        assert dataset.files() == []
+        dataset.save({"round_00001": pd.DataFrame({"round": [1]})})
+        assert dataset.load()["round"].tolist() == [1]
+        assert dataset.files() == [folder / "round_00001.parquet"]
 
 
 def test_a_phase_exists_when_its_last_round_is_saved(tiny_policy: Policy, tmp_path: Path) -> None:
