@@ -108,8 +108,10 @@ class TorchrunCommand:
         psutil.wait_procs(processes, timeout=60)
 
     def kill_one(self, index: int) -> None:
-        """Kill one of the processes that train together and wait until all have ended."""
-        children = psutil.Process(self._process.pid).children()
-        if children:
-            children[index % len(children)].kill()
+        """Kill one of the processes, torchrun's own (0) included; wait until all have ended."""
+        torchrun = psutil.Process(self._process.pid)
+        processes = [torchrun, *torchrun.children()]
+        processes[index % len(processes)].kill()
         self._process.wait(120)
+        _, alive = psutil.wait_procs(processes, timeout=120)
+        assert not alive, f"{alive} did not end"

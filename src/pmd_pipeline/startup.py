@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 from pmd_pipeline.launch import take_launch
+from pmd_pipeline.processes.parent import end_with_parent
 
 
 def prepare() -> None:
@@ -16,6 +17,10 @@ def prepare() -> None:
     Only the driver continues to Kedro. The others train at its command until it ends.
     """
     launch = take_launch()
+    if launch.world_size > 1:
+        # Killed itself, torchrun leaves its processes waiting for each other, and the data folder
+        # locked.
+        end_with_parent(lambda: os._exit(1))
     if launch.rank > 0:
         from pmd_pipeline.training.sharded.worker import serve
 

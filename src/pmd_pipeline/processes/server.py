@@ -13,15 +13,12 @@ import pickle
 import signal
 import socket
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pmd_pipeline.processes.messages import read_message, write_message
-
-_SECONDS_BETWEEN_LOOKS = 0.5
+from pmd_pipeline.processes.parent import end_with_parent
 
 Report = Callable[[Any], object]
 
@@ -46,7 +43,7 @@ def serve(make_target: Callable[[], object]) -> NoReturn:
     if memory_limit_bytes:
         _limit_memory(memory_limit_bytes)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    _end_with_parent()
+    end_with_parent(_end)
     try:
         target = make_target()
     except BaseException:
@@ -111,17 +108,6 @@ def _limit_memory(num_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, ValueError, OSError):
         pass  # some systems have no such limit; the time limit still holds
-
-
-def _end_with_parent() -> None:
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-        _end()
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _end() -> NoReturn:

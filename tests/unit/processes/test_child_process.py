@@ -307,6 +307,7 @@ print(sorted(n for n in sys.modules if n.startswith('pmd_pipeline')))
                 "pmd_pipeline",
                 "pmd_pipeline.processes",
                 "pmd_pipeline.processes.messages",
+                "pmd_pipeline.processes.parent",
                 "pmd_pipeline.processes.server",
             ]
         ),
