@@ -46,13 +46,18 @@ def _sync(project: Path, env: str | None) -> bool:
     """Send to MLflow what runs and studies could not send, in order."""
     from pmd_pipeline.tracking.configuration import read_config
     from pmd_pipeline.tracking.errors import OutageError, TrackingError
-    from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting
+    from pmd_pipeline.tracking.outbox import (
+        FOLDER_NAME,
+        left_outboxes,
+        num_waiting,
+        num_waiting_below,
+    )
     from pmd_pipeline.tracking.sender import send_left
     from pmd_pipeline.tracking.store import connect, context_of
 
     loader = project_loader(project, env)
     root = project / loader["globals"]["data_root"] / FOLDER_NAME
-    before = sum(map(num_waiting, left_outboxes(root)))
+    before = num_waiting_below(root)
     if not before:
         click.echo(f"Nothing waits in {root}.")
         return True
@@ -60,12 +65,12 @@ def _sync(project: Path, env: str | None) -> bool:
     try:
         refused = send_left(root, store, set())
     except OutageError as error:
-        after = sum(map(num_waiting, left_outboxes(root)))
+        after = num_waiting_below(root)
         raise TrackingError(
             f"MLflow took {before - after} records and then failed ({error}); {after} still wait "
             f"in {root}: run this command again later"
         ) from error
-    after = sum(map(num_waiting, left_outboxes(root)))
+    after = num_waiting_below(root)
     click.echo(f"Sent {before - after} records to MLflow.")
     for folder in left_outboxes(root):
         why = (

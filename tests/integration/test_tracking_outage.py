@@ -15,7 +15,7 @@ from forks import empty_tracking_store
 from tracking_server import TrackingServer, free_port
 
 from pmd_pipeline.hooks.run_state import RunState
-from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting
+from pmd_pipeline.tracking.outbox import FOLDER_NAME, num_waiting_below
 from pmd_pipeline.tracking.runs import TrackedRuns
 from pmd_pipeline.tracking.store import TrackingStore
 
@@ -58,7 +58,7 @@ def run_ids(project: Any) -> dict[str, str]:
 
 
 def waiting(data_root: Path) -> int:
-    return sum(map(num_waiting, left_outboxes(data_root / FOLDER_NAME)))
+    return num_waiting_below(data_root / FOLDER_NAME)
 
 
 def test_a_run_that_cannot_be_tracked_does_not_begin(project: Any) -> None:

@@ -227,6 +227,11 @@ def num_waiting(folder: Path) -> int:
     return len(numbers - sent)
 
 
+def num_waiting_below(root: Path) -> int:
+    """Return how many records of all outboxes below ``root`` are not sent."""
+    return sum(map(num_waiting, left_outboxes(root)))
+
+
 def _write_file(path: Path, content: bytes) -> None:
     with whole_file(path) as partial:
         partial.write_bytes(content)

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pmd_pipeline.tracking.errors import OutageError, TrackingError, reason_of, sorted_error
-from pmd_pipeline.tracking.outbox import FOLDER_NAME, Outbox, left_outboxes, num_waiting
+from pmd_pipeline.tracking.outbox import FOLDER_NAME, Outbox, num_waiting_below
 from pmd_pipeline.tracking.sender import Sender
 from pmd_pipeline.tracking.store import (
     PATIENCE_SECONDS,
@@ -121,7 +121,7 @@ class TrackedRuns:
         """
         self._sender.close(PATIENCE_SECONDS)
         lost = self._outbox.num_in_memory
-        waiting = sum(num_waiting(folder) for folder in left_outboxes(self._root))
+        waiting = num_waiting_below(self._root)
         told = []
         if waiting:
             told.append(

@@ -123,10 +123,10 @@ def test_bounds_that_leave_something_are_taken() -> None:
     """With two samples a mean of 0 is possible; with a length penalty any mean is."""
     parameters = parameters_of("base")
     parameters["rollout_generation"]["num_samples"] = 2
-    parse_parameters(parameters)
+    assert parse_parameters(parameters).rollout_generation.num_samples == 2
     parameters["rollout_generation"]["num_samples"] = 1
     parameters["rewards"]["overlong_buffer_tokens"] = 10
-    parse_parameters(parameters)
+    assert parse_parameters(parameters).rollout_generation.num_samples == 1
 
 
 def test_a_wrong_name_is_told_by_its_key() -> None:

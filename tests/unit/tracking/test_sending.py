@@ -15,7 +15,7 @@ from tracking_stores import FakeClient, fake_store, full_disk, sqlite_store
 
 from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.tracking.errors import OutageError, TrackingError
-from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting
+from pmd_pipeline.tracking.outbox import FOLDER_NAME, left_outboxes, num_waiting, num_waiting_below
 from pmd_pipeline.tracking.runs import TrackedRuns
 from pmd_pipeline.tracking.sender import send_left
 from pmd_pipeline.tracking.store import TrackingStore
@@ -213,7 +213,7 @@ def test_a_database_on_a_full_disk_gets_everything_when_there_is_room(
     root = tmp_path / FOLDER_NAME
     with full_disk(), pytest.raises(OutageError):
         send_left(root, store, set())
-    assert sum(map(num_waiting, left_outboxes(root))) == 2
+    assert num_waiting_below(root) == 2
     assert send_left(root, store, set()) == set()
     assert store.client.get_run(run).data.metrics == {"reward": 0.5}
     assert [file.path for file in store.client.list_artifacts(run)] == ["a.txt"]
