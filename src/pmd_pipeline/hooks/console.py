@@ -25,13 +25,13 @@ class ConsoleHook:
             return
         from pmd_pipeline.reporting.console import print_parts
         from pmd_pipeline.reporting.run_page.final_table import console_table
+        from pmd_pipeline.tracking.configuration import command
 
         report = self._context.data_root / "08_reporting" / "report.html"
         env = self._context.env
-        option = "" if env in (None, "local", "base") else f" --env {env}"
         click.echo()
         print_parts(console_table(catalog.load("comparison")))
         click.echo()
         click.echo(f"Report        {report.relative_to(self._context.project_path)}")
-        click.echo(f"MLflow runs   kedro mlflow ui{option}   -> http://127.0.0.1:5000")
-        click.echo(f"Lineage       kedro viz run{option}     -> http://127.0.0.1:4141")
+        click.echo(f"MLflow runs   {command('mlflow ui', env)}   -> http://127.0.0.1:5000")
+        click.echo(f"Lineage       {command('viz run', env)}     -> http://127.0.0.1:4141")
