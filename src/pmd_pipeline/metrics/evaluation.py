@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pmd_pipeline.metrics.estimators import average_at_k, pass_at_k
-from pmd_pipeline.metrics.intervals import bootstrap_interval
 from pmd_pipeline.metrics.majority import majority_at_k
+from pmd_pipeline.statistics.problem_bootstrap import bootstrap_interval
 
 COMPLETION_COLUMNS = (
     "problem_id",

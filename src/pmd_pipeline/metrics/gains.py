@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pmd_pipeline.metrics.evaluation import is_judged
-from pmd_pipeline.metrics.intervals import paired_difference_interval
+from pmd_pipeline.statistics.problem_bootstrap import paired_difference_interval
 
 # A space keeps it apart from every algorithm's label.
 INITIAL_POLICY = "initial policy"

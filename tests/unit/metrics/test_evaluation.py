@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.metrics import (
-    bootstrap_interval,
     evaluate_completions,
     evaluate_problems,
     majority_at_k,
     pass_at_k,
 )
+from pmd_pipeline.statistics.problem_bootstrap import bootstrap_interval
 
 
 def completions(rows: dict[str, list[tuple[str | None, bool]]]) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from pmd_pipeline.metrics import paired_difference_interval
 from pmd_pipeline.metrics.gains import GAIN_COLUMNS, INITIAL_POLICY, paired_gains
+from pmd_pipeline.statistics.problem_bootstrap import paired_difference_interval
 
 
 def completions(*num_correct: int, k: int = 4, eval_set: str = "aime") -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over problems."""
+"""Bootstrap intervals over problems, for one training seed."""
 
 from typing import NamedTuple
 

@@ -3,7 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pmd_pipeline.metrics import bootstrap_interval, intervals, paired_difference_interval
+from pmd_pipeline.statistics import problem_bootstrap
+from pmd_pipeline.statistics.problem_bootstrap import (
+    bootstrap_interval,
+    paired_difference_interval,
+)
 
 
 def test_interval_of_many_problems_is_close_to_the_normal_one() -> None:
@@ -32,7 +36,7 @@ def test_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
 def test_blocks_of_memory_do_not_change_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).random(37)
     whole = bootstrap_interval(values, seed=5, num_resamples=500)
-    monkeypatch.setattr(intervals, "_BLOCK_CELLS", 100)
+    monkeypatch.setattr(problem_bootstrap, "_BLOCK_CELLS", 100)
     assert bootstrap_interval(values, seed=5, num_resamples=500) == whole
 
 
