@@ -30,12 +30,12 @@ class ExperimentContext(KedroContext):
     data_root: Path
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Every command imports the settings, and so this module; importing the pipelines, with
-        # torch and transformers, takes seconds that only runs should spend.
-        from pmd_pipeline import pipeline_registry
-
         super().__init__(*args, **kwargs)
         self.experiment = parse_parameters(self.config_loader["parameters"])
+        # Every command imports the settings, and so this module; the pipelines are for those that
+        # make a context, with parameters that are known to be right.
+        from pmd_pipeline import pipeline_registry
+
         self.data_root = self.project_path / self.config_loader["globals"]["data_root"]
         refuse_placeholders(self.data_root)
         self.data_root.mkdir(parents=True, exist_ok=True)

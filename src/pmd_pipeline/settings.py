@@ -7,8 +7,8 @@ from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.tracking import TrackingCheckHook, TrackingHook
 
-# Ours stands in for kedro-mlflow's own hook: see hooks/tracking.py.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry")
+# kedro-mlflow's own is not loaded at all: see hooks/tracking.py.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
 _resume = ResumeHook()
 _tracking = TrackingHook(_resume)

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 from pmd_pipeline.launch import take_launch
+from pmd_pipeline.plugin_commands import defer_mlflow_commands
 from pmd_pipeline.processes.parent import end_with_parent
 
 
@@ -28,6 +29,7 @@ def prepare() -> None:
     if launch.world_size > 1:
         atexit.register(_end_training_processes)
     _quiet_dependencies()
+    defer_mlflow_commands()
     if sys.argv[1:2] == ["viz"]:
         _refuse_unknown_environment(sys.argv[2:])
 

@@ -1,4 +1,6 @@
-"""What a run prints when it is done."""
+"""What a run prints when it begins, and when it is done."""
+
+from pathlib import Path
 
 import click
 from kedro.framework.hooks import hook_impl
@@ -6,17 +8,23 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.hooks.intent import has_stated_intent
 
 
 class ConsoleHook:
-    """Prints the comparison and where to find more."""
+    """Prints where the results go; afterwards the comparison and where to find more."""
 
     def __init__(self) -> None:
         self._context: ExperimentContext | None = None
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: ExperimentContext) -> None:
         self._context = context
+        if has_stated_intent():
+            # The first sign of life of `kedro run`; what it imports next takes seconds.
+            folder = _shown(context.data_root, context)
+            seed = context.experiment.seed
+            click.echo(f"Environment {context.env or 'base'}, seed {seed}, results in {folder}")
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -32,6 +40,12 @@ class ConsoleHook:
         click.echo()
         print_parts(console_table(catalog.load("comparison")))
         click.echo()
-        click.echo(f"Report        {report.relative_to(self._context.project_path)}")
+        click.echo(f"Report        {_shown(report, self._context)}")
         click.echo(f"MLflow runs   {command('mlflow ui', env)}   -> http://127.0.0.1:5000")
         click.echo(f"Lineage       {command('viz run', env)}     -> http://127.0.0.1:4141")
+
+
+def _shown(path: Path, context: ExperimentContext) -> Path:
+    """Return a path as seen from the project's folder, which it may lie outside of."""
+    is_inside = path.is_relative_to(context.project_path)
+    return path.relative_to(context.project_path) if is_inside else path

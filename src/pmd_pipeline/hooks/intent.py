@@ -36,6 +36,11 @@ def intending(intent: Intent) -> Iterator[None]:
         _intent.reset(token)
 
 
+def has_stated_intent() -> bool:
+    """Return True within :func:`intending`, as in ``kedro run``; other commands just look."""
+    return _intent.get() is not None
+
+
 def intent_of_run(*, only_missing_outputs: bool) -> Intent:
     """Return the intent of the run that begins now.
 
