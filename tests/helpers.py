@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters, AnyAlgorithmConfig
@@ -10,6 +11,7 @@ from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
 from pmd_pipeline.records import Completion, Rollout
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.training.setup import TrainingSetup
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -21,6 +23,11 @@ def shared_folder(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the folder shared/{name} beside the checkout")
     return folder
+
+
+def as_plotly_reads(figure: InteractiveFigure) -> go.Figure:
+    """Return what the library plotly makes of a figure; it refuses what plotly.js does not know."""
+    return go.Figure(data=figure.data, layout=figure.layout)
 
 
 def make_algorithm(**fields: object) -> AnyAlgorithmConfig:

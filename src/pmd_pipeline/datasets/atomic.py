@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro_datasets.json import JSONDataset
-from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
-from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 
 from pmd_pipeline.datasets.results import ResultDataset, table_digest
@@ -90,11 +88,3 @@ class AtomicJSONDataset(_AtomicSave, JSONDataset):
 
 class AtomicTextDataset(_AtomicSave, TextDataset):
     """A text file."""
-
-
-class AtomicPlotlyDataset(_AtomicSave, PlotlyJSONDataset):
-    """A plotly figure; kedro-viz shows it."""
-
-
-class AtomicMatplotlibDataset(_AtomicSave, MatplotlibDataset):
-    """A matplotlib figure in a PNG or SVG file."""

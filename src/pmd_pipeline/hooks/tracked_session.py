@@ -10,7 +10,6 @@ import warnings
 from typing import Any
 
 import mlflow
-import plotly.graph_objects as go
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -22,6 +21,10 @@ from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.run_state import load_run_state
 from pmd_pipeline.hooks.stages import stage_of
+from pmd_pipeline.reporting.drawing.interactive import (
+    InteractiveFigure,
+    page_with_script_from_the_web,
+)
 from pmd_pipeline.tracking.configuration import command, read_config, use
 from pmd_pipeline.tracking.metrics import evaluation_metrics, final_metrics, round_metrics
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
@@ -142,8 +145,8 @@ class TrackedSession(MlflowHook):
         label = self._label_of(node)
         name = dataset_name.rpartition(".")[2]
         runs, parent = self._runs, self._ids[_PARENT]
-        if isinstance(data, go.Figure):
-            runs.log_figure(parent, data, f"figures/{name}.html")
+        if isinstance(data, InteractiveFigure):
+            runs.log_file(parent, page_with_script_from_the_web(name, data), f"figures/{name}.html")
         elif name.endswith("_images"):
             # As the catalog has just drawn them; drawing takes longer than anything else here.
             for figure_name, path in self._catalog.load(dataset_name).items():

@@ -1,11 +1,14 @@
 """What the HTML pages share: templates, and figures as they embed them."""
 
+import base64
+import gzip
 from dataclasses import dataclass
+from functools import cache
 
-import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
-from plotly.io.json import to_json_plotly
+
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure, plotly_js, script_safe
 
 _SMALLEST_SCALE = 0.6
 
@@ -46,22 +49,26 @@ def template(name: str) -> Template:
 
 
 def html_figure(
-    name: str, title: str, caption: str, alt_text: str, figure: go.Figure
+    name: str, title: str, caption: str, alt_text: str, figure: InteractiveFigure
 ) -> HtmlFigure:
     """Return a figure as a page embeds it."""
-    content = figure.to_plotly_json()
-    text = to_json_plotly({"data": content["data"], "layout": content["layout"]}, engine="json")
     return HtmlFigure(
         name=name,
         title=title,
         caption=caption,
         alt_text=alt_text,
-        height=int(figure.layout.height or 450),
+        height=int(figure.layout.get("height", 450)),
         # A figure of several panels scrolls sideways before they get too small to read.
-        min_width=int(_SMALLEST_SCALE * (figure.layout.width or 0)),
-        # Within a script element HTML ends at "</" and "<!--" alone, whatever the JSON around it.
-        json=Markup(text.replace("<", "\\u003c")),
+        min_width=int(_SMALLEST_SCALE * figure.layout.get("width", 0)),
+        json=Markup(script_safe(figure.to_json())),
     )
+
+
+@cache
+def packed_plotly_js() -> str:
+    """Return plotly.js for a page to unpack: by gzip, in base64, a third of its own length."""
+    # No time in the header: the same script gives the same page.
+    return base64.b64encode(gzip.compress(plotly_js(), mtime=0)).decode("ascii")
 
 
 def _breakable(name: str) -> Markup:

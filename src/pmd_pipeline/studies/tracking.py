@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
 from optuna import Study, Trial
 from optuna.trial import FrozenTrial
 
+from pmd_pipeline.reporting.drawing.interactive import (
+    InteractiveFigure,
+    page_with_script_from_the_web,
+)
 from pmd_pipeline.studies.retries import DEAD_WORKER, MLFLOW_RUN
 from pmd_pipeline.tracking.runs import TrackedRuns, below
 
@@ -58,14 +61,15 @@ class StudyRuns:
         self,
         best: Mapping[str, Any],
         metrics: Mapping[str, float],
-        figures: Mapping[str, go.Figure],
+        figures: Mapping[str, InteractiveFigure],
     ) -> None:
         """Log the findings to the study's own run."""
         # Tags, because a parameter cannot change when the study continues.
         self._runs.set_tags(self.run, {f"best.{name}": value for name, value in best.items()})
         self._runs.log_metrics(self.run, metrics, step=0)
         for name, figure in figures.items():
-            self._runs.log_figure(self.run, figure, f"figures/{name}.html")
+            page = page_with_script_from_the_web(name, figure)
+            self._runs.log_file(self.run, page, f"figures/{name}.html")
 
     def log_file(self, path: Path) -> None:
         """Log a file to the study's own run."""

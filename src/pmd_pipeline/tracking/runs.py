@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pmd_pipeline.tracking.errors import OutageError, TrackingError, reason_of, sorted_error
@@ -99,10 +98,6 @@ class TrackedRuns:
         """Log a file's content under a path within the run."""
         data = content.encode() if isinstance(content, str) else content
         self._add("artifact", run, {"path": path}, data)
-
-    def log_figure(self, run: str, figure: go.Figure, path: str) -> None:
-        """Log an interactive figure as MLflow does: a page that loads plotly.js from the web."""
-        self.log_file(run, figure.to_html(include_plotlyjs="cdn", auto_play=False), path)
 
     def log_table(self, run: str, table: pd.DataFrame, path: str) -> None:
         """Log a table for MLflow's page, replacing an earlier one of that name."""

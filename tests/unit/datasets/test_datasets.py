@@ -1,5 +1,6 @@
 """Catalog entries: atomic files, round tables, policies by reference, figures."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.datasets.atomic import AtomicCSVDataset, AtomicParquetDataset
 from pmd_pipeline.datasets.engines import RolloutEngineDataset
-from pmd_pipeline.datasets.figures import FiguresDataset
+from pmd_pipeline.datasets.figures import FiguresDataset, InteractiveFigureDataset
 from pmd_pipeline.datasets.policies import (
     PolicyDataset,
     ResumePointsDataset,
@@ -25,6 +26,7 @@ from pmd_pipeline.files import whole_file
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import TrainingState
 from pmd_pipeline.policies.storage import CheckpointError
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 
 TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
 
@@ -56,6 +58,28 @@ def test_rounds_come_back_in_order_as_one_table(tmp_path: Path) -> None:
     assert dataset.load()["round"].tolist() == [2, 10]
     dataset.clear()
     assert not dataset.exists()
+
+
+def test_an_interactive_figure_is_loaded_shown_and_cleared(tmp_path: Path) -> None:
+    """kedro-viz knows what it can draw by the name of the type that ``preview`` returns."""
+    dataset = InteractiveFigureDataset(filepath=str(tmp_path / "figures" / "f.json"))
+    assert not dataset.exists()
+    figure = InteractiveFigure(data=[{"y": [1, None, 2.5]}], layout={"title": {"text": "χ²"}})
+    dataset.save(figure)
+    assert dataset.load() == figure
+    assert dataset.preview() == {"data": figure.data, "layout": figure.layout}
+    assert signature(dataset.preview).return_annotation.__name__ == "PlotlyPreview"
+    assert dataset.files() == [tmp_path / "figures" / "f.json"]
+    dataset.clear()
+    assert not dataset.exists()
+    assert dataset.files() == []
+
+
+def test_what_is_no_figure_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    path.write_text("[1]")
+    with pytest.raises(DatasetError, match="a figure's JSON has the keys 'data' and 'layout'"):
+        InteractiveFigureDataset(filepath=str(path)).load()
 
 
 def state(policy: Policy, round_index: int, *, is_last: bool) -> TrainingState:

@@ -1,13 +1,11 @@
 """The stage theory, and what reporting makes of training held against theory."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.errors
-import plotly.graph_objects as go
 import pytest
 
 from pmd_pipeline.config.theory import EstimationErrorFigureConfig, LaboratoryConfig, TheoryConfig
@@ -17,9 +15,11 @@ from pmd_pipeline.pipelines.reporting.nodes import collect_theory_groups, draw_t
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
     THEORY_FIGURES,
+    nothing_to_compare,
     theory_sections,
 )
 from pmd_pipeline.pipelines.theory.nodes import build_theory_tables, draw_theory_figures
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.schemas import theory as schemas
 from pmd_pipeline.schemas.rollouts import EachRoundMetricsTable, RoundMetricsTable
 from pmd_pipeline.theory import ComparedRound, compare_round, loop_group_table, solve_binary
@@ -122,8 +122,8 @@ def test_training_held_against_theory_is_drawn_for_the_compared_algorithms() -> 
         *(f"figure_{name}" for name in LOOP_FIGURES), "theory_in_the_loop_images"
     }  # fmt: skip
     by_round = figures["figure_theory_in_the_loop_by_round"]
-    assert isinstance(by_round, go.Figure)
-    slopes = {trace.name: list(trace.y) for trace in by_round.data if trace.xaxis == "x"}
+    assert isinstance(by_round, InteractiveFigure)
+    slopes = {trace["name"]: trace["y"] for trace in by_round.data if trace["xaxis"] == "x"}
     assert slopes["mine"] == [0.5]
     assert slopes["other"] == [0.25]
     assert "grpo" not in slopes
@@ -139,9 +139,9 @@ def test_where_nothing_was_compared_the_figures_say_so_and_the_report_leaves_the
     assert figures["theory_in_the_loop_images"] == {}
     for name in LOOP_FIGURES:
         figure = figures[f"figure_{name}"]
-        assert isinstance(figure, go.Figure)
-        assert "no exact update" in json.loads(figure.to_json())["layout"]["annotations"][0]["text"]
-    plain = {name: go.Figure() for name in (*LOOP_FIGURES, *THEORY_FIGURES)}
+        assert isinstance(figure, InteractiveFigure)
+        assert "no exact update" in figure.layout["annotations"][0]["text"]
+    plain = {name: nothing_to_compare() for name in (*LOOP_FIGURES, *THEORY_FIGURES)}
     titles = [title for title, _, _ in theory_sections(plain, has_compared_groups=False)]
     assert titles == [title for title, _ in THEORY_FIGURES.values()]
     assert len(theory_sections(plain, has_compared_groups=True)) == len(plain)

@@ -7,10 +7,12 @@ from typing import get_args
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from helpers import as_plotly_reads
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.scales import SymlogScale
@@ -40,7 +42,7 @@ def make_series(**fields: object) -> Series:
 
 
 def plotly_of(panel: Panel) -> go.Figure:
-    return plotly_figure(FigureSpec.of(panel))
+    return as_plotly_reads(plotly_figure(FigureSpec.of(panel)))
 
 
 def axes_of(panel: Panel) -> Axes:
@@ -161,8 +163,8 @@ def test_a_scale_of_ours_without_a_range_shows_all_the_data() -> None:
 def test_pointing_at_a_point_says_label_place_value_and_interval() -> None:
     series = make_series(label="grpo", low=np.arange(4.0) / 10, high=np.full(4, 0.75))
     trace = plotly_of(make_panel(series)).data[-1]
-    assert trace.hovertemplate.startswith("grpo, x %{customdata[0]}: %{customdata[1]}")
-    assert list(trace.customdata[1]) == ["1", "2 [0.100, 0.750]"]
+    assert trace.hovertemplate.startswith("grpo, x %{x:.4~g}: %{customdata}<")
+    assert trace.customdata[1] == "2 [0.100, 0.750]"
 
 
 def test_pointing_at_a_point_says_what_the_series_says_or_nothing() -> None:
@@ -176,7 +178,8 @@ def test_pointing_at_a_point_says_what_the_series_says_or_nothing() -> None:
 @pytest.mark.parametrize("draw", [plotly_figure, matplotlib_figure])
 def test_a_figure_of_words_needs_no_data(draw: Callable[[FigureSpec], object]) -> None:
     drawn = draw(message("empty", "nothing to show"))
-    if isinstance(drawn, go.Figure):
+    if isinstance(drawn, InteractiveFigure):
+        drawn = as_plotly_reads(drawn)
         assert [note.text for note in drawn.layout.annotations] == ["nothing to show"]
         assert drawn.layout.xaxis.visible is False
     else:

@@ -6,14 +6,19 @@ from html.parser import HTMLParser
 from importlib.resources import files
 
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
 
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.metrics.gains import INITIAL_POLICY
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
 
 HOSTILE = '</pre></script><script>alert("boo")</script><img src=x onerror=alert(1)>'
+
+
+def make_figure(name: str) -> InteractiveFigure:
+    """Return a figure of one line."""
+    return InteractiveFigure(data=[{"x": [0, 1], "y": [0, 1], "name": name}], layout={})
 
 
 class Page(HTMLParser):
@@ -59,7 +64,7 @@ def inputs(
     initial_completions: pd.DataFrame,
     final_completions: dict[str, pd.DataFrame],
 ) -> ReportInputs:
-    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], name="exact"))
+    figure = make_figure("exact")
     return ReportInputs(
         comparison=comparison,
         round_metrics=round_metrics,
@@ -152,7 +157,7 @@ def test_hostile_texts_are_shown_and_not_run(inputs: ReportInputs) -> None:
         )
         for name, table in inputs.completions.items()
     }
-    figure = go.Figure(go.Scatter(x=[0], y=[0], name=HOSTILE))
+    figure = make_figure(HOSTILE)
     hostile = replace(
         inputs,
         completions=completions,
@@ -184,7 +189,8 @@ def test_each_curve_is_drawn_from_its_data(inputs: ReportInputs) -> None:
         assert plot["role"] == "img"
     traces = json.loads(page.scripts["entropy-data"])["data"]
     assert [trace["name"] for trace in traces] == inputs.comparison["algorithm"].unique().tolist()
-    assert traces[2]["y"] == inputs.round_metrics.query("algorithm == 'grpo'")["entropy"].tolist()
+    expected = inputs.round_metrics.query("algorithm == 'grpo'")["entropy"].tolist()
+    assert traces[2]["y"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_every_table_has_a_caption_and_rows_as_long_as_its_head(inputs: ReportInputs) -> None:
@@ -260,7 +266,9 @@ def test_an_experiment_without_the_optional_parts_has_a_page(
 
 def test_a_further_figure_is_not_changed(inputs: ReportInputs) -> None:
     """The page takes the title off a copy."""
-    figure = go.Figure(layout={"title": "mine", "margin": {"t": 90}})
-    render_report(replace(inputs, extra_figures=[("A", figure, "B")]), ReportingConfig())
-    assert figure.layout.title.text == "mine"
-    assert figure.layout.margin.t == 90
+    layout = {"title": {"text": "mine"}, "margin": {"t": 90, "l": 5}}
+    figure = InteractiveFigure(data=[], layout=layout)
+    html = render_report(replace(inputs, extra_figures=[("A", figure, "B")]), ReportingConfig())
+    shown = json.loads(Page(html).scripts["extra-0-data"])["layout"]
+    assert shown == {"margin": {"t": 50, "l": 5}}
+    assert figure.layout == {"title": {"text": "mine"}, "margin": {"t": 90, "l": 5}}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import as_plotly_reads
 
 from pmd_pipeline.pipelines.study_report.nodes import draw_study, write_study_page
 from pmd_pipeline.reporting.study.dimensions import dimension_of, short_names
@@ -188,14 +189,14 @@ def test_names_that_two_dimensions_share_stay_whole() -> None:
 
 def test_importances_are_those_of_the_words() -> None:
     """Not computed a second time: text, table and figure cannot disagree."""
-    figure = draw_importances(_trials(), _summary())
+    figure = as_plotly_reads(draw_importances(_trials(), _summary()))
     (bars,) = figure.data
     assert dict(zip(bars.y, bars.x, strict=True)) == {"group_size": 0.25, "tau": 0.75}
     assert figure.layout.xaxis.title.text == "share of the variance"
 
 
 def test_slices_show_finished_trials_against_each_parameter() -> None:
-    figure = draw_slices(_trials(), _summary())
+    figure = as_plotly_reads(draw_slices(_trials(), _summary()))
     by_title = {figure.layout[f"xaxis{trace.xaxis[1:]}"].title.text: trace for trace in figure.data}
     assert by_title.keys() == {"tau", "group_size"}
     assert list(by_title["tau"].x) == [0.5, 0.1]
@@ -207,13 +208,13 @@ def test_slices_show_finished_trials_against_each_parameter() -> None:
 def test_a_choice_among_words_is_marked_by_the_words() -> None:
     dimensions = {"algorithm": {"kind": "choice", "choices": ["pmd_mean", "grpo"]}}
     trials = _trials(algorithm=["grpo", "pmd_mean", "grpo", "grpo"])
-    axis = draw_slices(trials, _summary(dimensions=dimensions)).layout.xaxis
-    assert axis.ticktext == ("pmd_mean", "grpo")
+    figure = as_plotly_reads(draw_slices(trials, _summary(dimensions=dimensions)))
+    assert figure.layout.xaxis.ticktext == ("pmd_mean", "grpo")
 
 
 def test_the_contour_shows_tau_against_group_size() -> None:
     trials = _trials(state="finished", value=[0.1, 0.2, 0.3, 0.4])
-    figure = draw_contour(trials, _summary())
+    figure = as_plotly_reads(draw_contour(trials, _summary()))
     assert figure.layout.title.text == "Contour: tau x group_size"
     titles = (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text)
     points = next(trace for trace in figure.data if trace.type == "scatter")
@@ -225,16 +226,17 @@ def test_the_contour_shows_tau_against_group_size() -> None:
 
 def test_the_contours_surface_goes_through_the_trials() -> None:
     trials = _trials(state="finished", value=[0.1, 0.2, 0.3, 0.4])
-    surface = draw_contour(trials, _summary()).data[0]
+    surface = as_plotly_reads(draw_contour(trials, _summary())).data[0]
+    heights = np.array(surface.z, dtype=np.float64)
     at = {
-        (x, y): surface.z[row][column]
+        (x, y): heights[row, column]
         for row, y in enumerate(surface.y)
         for column, x in enumerate(surface.x)
     }
     assert at[4, 0.02] == 0.4
     assert at[8, 0.5] == 0.1
-    assert np.nanmin(surface.z) == 0.1
-    assert np.nanmax(surface.z) == 0.4
+    assert np.nanmin(heights) == 0.1
+    assert np.nanmax(heights) == 0.4
 
 
 def test_parameters_that_never_meet_are_not_put_into_one_contour() -> None:
@@ -249,14 +251,15 @@ def test_parameters_that_never_meet_are_not_put_into_one_contour() -> None:
     trials["algorithm.tau"] = [0.1, 0.2, 0.3, 0.4, *[np.nan] * 4]
     trials["algorithms.grpo.clip_high"] = [*[np.nan] * 4, 0.1, 0.2, 0.3, 0.4]
     trials["training.optimizer.learning_rate"] = np.linspace(1e-4, 1e-3, 8)
-    figure = draw_contour(trials, _summary(dimensions=dimensions, importances={}))
+    summary = _summary(dimensions=dimensions, importances={})
+    figure = as_plotly_reads(draw_contour(trials, summary))
     assert figure.layout.title.text == "Contour: tau x learning_rate"
 
 
 def test_where_there_are_too_few_trials_the_figures_say_so() -> None:
     summary = _summary(importances={}, optimum=None)
     for draw in (draw_importances, draw_contour, draw_slices, draw_pareto):
-        (note,) = draw(_trials().iloc[3:], summary).layout.annotations
+        (note,) = as_plotly_reads(draw(_trials().iloc[3:], summary)).layout.annotations
         assert "finished trials" in note.text
 
 
@@ -264,7 +267,7 @@ def test_the_front_is_drawn_by_seconds() -> None:
     trials = _trials(
         state="finished", value=[0.5, 0.8, 0.3, 0.4], training_seconds=[10.0, 20.0, 5.0, 30.0]
     )
-    figure = draw_pareto(trials, _summary(pareto=[0, 1, 2]))
+    figure = as_plotly_reads(draw_pareto(trials, _summary(pareto=[0, 1, 2])))
     traces = {trace.name: trace for trace in figure.data}
     front = sorted(zip(traces["Pareto front"].x, traces["Pareto front"].y, strict=True))
     assert front == [(5.0, 0.3), (10.0, 0.5), (20.0, 0.8)]

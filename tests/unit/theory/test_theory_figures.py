@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import as_plotly_reads
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import ValidationError
 
@@ -133,7 +134,7 @@ def test_every_figure_comes_in_both_forms_with_a_shared_legend(figures):
         "theory_laboratory",
     ]
     for spec in figures.values():
-        interactive = plotly_figure(spec)
+        interactive = as_plotly_reads(plotly_figure(spec))
         shown = [trace.name for trace in interactive.data if trace.showlegend]
         assert len(shown) == len(set(shown))
         assert shown == legend_texts(matplotlib_figure(spec))
@@ -180,13 +181,15 @@ def test_the_loop_figures_show_each_algorithm(compared_rounds, tmp_path):
     assert measured_slopes == pytest.approx([0.2, 0.4, 0.6])
     for spec in (by_rate, by_round):
         images[spec.name].savefig(tmp_path / f"{spec.name}.png")
-        shown = [trace.name for trace in plotly_figure(spec).data if trace.showlegend]
+        shown = [
+            trace.name for trace in as_plotly_reads(plotly_figure(spec)).data if trace.showlegend
+        ]
         assert shown == legend_texts(images[spec.name])
 
 
 def test_rounds_are_marked_by_whole_numbers(compared_rounds):
     """A tick per round where there are few: none at one and a half that reads as 2."""
-    figure = plotly_figure(progress(loop_round_table(compared_rounds)))
+    figure = as_plotly_reads(plotly_figure(progress(loop_round_table(compared_rounds))))
     assert {axis.dtick for axis in figure.select_xaxes()} == {1}
 
 

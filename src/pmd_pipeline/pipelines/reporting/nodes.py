@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from pydantic import BaseModel
 
@@ -21,6 +20,7 @@ from pmd_pipeline.pipelines.reporting.theory_sections import (
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.columns import CURVES
 from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import FigureSpec
@@ -94,7 +94,7 @@ def draw_learning_curves(
     comparison: pd.DataFrame,
     evaluation: EvaluationConfig,
     reporting: ReportingConfig,
-) -> dict[str, go.Figure | dict[str, Figure]]:
+) -> dict[str, InteractiveFigure | dict[str, Figure]]:
     """Return the learning curves, interactive and as images."""
     panels = learning_curve_panels(
         round_metrics,
@@ -129,7 +129,7 @@ def draw_learning_curves(
     }
 
 
-def draw_stage_times(stage_times: pd.DataFrame) -> tuple[go.Figure, dict[str, Figure]]:
+def draw_stage_times(stage_times: pd.DataFrame) -> tuple[InteractiveFigure, dict[str, Figure]]:
     """Return where the time went, interactive and as an image."""
     figure = stage_time_figure(stage_times)
     return plotly_figure(figure), {figure.name: matplotlib_figure(figure)}
@@ -137,7 +137,7 @@ def draw_stage_times(stage_times: pd.DataFrame) -> tuple[go.Figure, dict[str, Fi
 
 def draw_theory_in_the_loop(
     theory_groups: pd.DataFrame, round_metrics: pd.DataFrame
-) -> dict[str, go.Figure | dict[str, Figure]]:
+) -> dict[str, InteractiveFigure | dict[str, Figure]]:
     """Return training held against theory, interactive and as images."""
     if theory_groups.empty:
         return {

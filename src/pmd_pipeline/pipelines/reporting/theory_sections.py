@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-import plotly.graph_objects as go
-
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import message
 
@@ -52,8 +51,8 @@ THEORY_FIGURES = {
 
 
 def theory_sections(
-    figures: Mapping[str, go.Figure], *, has_compared_groups: bool
-) -> list[tuple[str, go.Figure, str]]:
+    figures: Mapping[str, InteractiveFigure], *, has_compared_groups: bool
+) -> list[tuple[str, InteractiveFigure, str]]:
     """Return title, figure and caption of each section.
 
     Args:
@@ -65,7 +64,7 @@ def theory_sections(
     return [(title, figures[name], caption) for name, (title, caption) in words.items()]
 
 
-def nothing_to_compare() -> go.Figure:
+def nothing_to_compare() -> InteractiveFigure:
     """Return a figure that says why it is empty."""
     text = (
         "There is no exact update to hold this run against: no round of PMD-mean or PMD-part,\n"

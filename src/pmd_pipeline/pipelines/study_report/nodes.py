@@ -3,8 +3,8 @@
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.study.figures import study_curves, study_history
 from pmd_pipeline.reporting.study.optuna_figures import (
@@ -20,7 +20,7 @@ from pmd_pipeline.reporting.study.results import StudySummary
 
 def draw_study(
     trials: pd.DataFrame, curves: pd.DataFrame, summary: dict[str, Any]
-) -> dict[str, go.Figure]:
+) -> dict[str, InteractiveFigure]:
     """Return the study's figures by name."""
     known = StudySummary.from_json(summary)
     return {
@@ -34,7 +34,9 @@ def draw_study(
     }
 
 
-def write_study_page(trials: pd.DataFrame, summary: dict[str, Any], **figures: go.Figure) -> str:
+def write_study_page(
+    trials: pd.DataFrame, summary: dict[str, Any], **figures: InteractiveFigure
+) -> str:
     """Return the study's page."""
     known = StudySummary.from_json(summary)
     if not known.pareto:

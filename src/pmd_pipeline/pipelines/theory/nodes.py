@@ -3,11 +3,11 @@
 from dataclasses import fields
 
 import pandas as pd
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from pmd_pipeline import theory
 from pmd_pipeline.config.theory import TheoryConfig
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.theory.figures import theory_figures
@@ -20,7 +20,7 @@ def build_theory_tables(config: TheoryConfig, seed: int) -> dict[str, pd.DataFra
     return {field.name: getattr(tables, field.name) for field in fields(tables)}
 
 
-def draw_theory_figures(**tables: pd.DataFrame) -> dict[str, go.Figure | dict[str, Figure]]:
+def draw_theory_figures(**tables: pd.DataFrame) -> dict[str, InteractiveFigure | dict[str, Figure]]:
     """Return every figure: the interactive ones by name, the images together."""
     figures = theory_figures(theory.TheoryTables(**tables))
     return {

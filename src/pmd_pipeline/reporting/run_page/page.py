@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
-from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
+from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.run_page import tables as report_tables
@@ -57,7 +55,7 @@ class ReportInputs:
     decontaminated_problems: pd.DataFrame | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    extra_figures: Sequence[tuple[str, go.Figure, str]] = ()
+    extra_figures: Sequence[tuple[str, InteractiveFigure, str]] = ()
     interval_level: float = 0.95
 
 
@@ -100,14 +98,13 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         data_tables=_data_tables(inputs, config.num_listed_overlaps),
         parameters=name_value_table(inputs.parameters, caption="Parameters", collapsed=True),
         provenance=name_value_table(inputs.provenance, caption="Where this run comes from"),
-        plotly_js=Markup(get_plotlyjs()),
+        plotly_js=packed_plotly_js(),
     )
 
 
 def _curve(panel: Panel) -> HtmlFigure:
-    figure = plotly_figure(FigureSpec.of(panel))
     # The page has the title as a heading, and one legend for all panels.
-    figure.update_layout(
+    figure = plotly_figure(FigureSpec.of(panel)).with_layout(
         title=None,
         showlegend=False,
         height=_PANEL_HEIGHT,
@@ -117,23 +114,21 @@ def _curve(panel: Panel) -> HtmlFigure:
 
 
 def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
-    figure = plotly_figure(stage_time_figure(stage_times))
-    figure.update_layout(title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44})
+    figure = plotly_figure(stage_time_figure(stage_times)).with_layout(
+        title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44}
+    )
     caption = "Seconds of wall time, stacked by kind of work where it is known."
     return html_figure(
         "stage-times", "Time per stage", caption, "The table below has the figures.", figure
     )
 
 
-def _extra_figure(name: str, title: str, figure: go.Figure, caption: str) -> HtmlFigure:
-    copy = go.Figure(figure)
+def _extra_figure(name: str, title: str, figure: InteractiveFigure, caption: str) -> HtmlFigure:
     # The page has the title as a heading; what stays above the axes are titles of panels.
-    top = copy.layout.margin.t
-    copy.update_layout(
-        title=None,
-        margin={"t": _PANEL_TITLE_HEIGHT if top is None else min(top, _PANEL_TITLE_HEIGHT)},
-    )
-    return html_figure(name, title, caption, caption, copy)
+    margin = figure.layout.get("margin", {})
+    top = min(margin.get("t", _PANEL_TITLE_HEIGHT), _PANEL_TITLE_HEIGHT)
+    untitled = figure.with_layout(title=None, margin={**margin, "t": top})
+    return html_figure(name, title, caption, caption, untitled)
 
 
 def _samples(

@@ -9,12 +9,9 @@ import plotly.graph_objects as go
 from optuna import visualization
 from optuna.distributions import CategoricalDistribution
 
-from pmd_pipeline.reporting.drawing.plotly_renderer import (
-    COLOUR_SCALE,
-    LEGEND,
-    TEMPLATE,
-    plotly_figure,
-)
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
+from pmd_pipeline.reporting.drawing.plotly_renderer import LEGEND, plotly_figure
+from pmd_pipeline.reporting.drawing.plotly_traces import COLOUR_SCALE
 from pmd_pipeline.reporting.drawing.scales import log_ticks
 from pmd_pipeline.reporting.drawing.spec import message
 from pmd_pipeline.reporting.drawing.styles import BLUE, GREY
@@ -35,7 +32,7 @@ _MOST_NUMBERED_TRIALS = 10
 _LONGEST_TICK = 4  # characters
 
 
-def draw_importances(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
+def draw_importances(trials: pd.DataFrame, summary: StudySummary) -> InteractiveFigure:
     """Return each dimension's share of the variance of finished trials."""
     title = "Parameter importances"
     if not summary.importances:
@@ -51,7 +48,7 @@ def draw_importances(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
     return _in_our_look(figure, title, height=150 + 40 * max(len(summary.importances), 2))
 
 
-def draw_slices(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
+def draw_slices(trials: pd.DataFrame, summary: StudySummary) -> InteractiveFigure:
     """Return the finished trials' values against each dimension, coloured by their order."""
     title = "Slices"
     if not (trials["state"] == FINISHED).any():
@@ -73,7 +70,7 @@ def draw_slices(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
     return _in_our_look(figure, title, height=400)
 
 
-def draw_contour(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
+def draw_contour(trials: pd.DataFrame, summary: StudySummary) -> InteractiveFigure:
     """Return finished trials' values over two dimensions: tau and group size where searched."""
     study = rebuild_study(trials, summary)
     pair = _pair(study, summary)
@@ -89,7 +86,7 @@ def draw_contour(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
     return _in_our_look(figure, f"Contour: {' x '.join(pair)}", height=430)
 
 
-def draw_pareto(trials: pd.DataFrame, summary: StudySummary) -> go.Figure:
+def draw_pareto(trials: pd.DataFrame, summary: StudySummary) -> InteractiveFigure:
     """Return accuracy against seconds, and the trials that no other beats in both."""
     title = "Accuracy against seconds"
     if not (trials["state"] == FINISHED).any():
@@ -174,9 +171,9 @@ def _log_ticks(low: float, high: float, most: int) -> dict[float, str]:
     return ticks
 
 
-def _in_our_look(figure: go.Figure, title: str, *, height: int) -> go.Figure:
+def _in_our_look(figure: go.Figure, title: str, *, height: int) -> InteractiveFigure:
     figure.update_layout(
-        template=TEMPLATE,
+        template="plotly_white",
         title={"text": title, "x": 0, "xref": "paper"},
         height=height,
         margin={"l": 70, "r": 20, "t": 60, "b": 55},
@@ -185,4 +182,4 @@ def _in_our_look(figure: go.Figure, title: str, *, height: int) -> go.Figure:
     )
     figure.update_xaxes(zeroline=False, title_standoff=8)
     figure.update_yaxes(zeroline=False, title_standoff=8)
-    return figure
+    return InteractiveFigure.of(figure)

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
-import plotly.graph_objects as go
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, template
+from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
+from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table
 from pmd_pipeline.reporting.study.dimensions import short_name
@@ -32,7 +30,7 @@ CAPTIONS = {
 
 
 def render_study_page(
-    trials: pd.DataFrame, summary: StudySummary, figures: Mapping[str, go.Figure]
+    trials: pd.DataFrame, summary: StudySummary, figures: Mapping[str, InteractiveFigure]
 ) -> str:
     """Return the page.
 
@@ -48,18 +46,15 @@ def render_study_page(
         figures=[_figure(name, figure) for name, figure in figures.items()],
         trials_table=_trials_table(trials, summary),
         settings=name_value_table(summary.settings, caption="What the study was told"),
-        plotly_js=Markup(get_plotlyjs()),
+        plotly_js=packed_plotly_js(),
     )
 
 
-def _figure(name: str, figure: go.Figure) -> HtmlFigure:
-    copy = go.Figure(figure)
-    title = str(copy.layout.title.text)
+def _figure(name: str, figure: InteractiveFigure) -> HtmlFigure:
     # The page has the title as a heading.
-    copy.update_layout(title=None, margin={"t": 20})
-    return html_figure(
-        f"study-{name}", title, CAPTIONS[name], "The table of trials has the figures.", copy
-    )
+    untitled = figure.with_layout(title=None, margin={**figure.layout["margin"], "t": 20})
+    title, words = figure.layout["title"]["text"], "The table of trials has the figures."
+    return html_figure(f"study-{name}", title, CAPTIONS[name], words, untitled)
 
 
 def _best_table(summary: StudySummary) -> HtmlTable | None:
