@@ -32,9 +32,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         with _named_in_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
-            _sync(partial)
+            sync(partial)
             partial.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -58,12 +58,12 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             partial.mkdir(parents=True)
             yield partial
             for path in partial.rglob("*"):
-                _sync(path)
-            _sync(partial)
+                sync(path)
+            sync(partial)
             if folder.exists():
                 shutil.rmtree(folder)
             partial.rename(folder)
-            _sync(folder.parent)
+            sync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -79,10 +79,15 @@ def write_json(path: Path, value: object, *, indent: int | None = 1) -> None:
         partial.write_text(json.dumps(value, indent=indent), encoding="utf-8")
 
 
-def write_sealed_json(path: Path, value: Mapping[str, object]) -> None:
-    """Write a JSON object with a checksum of itself, its last key; see :func:`whole_file`."""
+def write_sealed_json(path: Path, value: Mapping[str, object]) -> str:
+    """Write a JSON object with a checksum of itself, its last key, which is returned.
+
+    See :func:`whole_file`.
+    """
+    text, seal = _sealed(value)
     with whole_file(path) as partial:
-        partial.write_text(_sealed(value), encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
+    return seal
 
 
 def read_sealed_json(path: Path) -> dict[str, Any]:
@@ -92,33 +97,90 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If a single byte of it is another one.
     """
+    value, _ = read_sealed_json_and_seal(path)
+    return value
+
+
+def read_sealed_json_and_seal(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what :func:`write_sealed_json` wrote, and its checksum; raises the same."""
     text = path.read_bytes().decode("utf-8")
     value = json.loads(text)
     if not isinstance(value, dict) or _SEAL not in value:
         raise ValueError("its checksum is missing")
-    del value[_SEAL]
-    if _sealed(value) != text:
+    seal = value.pop(_SEAL)
+    if _sealed(value)[0] != text:
         raise ValueError("it does not have its own checksum")
-    return value
+    return value, seal
 
 
-def _sealed(value: Mapping[str, object]) -> str:
-    """Return a document with a line for each key, the last one for the others' checksum."""
-    lines = [f"{json.dumps(key)}: {json.dumps(item)}" for key, item in value.items()]
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return "{\n" + ",\n".join([*lines, f'"{_SEAL}": "{digest}"']) + "\n}\n"
+def append_sealed_line(path: Path, value: object, *, former_seal: str) -> str:
+    """Add a line of JSON to a file, on disk when this returns; make the file where it is missing.
+
+    Args:
+        path: The file.
+        value: JSON.
+        former_seal: That of the line before, or whatever the first line is to belong to.
+
+    Returns:
+        The line's checksum, which is of all lines so far.
+
+    Raises:
+        OSError: If it cannot be written; the file stays as it was.
+    """
+    text = json.dumps(value)
+    seal = _chained(former_seal, text)
+    with _named_in_errors(path):
+        is_new = not path.exists()
+        with path.open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                line = f"{seal} {text}\n".encode()
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+        if is_new:
+            sync(path.parent)
+    return seal
 
 
-@contextmanager
-def _named_in_errors(path: Path) -> Iterator[None]:
+def read_sealed_lines(path: Path, *, first_seal: str) -> list[Any]:
+    """Return what :func:`append_sealed_line` wrote, none where there is no file.
+
+    A last line without an end is that of a killed process, and left out.
+
+    Raises:
+        ValueError: If a single byte of another line is another one.
+    """
     try:
-        yield
-    except OSError as error:
-        number, reason = error.errno or errno.EIO, error.strerror or str(error)
-        raise OSError(number, f"cannot write: {reason}", str(path)) from error
+        *lines, _ = path.read_bytes().decode("utf-8").split("\n")
+    except FileNotFoundError:
+        return []
+    values: list[Any] = []
+    seal = first_seal
+    for line in lines:
+        former, (seal, _, text) = seal, line.partition(" ")
+        if seal != _chained(former, text):
+            raise ValueError(f"{path.name}, line {len(values) + 1}, has not its own checksum")
+        values.append(json.loads(text))
+    return values
 
 
-def _sync(path: Path) -> None:
+def _chained(former_seal: str, text: str) -> str:
+    return hashlib.sha256(f"{former_seal} {text}".encode()).hexdigest()
+
+
+def _sealed(value: Mapping[str, object]) -> tuple[str, str]:
+    """Return a document with a line for each key, the last one for the others' checksum, and it."""
+    lines = [f"{json.dumps(key)}: {json.dumps(item)}" for key, item in value.items()]
+    seal = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return "{\n" + ",\n".join([*lines, f'"{_SEAL}": "{seal}"']) + "\n}\n", seal
+
+
+def sync(path: Path) -> None:
+    """Return when a file's content, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -128,3 +190,12 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _named_in_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        number, reason = error.errno or errno.EIO, error.strerror or str(error)
+        raise OSError(number, f"cannot write: {reason}", str(path)) from error

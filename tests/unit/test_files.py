@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pmd_pipeline.files import (
+    append_sealed_line,
     read_sealed_json,
+    read_sealed_lines,
     whole_file,
     whole_folder,
     write_json,
@@ -136,3 +138,51 @@ def test_any_changed_byte_of_a_sealed_document_is_noticed(tmp_path: Path) -> Non
     path.write_bytes(content[:-1])
     with pytest.raises(ValueError, match="checksum"):
         read_sealed_json(path)
+
+
+def lines_of(path: Path, num_lines: int) -> None:
+    """Write lines that belong to "first"."""
+    seal = "first"
+    for number in range(num_lines):
+        seal = append_sealed_line(path, {"ü": number}, former_seal=seal)
+
+
+def test_any_changed_byte_of_sealed_lines_is_noticed_but_for_the_end_of_the_last(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "lines.jsonl"
+    assert read_sealed_lines(path, first_seal="first") == []
+    lines_of(path, 3)
+    assert read_sealed_lines(path, first_seal="first") == [{"ü": 0}, {"ü": 1}, {"ü": 2}]
+    content = path.read_bytes()
+    for position in range(len(content) - 1):
+        path.write_bytes(
+            content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+        )
+        with pytest.raises(ValueError, match=r"checksum|codec"):
+            read_sealed_lines(path, first_seal="first")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="line 1, has not its own checksum"):
+        read_sealed_lines(path, first_seal="another")
+
+
+def test_of_sealed_lines_a_killed_process_loses_the_last_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    lines_of(path, 2)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert read_sealed_lines(path, first_seal="first") == [{"ü": 0}]
+
+
+def test_a_line_that_finds_no_room_leaves_no_part_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lines.jsonl"
+    lines_of(path, 1)
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match=r"lines\.jsonl"):
+        append_sealed_line(path, 1, former_seal="x")
+    assert read_sealed_lines(path, first_seal="first") == [{"ü": 0}]

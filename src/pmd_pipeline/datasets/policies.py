@@ -114,7 +114,8 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
                 f"keep_optimizer_states is {keep_optimizer_states!r}; choose all or last"
             )
         self._path = Path(path)
-        self._keeps_last_alone = keep_optimizer_states == "last"
+        # Once is enough: while this phase trains, no former one does.
+        self._drops_former_states = keep_optimizer_states == "last"
         self.metadata = metadata
 
     def load(self) -> PolicyReference:
@@ -128,9 +129,10 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
         for former in _round_folders(self._path):
             if former != folder:
                 shutil.rmtree(former)
-        if self._keeps_last_alone:
+        if self._drops_former_states:
             for state in self._states_of_former_phases():
                 drop_optimizer_state(state)
+            self._drops_former_states = False
 
     def files(self) -> list[Path]:
         return _manifests(_round_folders(self._path)[-1:])

@@ -1,5 +1,6 @@
 """One table per round, in a folder."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,6 +45,15 @@ class RoundTablesDataset(ResultDataset, PartitionedDataset):
 
     def content(self, path: Path) -> str:
         return table_digest(path)
+
+    def _exists(self) -> bool:
+        # Asked after each round of a run that goes on: the first file is answer enough.
+        try:
+            with os.scandir(self._path) as entries:
+                paths = (Path(entry.name) for entry in entries)
+                return any(path.suffix == _SUFFIX and not is_partial(path) for path in paths)
+        except FileNotFoundError:
+            return False
 
     def _list_partitions(self) -> list[str]:
         paths: list[str] = super()._list_partitions()

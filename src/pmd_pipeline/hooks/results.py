@@ -1,7 +1,7 @@
 """The results in the data folder, held against what the run's state says of them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from kedro.pipeline.node import Node
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.datasets.results import ResultDataset, file_digest, joint_digest
-from pmd_pipeline.hooks.run_state import ResumeError, RunState
+from pmd_pipeline.hooks.run_state import FileRecords, ResumeError, RunState
 
 _MAX_LINES = 10
 
@@ -50,8 +50,14 @@ class Results:
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version:
             dataset._version = Version(version, version)
 
-    def mixed(self, nodes: Iterable[str]) -> dict[str, list[str]]:
+    def mixed(
+        self, nodes: Iterable[str], data: Collection[str] | None = None
+    ) -> dict[str, list[str]]:
         """Return which of these nodes were made from other data than what is there now.
+
+        Args:
+            nodes: Their names.
+            data: Names of the datasets that are looked at; None: all that the nodes have read.
 
         Returns:
             By node, a line for each such input: its name, the digest then and the digest now.
@@ -59,38 +65,37 @@ class Results:
         found: dict[str, list[str]] = {}
         for node in nodes:
             for name, then in self.state.consumed.get(node, {}).items():
+                if data is not None and name not in data:
+                    continue
                 now = self.digest(name)
                 if now is not None and then not in ("", now):
                     found.setdefault(node, []).append(f"{name}: {then[:8]} -> {now[:8]}")
         return found
 
-    def forget(self, name: str, data: Any) -> bool:
-        """Forget the files that saving ``data`` will replace; return True if any was known.
-
-        A run killed between the save and :meth:`record` must not leave the former digests.
-        """
+    def replaced_files(self, name: str, data: Any) -> list[str]:
+        """Return which recorded files saving ``data`` will replace, as the state names them."""
         dataset, known = self._catalog.get(name), self.state.files.get(name)
         if not known or not isinstance(dataset, ResultDataset):
-            return False
-        replaced = set(known)
-        if dataset.grows:
-            replaced &= {self._key(path) for path in dataset.files_of(data)}
-        for key in replaced:
-            del known[key]
-        return bool(replaced)
+            return []
+        if not dataset.grows:
+            return list(known)
+        return [key for path in dataset.files_of(data) if (key := self._key(path)) in known]
 
-    def record(self, name: str, data: Any) -> None:
-        """Record the files that saving ``data`` has written."""
+    def records_of(self, name: str, data: Any) -> FileRecords:
+        """Return the records of the files that saving ``data`` has written."""
         dataset = self._catalog.get(name)
-        if isinstance(dataset, ResultDataset):
-            self._record(name, dataset, dataset.files_of(data) if dataset.grows else None)
+        if not isinstance(dataset, ResultDataset):
+            return {}
+        return self._records(dataset, dataset.files_of(data))
 
     def adopt(self, name: str, dataset: ResultDataset) -> None:
         """Record files that a killed run has written but not yet recorded."""
         known = self.state.files.get(name, {})
         unknown = [path for path in dataset.files() if self._key(path) not in known]
         if unknown:
-            self._record(name, dataset, unknown if dataset.grows else None)
+            former = known if dataset.grows else {}
+            paths = unknown if dataset.grows else dataset.files()
+            self.state.files[name] = {**former, **self._records(dataset, paths)}
 
     def drop_missing(self, name: str) -> bool:
         """Forget recorded files that are gone; return True if there were any."""
@@ -132,14 +137,8 @@ class Results:
                 "--only-missing-outputs: they are made again (a table of a round: with its phase)"
             )
 
-    def _record(self, name: str, dataset: ResultDataset, paths: list[Path] | None) -> None:
-        """Add the records of these files; None: replace all by those of the present ones."""
-        records = {
-            self._key(path): (dataset.checksum(path), dataset.content(path))
-            for path in (dataset.files() if paths is None else paths)
-        }
-        former = {} if paths is None else self.state.files.get(name, {})
-        self.state.files[name] = {**former, **records}
+    def _records(self, dataset: ResultDataset, paths: Iterable[Path]) -> FileRecords:
+        return {self._key(path): (dataset.checksum(path), dataset.content(path)) for path in paths}
 
     def _key(self, path: Path) -> str:
         return os.path.relpath(path, self._data_root)

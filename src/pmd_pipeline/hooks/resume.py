@@ -16,7 +16,7 @@ from pmd_pipeline.hooks.intent import Intent, intent_of_run, refuse_concurrency
 from pmd_pipeline.hooks.lock import DataLock, hold
 from pmd_pipeline.hooks.plan import Plan
 from pmd_pipeline.hooks.results import Results, shortened, source_digests
-from pmd_pipeline.hooks.run_state import ResumeError, RunState, load_run_state
+from pmd_pipeline.hooks.run_state import Change, ResumeError, RunState, load_run_state
 from pmd_pipeline.hooks.stages import READS_SOURCES, is_training, stage_of
 
 _logger = logging.getLogger(__name__)
@@ -78,9 +78,11 @@ class ResumeHook:
         refuse_concurrency(None, is_async=is_async)
 
     @hook_impl(tryfirst=True)
-    def before_dataset_loaded(self, node: Node) -> None:
+    def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
         # before_node_run comes after the inputs are loaded, and a resume point is an input.
         assert self.state is not None
+        if dataset_name == "run_state":
+            self.state.save(self._data_root)
         if node.name not in self._started_at:
             self._started_at[node.name] = time.perf_counter()
             self._begin(node, self.state)
@@ -88,8 +90,10 @@ class ResumeHook:
     @hook_impl(tryfirst=True)
     def before_dataset_saved(self, dataset_name: str, data: Any) -> None:
         assert self.state is not None
-        if self._results.forget(dataset_name, data):
-            self.state.save(self._data_root)
+        forgotten = self._results.replaced_files(dataset_name, data)
+        if forgotten:
+            # A run killed between the save and the new digests must not leave the former ones.
+            self.state.note(Change(forgotten={dataset_name: forgotten}), self._data_root)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -99,14 +103,23 @@ class ResumeHook:
         seconds = now - self._started_at[node.name]
         self._started_at[node.name] = now
         former = self.state.node_seconds.get(node.name, 0.0)
-        self.state.node_seconds[node.name] = former + seconds
-        self._results.record(dataset_name, data)
-        self.state.save(self._data_root)
+        records = self._results.records_of(dataset_name, data)
+        self.state.note(
+            Change(
+                files={dataset_name: records} if records else {},
+                node_seconds={node.name: former + seconds},
+            ),
+            self._data_root,
+        )
         self._refuse_other_content(node)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self) -> None:
-        self._release()
+        assert self.state is not None
+        try:
+            self.state.save(self._data_root)
+        finally:
+            self._release()
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self) -> None:
@@ -122,15 +135,17 @@ class ResumeHook:
             return None
 
     def _begin(self, node: Node, state: RunState) -> None:
+        started, consumed = {}, {}
         if node.name not in state.started_nodes:
             for dataset in self._results.of(node.outputs).values():
                 dataset.clear()
-            state.started_nodes[node.name] = state.version
+            started[node.name] = state.version
         if node.name not in state.consumed:
-            state.consumed[node.name] = self._results.inputs_of(node)
+            consumed[node.name] = self._results.inputs_of(node)
+        state.note(Change(started_nodes=started, consumed=consumed), self._data_root)
         if node.name == READS_SOURCES:
             state.sources = source_digests(self._context.experiment.data_preparation)
-        state.save(self._data_root)
+            state.save(self._data_root)
 
     def _refuse_unknown(self, pipeline: Pipeline) -> None:
         """Refuse to replace results that no run is known to have made."""
@@ -156,7 +171,7 @@ class ResumeHook:
         outputs = self._results.of(node.outputs)
         if not self._given or not all(dataset.exists() for dataset in outputs.values()):
             return
-        followers = self._results.mixed(sorted(self._given))
+        followers = self._results.mixed(sorted(self._given), data=node.outputs)
         if followers:
             lines = sorted({line for lines in followers.values() for line in lines})
             raise ResumeError(

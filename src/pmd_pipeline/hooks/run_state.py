@@ -3,17 +3,29 @@
 A fresh run clears a node's outputs right before the node runs, never earlier, so that a run that
 fails early loses nothing. A resumed run trusts only what was written after the run it resumes
 began, and what is still as it was written.
+
+While a run is at work, each change is a line more in a journal beside it, so that a round costs as
+much after hundreds of others as it does at first. The journal bears the beginning of the checksum
+that the state had when it was last written whole: ``run_state.3fa9c1d2e4b5a697.jsonl``. A finished
+run leaves none.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pmd_pipeline.files import read_sealed_json, write_sealed_json
+from pmd_pipeline.files import (
+    append_sealed_line,
+    read_sealed_json_and_seal,
+    read_sealed_lines,
+    write_sealed_json,
+)
 
 FILE_NAME = "run_state.json"
 
 FileRecords = dict[str, tuple[str, str]]
+
+_SEAL_LENGTH = 16
 
 
 class ResumeError(ValueError):
@@ -46,26 +58,83 @@ class RunState:
     node_seconds: dict[str, float] = field(default_factory=dict)
     mlflow_runs: dict[str, str] = field(default_factory=dict)
 
+    _journal_name: str = field(default="", init=False, repr=False, compare=False)
+    _seal: str = field(default="", init=False, repr=False, compare=False)
+
     def save(self, data_root: Path) -> None:
-        """Write the state; a killed run leaves the previous one or this one, never a part."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        write_sealed_json(data_root / FILE_NAME, values)
+        """Write the whole state; a killed run leaves the previous one or this one, never a part."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        self._begin_journal(write_sealed_json(data_root / FILE_NAME, values))
+        for former in data_root.glob(_journal_name("*")):
+            former.unlink()
+
+    def note(self, change: "Change", data_root: Path) -> None:
+        """Change the state, here and on disk, where it has been written whole before."""
+        assert self._journal_name, "the state has not been written whole"
+        self._apply(change)
+        self._seal = append_sealed_line(
+            data_root / self._journal_name, change.values(), former_seal=self._seal
+        )
 
     def forget_node(self, name: str) -> None:
         """Take a node for one that has not run."""
         for records in (self.started_nodes, self.consumed, self.node_seconds):
             records.pop(name, None)
 
+    def read_journal(self, data_root: Path, seal: str) -> None:
+        """Make the changes since the state was written whole, with this checksum.
+
+        Raises:
+            ValueError: If a line is damaged.
+        """
+        for values in read_sealed_lines(data_root / _journal_name(seal), first_seal=seal):
+            self._apply(Change(**values))
+
+    def _apply(self, change: "Change") -> None:
+        for name, keys in change.forgotten.items():
+            known = self.files.get(name, {})
+            for key in keys:
+                known.pop(key, None)
+        for name, records in change.files.items():
+            self.files.setdefault(name, {}).update(records)
+        self.started_nodes.update(change.started_nodes)
+        self.consumed.update(change.consumed)
+        self.node_seconds.update(change.node_seconds)
+
+    def _begin_journal(self, seal: str) -> None:
+        self._journal_name, self._seal = _journal_name(seal), seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is new since the state was last written; the fields are those of `RunState`.
+
+    Attributes:
+        forgotten: By dataset, paths of files that are no longer known.
+    """
+
+    forgotten: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, FileRecords] = field(default_factory=dict)
+    started_nodes: dict[str, str] = field(default_factory=dict)
+    consumed: dict[str, dict[str, str]] = field(default_factory=dict)
+    node_seconds: dict[str, float] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields that say anything."""
+        return {name: value for name, value in asdict(self).items() if value}
+
 
 def load_run_state(data_root: Path) -> RunState | None:
     """Return the latest run's state, None if there was no run.
 
     Raises:
-        ResumeError: If the file is damaged.
+        ResumeError: If the file, or the journal beside it, is damaged.
     """
     path = data_root / FILE_NAME
     try:
-        return RunState(**read_sealed_json(path))
+        values, seal = read_sealed_json_and_seal(path)
+        state = RunState(**values)
+        state.read_journal(data_root, seal)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
@@ -73,3 +142,8 @@ def load_run_state(data_root: Path) -> RunState | None:
             f"{path} is damaged ({error}), so nothing is known of the results beside it; kedro run "
             "--overwrite starts afresh"
         ) from error
+    return state
+
+
+def _journal_name(seal: str) -> str:
+    return f"run_state.{seal[:_SEAL_LENGTH]}.jsonl"

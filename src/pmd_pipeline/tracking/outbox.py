@@ -57,7 +57,6 @@ class Record:
 class _Waiting:
     record: Record
     content: bytes | None = None
-    is_on_disk: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +74,8 @@ class Outbox:
     run_ids: dict[str, str] = field(default_factory=dict)
     _journal: int = -1
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
+    # Numbers of those that are in memory alone, in order: few, however many wait to be sent.
+    _unwritten: dict[int, None] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _is_full: bool = False
@@ -111,7 +112,7 @@ class Outbox:
             os.close(journal)
             return None
         for record in _read(path, Record):
-            outbox._waiting[record.number] = _Waiting(record=record, is_on_disk=True)
+            outbox._waiting[record.number] = _Waiting(record=record)
         for line in _read(folder / "sent.jsonl", dict):
             outbox._waiting.pop(line["number"], None)
             outbox.run_ids.update(line.get("run_ids", {}))
@@ -131,15 +132,16 @@ class Outbox:
         record = Record(number=next(self._numbers), kind=kind, run=run, values=values)
         with self._lock:
             self._waiting[record.number] = _Waiting(record=record, content=content)
+            self._unwritten[record.number] = None
             self.write()
 
     def write(self) -> None:
         """Write what is in memory alone, in order, as far as the disk permits."""
         with self._lock:
             try:
-                for waiting in list(self._waiting.values()):
-                    if not waiting.is_on_disk:
-                        self._write(waiting)
+                for number in list(self._unwritten):
+                    self._write(self._waiting[number])
+                    del self._unwritten[number]
             except OSError as error:
                 if not self._is_full:
                     _logger.warning(
@@ -161,7 +163,7 @@ class Outbox:
     def num_in_memory(self) -> int:
         """How many of them are not on disk."""
         with self._lock:
-            return sum(not waiting.is_on_disk for waiting in self._waiting.values())
+            return len(self._unwritten)
 
     def artifact(self, record: Record) -> Path:
         """Return the file of an artifact; written now where the disk was full before.
@@ -180,6 +182,7 @@ class Outbox:
         """Forget a record and its file."""
         with self._lock:
             self._waiting.pop(record.number, None)
+            self._unwritten.pop(record.number, None)
             new = {record.run: self.run_ids[record.run]} if record.kind == "create" else {}
             try:
                 with (self.folder / "sent.jsonl").open("a", encoding="utf-8") as file:
@@ -208,7 +211,6 @@ class Outbox:
             raise OSError("the disk is full")
         os.fsync(self._journal)
         waiting.content = None
-        waiting.is_on_disk = True
 
     def _file(self, record: Record) -> Path:
         name = PurePosixPath(record.values["path"]).name

@@ -1,6 +1,7 @@
 """What a run does with results that are there already, on an experiment of trivial nodes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from small_experiment import EVERYTHING, SmallExperiment
 
 from pmd_pipeline import pipeline_registry
 from pmd_pipeline.hooks.intent import Intent, RunnerError
-from pmd_pipeline.hooks.run_state import ResumeError, RunState, load_run_state
+from pmd_pipeline.hooks.run_state import Change, ResumeError, RunState, load_run_state
 
 
 @pytest.fixture
@@ -320,3 +321,58 @@ def test_equal_tables_have_equal_digests_whatever_their_wall_times(tmp_path: Pat
     assert digest("second.parquet", seconds=[0.3, 0.4], compression="gzip") == first
     assert digest("third.parquet", columns={"value": [1, 3]}) != first
     assert digest("fourth.parquet", columns={"value": [2, 1]}) != first
+
+
+def num_bytes_of_a_round(state: RunState, folder: Path, number: int) -> int:
+    """Return how many bytes are written when a round's table has been saved."""
+    before = {path: path.stat() for path in folder.iterdir()}
+    records = {f"a/round_{number:05d}.parquet": ("0" * 64, "1" * 64)}
+    state.note(Change(files={"a.rounds": records}, node_seconds={"a.train": 0.5}), folder)
+    return sum(
+        path.stat().st_size - (before[path].st_size if path in before else 0)
+        for path in folder.iterdir()
+        if path not in before or path.stat() != before[path]
+    )
+
+
+def test_a_round_writes_as_much_about_itself_after_hundreds_of_others(tmp_path: Path) -> None:
+    state = RunState(version="1", consumed={"a.train": {"prompts": "2" * 64}})
+    state.save(tmp_path)
+    written = [num_bytes_of_a_round(state, tmp_path, number) for number in range(300)]
+    assert set(written) == {written[0]}
+    assert load_run_state(tmp_path) == RunState(
+        version="1",
+        files={
+            "a.rounds": {
+                f"a/round_{number:05d}.parquet": ["0" * 64, "1" * 64]  # type: ignore[dict-item]
+                for number in range(300)
+            }
+        },
+        consumed={"a.train": {"prompts": "2" * 64}},
+        node_seconds={"a.train": 0.5},
+    )
+    state.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run_state.json"]
+
+
+def test_a_damaged_journal_of_a_killed_run_is_noticed(experiment: SmallExperiment) -> None:
+    experiment.kill("before", "b.policy")
+    (journal,) = experiment.folder.glob("run_state.*.jsonl")
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+    with pytest.raises(ResumeError, match=rf"is damaged \({re.escape(journal.name)}, line"):
+        experiment.run()
+    experiment.run(intent=Intent.OVERWRITE)
+    assert experiment.run() == []
+
+
+def test_a_journal_of_a_state_that_has_been_replaced_counts_for_nothing(tmp_path: Path) -> None:
+    state = RunState(version="1")
+    state.save(tmp_path)
+    state.note(Change(started_nodes={"a.train": "1"}), tmp_path)
+    (journal,) = tmp_path.glob("run_state.*.jsonl")
+    content = journal.read_bytes()
+    RunState(version="2").save(tmp_path)
+    journal.write_bytes(content)  # as if killed before it was removed
+    assert load_run_state(tmp_path) == RunState(version="2")
