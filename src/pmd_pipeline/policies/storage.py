@@ -1,7 +1,8 @@
 """Policies and training states on disk: safetensors, with the checksum of every file.
 
 A folder is written under a temporary name and renamed when it is complete, so that a killed run
-leaves either a complete folder or none that will be read.
+leaves either a complete folder or none that will be read. A large optimizer's state is divided into
+files, which threads write, flush and read for their checksums at once.
 """
 
 import errno
@@ -9,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pmd_pipeline.files import read_sealed_json, whole_folder, write_sealed_json
+from pmd_pipeline.files import read_sealed_json, sync, whole_folder, write_sealed_json
 from pmd_pipeline.policies.loading import WeightDtype, load_policy_folder
 from pmd_pipeline.policies.lora import load_adapter
 from pmd_pipeline.policies.policy import Policy
@@ -28,6 +30,12 @@ from pmd_pipeline.records import PolicyManifest
 MANIFEST_NAME = "manifest.json"
 POLICY_FOLDER = "policy"
 _OPTIMIZER_FILE = "optimizer.safetensors"
+_FURTHER_OPTIMIZER_FILES = "optimizer-{}.safetensors"
+_OPTIMIZER_PREFIX = "optimizer"
+_MAX_THREADS = 8
+
+MAX_FILE_BYTES = 1 << 30
+"""Of an optimizer's state; a larger tensor has a file of its own."""
 
 
 class CheckpointError(ValueError):
@@ -57,19 +65,23 @@ def save_policy(
     """
     with _policy_folder(folder) as partial:
         model_folder = partial / POLICY_FOLDER
-        policy.model.save_pretrained(model_folder, safe_serialization=True)
-        policy.tokenizer.save_pretrained(model_folder)
-        if optimizer_state is not None:
-            tensors = {name: tensor.contiguous() for name, tensor in optimizer_state.items()}
-            save_file(tensors, partial / _OPTIMIZER_FILE)
+        with _threads() as threads:
+            written = threads.map(
+                lambda part: save_file(part[1], partial / part[0]),
+                _optimizer_files(optimizer_state).items(),
+            )
+            policy.model.save_pretrained(model_folder, safe_serialization=True)
+            policy.tokenizer.save_pretrained(model_folder)
+            list(written)  # raises what a thread has raised
+            paths = sorted(path for path in partial.rglob("*") if path.is_file())
+            checksums = list(threads.map(_flushed_sha256, paths))
         manifest = PolicyManifest(
             path=POLICY_FOLDER,
             policy_version=policy.policy_version,
             num_parameters=policy.num_parameters,
             sha256={
-                path.relative_to(partial).as_posix(): _sha256(path)
-                for path in sorted(partial.rglob("*"))
-                if path.is_file()
+                path.relative_to(partial).as_posix(): checksum
+                for path, checksum in zip(paths, checksums, strict=True)
             },
             base_path=None
             if policy.base_folder is None
@@ -126,25 +138,27 @@ def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If the folder has none.
     """
-    path = folder / _OPTIMIZER_FILE
-    if not path.is_file():
+    names = sorted(filter(_is_optimizer_file, read_manifest(folder).sha256))
+    if not names:
         raise CheckpointError(
-            f"{path} is missing: the optimizer's state cannot be continued; train the algorithm "
-            "again from its first phase (keep_optimizer_states in the environment's globals.yml "
-            "decides which states are kept)"
+            f"{folder / _OPTIMIZER_FILE} is missing: the optimizer's state cannot be continued; "
+            "train the algorithm again from its first phase (keep_optimizer_states in the "
+            "environment's globals.yml decides which states are kept)"
         )
-    return load_file(path)
+    return {name: tensor for part in names for name, tensor in load_file(folder / part).items()}
 
 
 def drop_optimizer_state(folder: Path) -> None:
     """Remove the optimizer's state of a stored policy, if any; the policy itself stays."""
     manifest = read_manifest(folder)
-    if _OPTIMIZER_FILE not in manifest.sha256:
+    dropped = [name for name in manifest.sha256 if _is_optimizer_file(name)]
+    if not dropped:
         return
-    kept = {name: value for name, value in manifest.sha256.items() if name != _OPTIMIZER_FILE}
-    # The manifest first: if killed in between, only an unused file is left over.
+    kept = {name: value for name, value in manifest.sha256.items() if name not in dropped}
+    # The manifest first: if killed in between, only unused files are left over.
     write_sealed_json(folder / MANIFEST_NAME, asdict(replace(manifest, sha256=kept)))
-    (folder / _OPTIMIZER_FILE).unlink(missing_ok=True)
+    for name in dropped:
+        (folder / name).unlink(missing_ok=True)
 
 
 def verify(folder: Path) -> PolicyManifest:
@@ -154,16 +168,17 @@ def verify(folder: Path) -> PolicyManifest:
         CheckpointError: If the manifest or a file is missing, truncated or changed.
     """
     manifest = read_manifest(folder)
-    for name, expected in manifest.sha256.items():
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing; {_remedy(folder)}")
-        found = _sha256(path)
-        if found != expected:
-            raise CheckpointError(
-                f"{path} is damaged: its SHA-256 is {found[:12]}..., the manifest says "
-                f"{expected[:12]}...; {_remedy(folder)}"
-            )
+    for name in manifest.sha256:
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name} is missing; {_remedy(folder)}")
+    with _threads() as threads:
+        checksums = threads.map(lambda name: _sha256(folder / name), manifest.sha256)
+        for (name, expected), found in zip(manifest.sha256.items(), checksums, strict=True):
+            if found != expected:
+                raise CheckpointError(
+                    f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., the manifest "
+                    f"says {expected[:12]}...; {_remedy(folder)}"
+                )
     return manifest
 
 
@@ -200,6 +215,36 @@ def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> No
 
 def _remedy(folder: Path) -> str:
     return f"delete the folder {folder} and run again with --only-missing-outputs"
+
+
+def _optimizer_files(state: Mapping[str, Tensor] | None) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of each file, in order, by its name; no file for no state."""
+    if state is None:
+        return {}
+    parts: list[dict[str, Tensor]] = [{}]
+    num_bytes = 0
+    for name, tensor in state.items():
+        if parts[-1] and num_bytes + tensor.nbytes > MAX_FILE_BYTES:
+            parts.append({})
+            num_bytes = 0
+        parts[-1][name] = tensor.contiguous()
+        num_bytes += tensor.nbytes
+    names = [_OPTIMIZER_FILE, *map(_FURTHER_OPTIMIZER_FILES.format, range(2, len(parts) + 1))]
+    return dict(zip(names, parts, strict=True))
+
+
+def _is_optimizer_file(name: str) -> bool:
+    return name.startswith(_OPTIMIZER_PREFIX)
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1))
+
+
+def _flushed_sha256(path: Path) -> str:
+    """Return the SHA-256 of a new file; meanwhile the disk flushes those of other threads."""
+    sync(path)
+    return _sha256(path)
 
 
 def _sha256(path: Path) -> str:

@@ -5,7 +5,9 @@ Shapes: B rollouts, T tokens (the longest response of the batch).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
@@ -56,20 +58,23 @@ def to_batch(rollouts: Sequence[Rollout]) -> RolloutBatch:
     """
     if not rollouts:
         raise ValueError("a batch needs at least one rollout")
-    lengths = [len(rollout.completion.token_ids) for rollout in rollouts]
-    shape = (len(rollouts), max(lengths))
-    token_ids = torch.zeros(shape, dtype=torch.long)
-    log_probs = torch.zeros(shape, dtype=torch.float32)
-    for row, (rollout, length) in enumerate(zip(rollouts, lengths, strict=True)):
-        token_ids[row, :length] = torch.tensor(rollout.completion.token_ids)
-        log_probs[row, :length] = torch.from_numpy(rollout.completion.log_probs)
+    completions = [rollout.completion for rollout in rollouts]
+    lengths = torch.tensor([len(completion.token_ids) for completion in completions])
+    mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    tokens = chain.from_iterable(completion.token_ids for completion in completions)
+    token_ids = torch.zeros(mask.shape, dtype=torch.long)
+    token_ids[mask] = torch.from_numpy(np.fromiter(tokens, np.int64, int(lengths.sum())))
+    log_probs = torch.zeros(mask.shape, dtype=torch.float32)
+    log_probs[mask] = torch.from_numpy(
+        np.concatenate([completion.log_probs for completion in completions])
+    )
     group_of: dict[str, int] = {}
     for rollout in rollouts:
         group_of.setdefault(rollout.problem_id, len(group_of))
     return RolloutBatch(
         prompt_token_ids=[list(rollout.prompt_token_ids) for rollout in rollouts],
         response_token_ids=token_ids,
-        response_mask=torch.arange(shape[1]) < torch.tensor(lengths)[:, None],
+        response_mask=mask,
         sampler_log_probs=log_probs,
         rewards=torch.tensor([rollout.reward for rollout in rollouts], dtype=torch.float64),
         group_ids=torch.tensor([group_of[rollout.problem_id] for rollout in rollouts]),

@@ -11,6 +11,7 @@ from pmd_pipeline.policies import storage
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.storage import (
     CheckpointError,
+    drop_optimizer_state,
     load_optimizer_state,
     load_policy,
     save_policy,
@@ -88,3 +89,29 @@ def test_a_full_disk_leaves_the_former_policy_and_names_the_folder(
     assert caught.value.filename == str(tmp_path / "p")
     verify(tmp_path / "p")
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_large_optimizer_state_is_several_files_of_which_each_counts(
+    tiny_policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "MAX_FILE_BYTES", 8)
+    state = {f"w{i}.exp_avg": torch.full((2,), float(i)) for i in range(3)}
+    folder = tmp_path / "p"
+    manifest = save_policy(tiny_policy, folder, optimizer_state=state)
+    names = {path.name for path in folder.glob("optimizer*")}
+    assert len(names) == 3
+    assert names <= manifest.sha256.keys()
+    loaded = load_optimizer_state(folder)
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+    for name in names:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(CheckpointError, match=rf"{name} is damaged"):
+            verify(folder)
+        (folder / name).write_bytes(content)
+    drop_optimizer_state(folder)
+    assert not list(folder.glob("optimizer*"))
+    verify(folder)
+    with pytest.raises(CheckpointError, match="keep_optimizer_states"):
+        load_optimizer_state(folder)
