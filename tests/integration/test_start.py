@@ -65,6 +65,12 @@ def test_help_and_a_wrong_parameter_import_nothing_heavy(unused: Project) -> Non
     assert "training.tua: unknown parameter" in printed
 
 
+def test_the_preflight_of_the_embedded_default_imports_tables_alone(unused: Project) -> None:
+    (names,), printed = imported(unused, "preflight")
+    assert names <= {"pandas", "pyarrow"}
+    assert "Ready to run." in printed
+
+
 def test_the_commands_of_kedro_mlflow_are_found_when_one_is_called(unused: Project) -> None:
     assert "ui" in unused.command("mlflow", "--help").stdout
     found = unused.command("mlflow", "ui", "--help")

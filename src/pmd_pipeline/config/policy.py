@@ -54,7 +54,10 @@ class PretrainedPolicyConfig(PlaceConfig):
     )
 
 
+AnyPolicyConfig = EmbeddedPolicyConfig | PretrainedPolicyConfig
+
+
 class PolicyInitialisationConfig(StrictModel):
     """Section ``policy_initialisation`` of the parameters."""
 
-    policy: Annotated[EmbeddedPolicyConfig | PretrainedPolicyConfig, Field(discriminator="kind")]
+    policy: Annotated[AnyPolicyConfig, Field(discriminator="kind")]

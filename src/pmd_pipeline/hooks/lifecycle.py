@@ -42,7 +42,7 @@ class LifecycleHook:
         import torch
         import transformers
 
-        from pmd_pipeline.policies.loading import check_weights_present
+        from pmd_pipeline.policies.model_folder import check_weights_present
         from pmd_pipeline.policies.policy import resolve_device
         from pmd_pipeline.training.sharded.driver import check_processes
 

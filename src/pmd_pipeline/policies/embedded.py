@@ -10,9 +10,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.policies.policy import Policy
-
-SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>")
-VOCABULARY = (*SPECIAL_TOKENS, *"0123456789", *"+-*()=;?", "mod", "x", "\\boxed{", "}")
+from pmd_pipeline.policies.vocabulary import VOCABULARY
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

@@ -19,15 +19,12 @@ from pmd_pipeline.config.policy import (
 from pmd_pipeline.policies.architectures import check_model
 from pmd_pipeline.policies.embedded import build_policy, build_tokenizer
 from pmd_pipeline.policies.logit_form import UnsupportedModelError
+from pmd_pipeline.policies.model_folder import PolicyLoadError, check_weights_present
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
 
 # "auto": as the weights are stored.
 WeightDtype = torch.dtype | Literal["auto"]
-
-
-class PolicyLoadError(ValueError):
-    """A model or tokenizer cannot be loaded; the message names its location and what to do."""
 
 
 def initialise_policy(
@@ -135,30 +132,6 @@ def _disable_dropout(model: PreTrainedModel) -> None:
 
 def _placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     return model.to(device)  # type: ignore[arg-type, no-any-return]
-
-
-def check_weights_present(config: PretrainedPolicyConfig) -> None:
-    """Raise PolicyLoadError if a local folder is not a model folder; reads no weights."""
-    if config.path is None:
-        return
-    folder = Path(config.path)
-    if not folder.is_dir():
-        raise PolicyLoadError(
-            f"policy_initialisation.policy.path: {config.path!r} is not a folder; give the folder "
-            "with config.json and model.safetensors"
-        )
-    if not (folder / "config.json").is_file():
-        raise PolicyLoadError(
-            f"policy_initialisation.policy.path: {config.path!r} has no config.json; give the "
-            "folder of a transformers model"
-        )
-    if not any(folder.glob("*.safetensors")):
-        found = sorted(path.name for path in folder.iterdir())
-        raise PolicyLoadError(
-            f"policy_initialisation.policy.path: {config.path!r} has no weights: no *.safetensors "
-            f"file among {found}; other formats are not read, convert them with "
-            "save_pretrained(..., safe_serialization=True)"
-        )
 
 
 def _load_tokenizer_from(location: str, **hub_arguments: Any) -> PreTrainedTokenizerBase:

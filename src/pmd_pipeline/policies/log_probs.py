@@ -12,8 +12,9 @@ from jaxtyping import Float32
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from pmd_pipeline.policies.chunk_size import LOGITS_PER_CHUNK
 from pmd_pipeline.policies.logit_form import logit_form
-from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK, head_log_probs
+from pmd_pipeline.policies.output_head import head_log_probs
 from pmd_pipeline.policies.packing import packed_hidden_states
 
 

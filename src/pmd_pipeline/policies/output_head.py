@@ -18,11 +18,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
+from pmd_pipeline.policies.chunk_size import LOGITS_PER_CHUNK
 from pmd_pipeline.policies.logit_form import LogitForm
 
-# A chunk of logits in float32 takes 4 bytes times this, 256 MiB; there are two such at a time.
-# At a vocabulary of 151,936 this is 441 tokens, enough to keep a GPU busy with one product.
-LOGITS_PER_CHUNK = 64 * 1024 * 1024
 # Rows of the head's gradient that are added at a time if a product has another precision.
 _ROWS_PER_SUM = 8192
 _PLAIN = LogitForm()

@@ -6,7 +6,7 @@ For the layers of Llama, Qwen2, Qwen3 and Qwen3-MoE; a test compares it with wha
 from dataclasses import dataclass
 
 from pmd_pipeline.preflight.adapter_shape import AdapterShape
-from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.shape import ModelShape
 
 FLOAT32_BYTES = 4
 BFLOAT16_BYTES = 2

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pmd_pipeline.config.lora import LoraConfig
-from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.shape import ModelShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["note", "ok", "warning", "failure"]
+MODEL_SECTION = "Model"
 MEMORY_SECTION = "Memory of each device, estimated"
 
 

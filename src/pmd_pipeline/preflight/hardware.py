@@ -1,9 +1,12 @@
 """The devices that a run will find, or those that it is planned for."""
 
+import runpy
+import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 import psutil
-import torch
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.launch import current_launch
@@ -45,17 +48,14 @@ def look_at_hardware(
 ) -> tuple[Hardware, list[Finding]]:
     """Return the devices of the plan and whether a run can have them."""
     is_planned = planned.num_gpus is not None or planned.memory_bytes is not None
-    num_present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = _present_gpus()
+    num_present = len(present)
     wants_gpu = compute.device == "cuda" or (compute.device == "auto" and num_present > 0)
     if not wants_gpu and not (is_planned and compute.device == "auto"):
         memory = psutil.virtual_memory().available
         hardware = Hardware(is_gpu=False, num_devices=1, memory_bytes=memory)
         return hardware, [_finding("CPU", f"{gib(memory)} free", "ok")]
-    present_memory = (
-        min(torch.cuda.get_device_properties(i).total_memory for i in range(num_present))
-        if num_present
-        else None
-    )
+    present_memory = min((gpu.memory_bytes for gpu in present), default=None)
     hardware = Hardware(
         is_gpu=True,
         num_devices=planned.num_gpus or current_launch().world_size,
@@ -66,7 +66,7 @@ def look_at_hardware(
     if is_planned:
         return hardware, [_finding("GPUs", f"{shown}, planned: not checked here", "note")]
     if num_present:
-        found = f"{shown} ({torch.cuda.get_device_name(0)})"
+        found = f"{shown} ({present[0].name})"
         if num_present <= hardware.num_devices:
             return hardware, [_finding("GPUs", found, "ok")]
         remedy = (
@@ -74,15 +74,53 @@ def look_at_hardware(
             f"or plan for them with --num-gpus {num_present}"
         )
         return hardware, [_finding("GPUs", f"{found}, {num_present} available", "warning", remedy)]
-    build = "" if torch.version.cuda else f"; torch {torch.__version__} is built without CUDA"
+    build = _torch_build()
+    without = "" if build.knows_gpus else f"; torch {build.version} is built without CUDA"
     finding = _finding(
         "GPUs",
-        f"none found{build}",
+        f"none found{without}",
         "failure",
         "run on a machine with a CUDA device and torch's CUDA build (compute.device is 'cuda'), or "
         "plan for one with --num-gpus and --gpu-memory-gib",
     )
     return hardware, [finding]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gpu:
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _TorchBuild:
+    version: str
+    knows_gpus: bool
+
+
+def _torch_build() -> _TorchBuild:
+    """Return what the file says in which torch records how it was built; torch takes seconds."""
+    package = find_spec("torch")
+    assert package is not None
+    assert package.origin is not None
+    recorded = runpy.run_path(str(Path(package.origin).with_name("version.py")))
+    # AMD's GPUs answer to torch.cuda as well.
+    knows_gpus = bool(recorded["cuda"] or recorded["hip"])
+    return _TorchBuild(version=recorded["__version__"], knows_gpus=knows_gpus)
+
+
+def _present_gpus() -> list[_Gpu]:
+    # Imported, torch knows best; a build without GPUs need not be imported to be asked.
+    if "torch" not in sys.modules and not _torch_build().knows_gpus:
+        return []
+    from torch import cuda
+
+    if not cuda.is_available():
+        return []
+    return [
+        _Gpu(cuda.get_device_name(index), cuda.get_device_properties(index).total_memory)
+        for index in range(cuda.device_count())
+    ]
 
 
 def _finding(subject: str, value: str, verdict: Verdict, remedy: str = "") -> Finding:

@@ -6,7 +6,7 @@ an allocator adds is not included.
 
 from dataclasses import dataclass
 
-from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
+from pmd_pipeline.policies.chunk_size import LOGITS_PER_CHUNK
 from pmd_pipeline.preflight.activations import (
     BFLOAT16_BYTES,
     FLOAT32_BYTES,
@@ -14,7 +14,7 @@ from pmd_pipeline.preflight.activations import (
     layer_activation_bytes,
 )
 from pmd_pipeline.preflight.adapter_shape import AdapterShape
-from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.shape import ModelShape
 
 # AdamW's first and second moments, float32.
 _MOMENTS_BYTES = 2 * FLOAT32_BYTES

@@ -7,9 +7,9 @@ from pmd_pipeline.preflight.adapter_shape import AdapterShape
 from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, Verdict, gib
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
-from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.reserved import reserved_findings
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, sampler_memory
+from pmd_pipeline.preflight.shape import ModelShape
 
 # Allocator fragmentation and an architecture's peculiarities: an estimate that is over by less is
 # reported but does not stop a run.

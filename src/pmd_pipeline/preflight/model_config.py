@@ -2,17 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import assert_never
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
 
-from pmd_pipeline.config.policy import (
-    EmbeddedPolicyConfig,
-    PolicyInitialisationConfig,
-    PretrainedPolicyConfig,
-)
-from pmd_pipeline.policies.embedded import build_policy
+from pmd_pipeline.config.policy import AnyPolicyConfig, PretrainedPolicyConfig
 from pmd_pipeline.preflight.hub import Hub
 
 
@@ -21,7 +15,7 @@ class ModelConfigError(ValueError):
 
 
 def find_model_config(
-    policy: PolicyInitialisationConfig, hub: Hub, *, given: Path | None, is_pinned: bool
+    policy: AnyPolicyConfig, hub: Hub, *, given: Path | None, is_pinned: bool
 ) -> PretrainedConfig:
     """Return the configuration of the initial policy's model.
 
@@ -34,18 +28,12 @@ def find_model_config(
     Raises:
         ModelConfigError: If it is not available.
     """
-    model = policy.policy
     if given is not None:
         return _read(given)
-    match model:
-        case EmbeddedPolicyConfig():
-            return build_policy(model, seed=0).model.config
-        case PretrainedPolicyConfig(path=str(path), trust_remote_code=is_trusted):
-            return _read(Path(path), trust_remote_code=is_trusted)
-        case PretrainedPolicyConfig():
-            return _from_hub(model, hub, is_pinned=is_pinned)
-        case _:
-            assert_never(model)
+    assert isinstance(policy, PretrainedPolicyConfig)  # of the embedded one all is known
+    if policy.path is not None:
+        return _read(Path(policy.path), trust_remote_code=policy.trust_remote_code)
+    return _from_hub(policy, hub, is_pinned=is_pinned)
 
 
 def _from_hub(model: PretrainedPolicyConfig, hub: Hub, *, is_pinned: bool) -> PretrainedConfig:

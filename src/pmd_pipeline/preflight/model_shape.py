@@ -1,61 +1,11 @@
-"""The sizes of a model that memory depends on, from its configuration alone."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""The shape of any model of transformers, from its configuration alone."""
 
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from pmd_pipeline.policies.packing import packing_obstacle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelShape:
-    """A causal language model in numbers.
-
-    Attributes:
-        num_parameters: Tied ones counted once.
-        num_active_parameters: Those that one token uses: all except the experts that it is not
-            routed to.
-        largest_layer_parameters: Of the largest decoder layer.
-        num_outer_parameters: Outside the decoder layers: embedding, head and final norm.
-        num_layers: Decoder layers.
-        num_sparse_layers: Those whose feed-forward part is a mixture of experts.
-        hidden_size: Width of the residual stream.
-        num_heads: Query heads; 0 without attention.
-        num_kv_heads: Key and value heads.
-        head_dim: Width of a head.
-        feed_forward_size: Inner width of a dense feed-forward part.
-        num_experts: In a sparse layer; 0 if there is none.
-        experts_per_token: That a token is routed to.
-        expert_size: Inner width of an expert.
-        has_query_key_norm: True if queries and keys are normalised per head.
-        vocabulary_size: Rows of the output head.
-        max_positions: Longest sequence that the model was made for.
-        can_be_packed: Whether its sequences can be computed end to end.
-        linear_sizes: Inputs plus outputs of each linear layer except the output head, by name.
-    """
-
-    num_parameters: int
-    num_active_parameters: int
-    largest_layer_parameters: int
-    num_outer_parameters: int
-    num_layers: int
-    num_sparse_layers: int
-    hidden_size: int
-    num_heads: int
-    num_kv_heads: int
-    head_dim: int
-    feed_forward_size: int
-    num_experts: int
-    experts_per_token: int
-    expert_size: int
-    has_query_key_norm: bool
-    vocabulary_size: int
-    max_positions: int
-    can_be_packed: bool
-    linear_sizes: Mapping[str, int]
+from pmd_pipeline.preflight.shape import ModelShape
 
 
 def empty_model(config: PretrainedConfig, *, trust_remote_code: bool = False) -> PreTrainedModel:

@@ -15,12 +15,12 @@ from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
 from pmd_pipeline.preflight.memory_findings import memory_findings
 from pmd_pipeline.preflight.model import look_at_model
-from pmd_pipeline.preflight.model_shape import ModelShape
 from pmd_pipeline.preflight.packages import check_packages
 from pmd_pipeline.preflight.prompts import check_prompts
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
 from pmd_pipeline.preflight.rewards import check_reward
 from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
+from pmd_pipeline.preflight.shape import ModelShape
 from pmd_pipeline.preflight.sources import check_sources
 from pmd_pipeline.preflight.storage import check_disk, disk_need
 from pmd_pipeline.preflight.work_findings import work_findings

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pmd_pipeline.config.data_preparation import TRAIN_SET
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
-from pmd_pipeline.policies.loading import PolicyLoadError, load_tokenizer
+from pmd_pipeline.policies.model_folder import PolicyLoadError
 from pmd_pipeline.preflight.findings import Finding
 from pmd_pipeline.preflight.hub import Hub
 from pmd_pipeline.problems.errors import ProblemSourceError
@@ -33,6 +33,9 @@ def check_prompts(experiment: ExperimentConfig, hub: Hub, *, is_pinned: bool) ->
         is_pinned and hub.look_up(policy.hub_name, "model", policy.revision).is_reachable
     ):
         return []  # the model's own finding says so
+    # With torch and all of transformers.
+    from pmd_pipeline.policies.loading import load_tokenizer
+
     try:
         tokenizer = load_tokenizer(experiment.policy_initialisation)
     except PolicyLoadError as error:

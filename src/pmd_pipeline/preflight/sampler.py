@@ -13,7 +13,7 @@ from pmd_pipeline.config.engines import (
 )
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.memory import kv_cache_bytes_per_token
-from pmd_pipeline.preflight.model_shape import ModelShape
+from pmd_pipeline.preflight.shape import ModelShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

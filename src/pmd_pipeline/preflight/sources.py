@@ -7,7 +7,7 @@ from typing import assert_never
 from pmd_pipeline.config.data_preparation import StoredSource, origin_of
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PretrainedPolicyConfig
-from pmd_pipeline.policies.loading import PolicyLoadError, check_weights_present
+from pmd_pipeline.policies.model_folder import PolicyLoadError, check_weights_present
 from pmd_pipeline.preflight.findings import Finding, Verdict
 from pmd_pipeline.preflight.hub import Hub, Repository, RepositoryKind, licence_of_card
 from pmd_pipeline.preflight.revisions import MissingRevision

@@ -12,7 +12,10 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
+from pmd_pipeline.config.policy import EmbeddedPolicyConfig
+from pmd_pipeline.policies.embedded import build_policy
 from pmd_pipeline.preflight.model_shape import empty_model, model_shape
+from pmd_pipeline.preflight.shape import embedded_shape
 
 SMALL = {
     "hidden_size": 32,
@@ -90,6 +93,19 @@ def test_a_dense_model_by_hand() -> None:
     assert (shape.num_heads, shape.num_kv_heads, shape.head_dim) == (4, 2, 16)
     assert shape.has_query_key_norm
     assert (shape.num_sparse_layers, shape.num_experts) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"hidden_size": 24, "num_layers": 3, "num_heads": 5, "head_dim": 6},
+        {"num_layers": 1, "feed_forward_size": 40, "max_position": 64},
+    ],
+)
+def test_the_embedded_policys_shape_is_that_of_its_model(sizes: dict[str, int]) -> None:
+    config = EmbeddedPolicyConfig.model_validate({"kind": "embedded", **sizes})
+    assert embedded_shape(config) == model_shape(build_policy(config, seed=0).model)
 
 
 def test_a_mixture_of_experts_by_hand() -> None:
