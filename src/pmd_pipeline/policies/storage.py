@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -104,7 +104,9 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 def load_policy(
     folder: Path, *, device: torch.device, dtype: WeightDtype = torch.float32
 ) -> Policy:
-    """Return the policy of a folder after checking that every file is intact.
+    """Return the policy of a folder after checking that its files are intact.
+
+    An optimizer's state beside it, several times as large, is checked when it is loaded.
 
     Args:
         folder: Where :func:`save_policy` wrote it.
@@ -116,7 +118,8 @@ def load_policy(
             is not the one it was trained on.
         LoraError: If an adapter needs peft and it is missing.
     """
-    manifest = verify(folder)
+    manifest = read_manifest(folder)
+    _check(folder, manifest, [name for name in manifest.sha256 if not _is_optimizer_file(name)])
     if manifest.base_path is None:
         return load_policy_folder(
             folder / manifest.path,
@@ -133,18 +136,20 @@ def load_policy(
 
 
 def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
-    """Return the optimizer's named tensors, on the CPU; call :func:`load_policy` first.
+    """Return the optimizer's named tensors, on the CPU.
 
     Raises:
-        CheckpointError: If the folder has none.
+        CheckpointError: If the folder has none, or a file of it is missing, truncated or changed.
     """
-    names = sorted(filter(_is_optimizer_file, read_manifest(folder).sha256))
+    manifest = read_manifest(folder)
+    names = sorted(filter(_is_optimizer_file, manifest.sha256))
     if not names:
         raise CheckpointError(
             f"{folder / _OPTIMIZER_FILE} is missing: the optimizer's state cannot be continued; "
             "train the algorithm again from its first phase (keep_optimizer_states in the "
             "environment's globals.yml decides which states are kept)"
         )
+    _check(folder, manifest, names)
     return {name: tensor for part in names for name, tensor in load_file(folder / part).items()}
 
 
@@ -168,17 +173,7 @@ def verify(folder: Path) -> PolicyManifest:
         CheckpointError: If the manifest or a file is missing, truncated or changed.
     """
     manifest = read_manifest(folder)
-    for name in manifest.sha256:
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing; {_remedy(folder)}")
-    with _threads() as threads:
-        checksums = threads.map(lambda name: _sha256(folder / name), manifest.sha256)
-        for (name, expected), found in zip(manifest.sha256.items(), checksums, strict=True):
-            if found != expected:
-                raise CheckpointError(
-                    f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., the manifest "
-                    f"says {expected[:12]}...; {_remedy(folder)}"
-                )
+    _check(folder, manifest, list(manifest.sha256))
     return manifest
 
 
@@ -197,6 +192,22 @@ def read_manifest(folder: Path) -> PolicyManifest:
         ) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); {_remedy(folder)}") from error
+
+
+def _check(folder: Path, manifest: PolicyManifest, names: Sequence[str]) -> None:
+    """Refuse files of a folder that have not the manifest's checksums."""
+    for name in names:
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name} is missing; {_remedy(folder)}")
+    with _threads() as threads:
+        checksums = threads.map(lambda name: _sha256(folder / name), names)
+        for name, found in zip(names, checksums, strict=True):
+            expected = manifest.sha256[name]
+            if found != expected:
+                raise CheckpointError(
+                    f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., the manifest "
+                    f"says {expected[:12]}...; {_remedy(folder)}"
+                )
 
 
 def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> None:
