@@ -89,9 +89,16 @@ def own(
     head: nn.Module, hidden: Tensor, targets: Tensor, logits_per_chunk: int
 ) -> tuple[Tensor, Tensor]:
     """Return the same with the trainer's own function."""
-    return head_log_probs(
-        head, hidden, targets, temperature=TEMPERATURE, logits_per_chunk=logits_per_chunk
+    log_probs, entropy = head_log_probs(
+        head,
+        hidden,
+        targets,
+        temperature=TEMPERATURE,
+        with_entropy=True,
+        logits_per_chunk=logits_per_chunk,
     )
+    assert entropy is not None
+    return log_probs, entropy
 
 
 Way = Callable[[nn.Module, Tensor, Tensor, int], tuple[Tensor, Tensor]]

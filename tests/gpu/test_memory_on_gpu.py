@@ -84,7 +84,6 @@ def test_bfloat16_weights_take_steps_of_their_masters(tiny_policy: Policy) -> No
         behaviour_log_probs=trainer.log_probs(batch).log_probs,
         advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
-        token_weights=None,
     )
     before = {n: p.detach().float().cpu() for n, p in tiny_policy.model.named_parameters()}
     # Less than half the distance of two bfloat16 of a weight's size: the masters alone keep it.

@@ -71,6 +71,5 @@ def update(trainer: Trainer, setup: TrainingSetup) -> UpdateResult:
         behaviour_log_probs=trainer.log_probs(batch).log_probs,
         advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
-        token_weights=None,
     )
     return trainer.update(training_batch, torch.arange(16), learning_rate=1e-3, where="")

@@ -10,6 +10,17 @@ from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.names import Label
 from pmd_pipeline.config.sampling import SamplingConfig
 
+# A GPU wants large products. On a CPU what a layer makes of 4,096 tokens still lies in its caches.
+_GPU_MICRO_BATCH_TOKENS = 16_384
+_CPU_MICRO_BATCH_TOKENS = 4096
+
+
+def micro_batch_tokens_on(configured: int | Literal["auto"], *, is_gpu: bool) -> int:
+    """Return ``training.micro_batch_tokens`` for a device."""
+    if configured != "auto":
+        return configured
+    return _GPU_MICRO_BATCH_TOKENS if is_gpu else _CPU_MICRO_BATCH_TOKENS
+
 
 class OptimizerConfig(StrictModel):
     """AdamW, its learning-rate schedule and gradient clipping."""
@@ -71,10 +82,12 @@ class TrainingConfig(StrictModel):
     num_mini_batches: int = Field(ge=1, description="optimizer updates per round")
     sampling: SamplingConfig
     optimizer: OptimizerConfig
-    micro_batch_tokens: Annotated[int, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
-        default=16_384,
-        ge=1,
-        description="tokens of one backward pass, padding included; no effect on the gradient",
+    micro_batch_tokens: Annotated[
+        Literal["auto"] | Annotated[int, Field(ge=1)], ChangesNoResult(bytes=LAST_DIGITS)
+    ] = Field(
+        default="auto",
+        description="tokens of one backward pass, padding included; no effect on the gradient; "
+        f"auto: {_GPU_MICRO_BATCH_TOKENS} on a GPU, {_CPU_MICRO_BATCH_TOKENS} on a CPU",
     )
     packing: Annotated[Literal["auto"] | bool, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
         default="auto",
@@ -84,14 +97,17 @@ class TrainingConfig(StrictModel):
     lora: LoraConfig | None = Field(
         default=None, description="train adapters on the frozen initial policy; null: all weights"
     )
-    behaviour_log_probs: Literal["trainer", "sampler"] = Field(
-        default="trainer",
-        description="trainer: recomputed before the first mini-batch; sampler: as sampled",
+    behaviour_log_probs: Literal["auto", "trainer", "sampler"] = Field(
+        default="auto",
+        description="auto: a mini-batch's own until the round has moved the policy, then the "
+        "sampler's if they are exact, or else the trainer's; trainer: all computed before the "
+        "first mini-batch; sampler: as sampled",
     )
     importance_weights: ImportanceWeightConfig | None = None
-    measured_rollouts: Literal["round", "last_mini_batch"] = Field(
-        default="round",
-        description="whose log-ratios are measured after the round's last update",
+    measured_rollouts: Literal["sample", "last_mini_batch", "round"] = Field(
+        default="sample",
+        description="whose log-ratios are measured after the round's last update; sample: every "
+        "fourth group's",
     )
 
     @property
@@ -114,12 +130,12 @@ class TrainingConfig(StrictModel):
                 "behaviour_log_probs: sampler needs top_p 1 and top_k 0 (found top_p "
                 f"{self.sampling.top_p}, top_k {self.sampling.top_k}): the sampler's log-probs are "
                 "those of a truncated distribution, the trainer's of the full one, and their ratio "
-                "would be wrong; use behaviour_log_probs: trainer"
+                "would be wrong; use behaviour_log_probs: auto"
             )
         if self.behaviour_log_probs == "sampler" and self.importance_weights is not None:
             raise ValueError(
-                "importance_weights corrects recomputed log-probs and needs "
-                "behaviour_log_probs: trainer"
+                "importance_weights compares the trainer's log-probs with the sampler's and needs "
+                "both; use behaviour_log_probs: auto, or trainer"
             )
         if self.importance_weights is not None and not self.sampling.keeps_full_support:
             raise ValueError(

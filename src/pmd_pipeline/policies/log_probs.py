@@ -24,11 +24,12 @@ class TokenLogProbs:
 
     Attributes:
         log_probs: Of the response tokens at the sampling temperature, nats.
-        entropy: Of the distribution that each token was drawn from, nats, no gradient.
+        entropy: Of the distribution that each token was drawn from, nats, no gradient; None if it
+            was not asked for.
     """
 
     log_probs: Float32[Tensor, "B T"]
-    entropy: Float32[Tensor, "B T"]
+    entropy: Float32[Tensor, "B T"] | None = None
 
 
 def response_log_probs(
@@ -39,9 +40,10 @@ def response_log_probs(
     *,
     temperature: float,
     packed: bool = False,
+    with_entropy: bool = False,
     logits_per_chunk: int = LOGITS_PER_CHUNK,
 ) -> TokenLogProbs:
-    """Return log-probs and entropies of responses given their prompts.
+    """Return log-probs of responses given their prompts.
 
     Args:
         model: A causal language model.
@@ -50,6 +52,7 @@ def response_log_probs(
         response_mask: True on response tokens, a prefix of each row, [B, T].
         temperature: The sampling temperature.
         packed: Compute no padding; see ``packing``.
+        with_entropy: Compute entropies too.
         logits_per_chunk: Most logits in memory at once.
 
     Raises:
@@ -78,13 +81,14 @@ def response_log_probs(
         targets,
         temperature=temperature,
         form=form,
+        with_entropy=with_entropy,
         logits_per_chunk=logits_per_chunk,
     )
     shape = response_mask.shape
     empty = torch.zeros(shape, dtype=torch.float32, device=device)
     return TokenLogProbs(
         log_probs=empty.masked_scatter(response_mask, log_probs.float()),
-        entropy=empty.masked_scatter(response_mask, entropy.float()),
+        entropy=None if entropy is None else empty.masked_scatter(response_mask, entropy.float()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.config.training import micro_batch_tokens_on
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.adapter_shape import AdapterShape
 from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, Verdict, gib
@@ -35,7 +36,9 @@ def memory_findings(
     findings = _positions(shape, longest)
     trainer = trainer_memory(
         shape,
-        micro_batch_tokens=training.micro_batch_tokens,
+        micro_batch_tokens=micro_batch_tokens_on(
+            training.micro_batch_tokens, is_gpu=hardware.is_gpu
+        ),
         longest_sequence_tokens=experiment.data_preparation.max_prompt_tokens
         + training.sampling.max_new_tokens,
         bfloat16=compute.precision == "bfloat16",
@@ -57,7 +60,13 @@ def memory_findings(
         )
     updating = trainer.peak + whole
     findings.append(
-        _peak("peak while updating", updating, updating, hardware, _update_remedy(experiment))
+        _peak(
+            "peak while updating",
+            updating,
+            updating,
+            hardware,
+            _update_remedy(experiment, hardware),
+        )
     )
     if engine is None:
         return findings
@@ -177,7 +186,7 @@ def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) 
     )
 
 
-def _update_remedy(experiment: ExperimentConfig) -> str:
+def _update_remedy(experiment: ExperimentConfig, hardware: Hardware) -> str:
     training = experiment.training
     longest = experiment.data_preparation.max_prompt_tokens + training.sampling.max_new_tokens
     ways = ["more GPUs (--num-gpus), each of which holds a share"]
@@ -187,6 +196,6 @@ def _update_remedy(experiment: ExperimentConfig) -> str:
         ways.append("compute.precision: bfloat16")
     if training.lora is None:
         ways.append("training.lora, which trains only an adapter")
-    if training.micro_batch_tokens > longest:
+    if micro_batch_tokens_on(training.micro_batch_tokens, is_gpu=hardware.is_gpu) > longest:
         ways.append(f"training.micro_batch_tokens down to {longest}, the longest sequence")
     return ", or ".join(ways)

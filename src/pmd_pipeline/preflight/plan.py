@@ -89,7 +89,7 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     )
     findings += described
 
-    rounds = _rounds(experiment, request.known)
+    rounds = _rounds(experiment, engine, request.known)
     need = None
     if shape is not None:
         adapter, described = _adapter(shape, lora)
@@ -174,21 +174,29 @@ def _adapter(
     return adapter, [Finding(section=MEMORY_SECTION, subject=subject, value=value)]
 
 
-def _rounds(experiment: ExperimentConfig, known: Assumptions) -> dict[str, RoundWork]:
-    return {
-        label: round_work(
-            TrainingSetup(
-                label=label,
-                algorithm=algorithm,
-                training=experiment.training,
-                rewards=experiment.rewards,
-                seed=experiment.seed,
-            ),
+def _rounds(
+    experiment: ExperimentConfig, engine: SamplerPlan | None, known: Assumptions
+) -> dict[str, RoundWork]:
+    rounds = {}
+    for label, algorithm in experiment.trained_algorithms().items():
+        setup = TrainingSetup(
+            label=label,
+            algorithm=algorithm,
+            training=experiment.training,
+            rewards=experiment.rewards,
+            seed=experiment.seed,
+        )
+        source = setup.behaviour_source(
+            runs_policy_model=engine is not None and not engine.has_own_weights,
+            precision=experiment.compute.precision,
+        )
+        rounds[label] = round_work(
+            setup,
+            source,
             max_prompt_tokens=experiment.data_preparation.max_prompt_tokens,
             known=known,
         )
-        for label, algorithm in experiment.trained_algorithms().items()
-    }
+    return rounds
 
 
 class _Remembering:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pmd_pipeline.config.data_preparation import AnyGeneratedSource, ProblemSource
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.problems.stored.rows import count_rows
-from pmd_pipeline.training.setup import TrainingSetup
+from pmd_pipeline.training.setup import BehaviourSource, TrainingSetup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +40,8 @@ class RoundWork:
         num_rollouts: Responses.
         sampled_tokens: Of the responses.
         updated_tokens: Prompt and response tokens that pass forward and backward.
-        measured_tokens: Prompt and response tokens that only pass forward: log-probs before and
-            after the updates.
+        measured_tokens: Prompt and response tokens that only pass forward: of behaviour log-probs
+            before the updates, and of what is measured after them.
         num_updates: Optimizer steps.
     """
 
@@ -52,19 +52,20 @@ class RoundWork:
     num_updates: int
 
 
-def round_work(setup: TrainingSetup, *, max_prompt_tokens: int, known: Assumptions) -> RoundWork:
-    """Return what a round of an algorithm computes."""
+def round_work(
+    setup: TrainingSetup, source: BehaviourSource, *, max_prompt_tokens: int, known: Assumptions
+) -> RoundWork:
+    """Return what a round of an algorithm computes, given whence its behaviour log-probs come."""
     training = setup.training
     num_rollouts = training.prompts_per_round * setup.group_size
     prompt = known.mean_prompt_tokens or max_prompt_tokens
     response = known.mean_response_tokens or training.sampling.max_new_tokens
     tokens = num_rollouts * (prompt + response)
-    measured_share = 1.0 if training.measured_rollouts == "round" else 1 / setup.updates_per_cycle
     return RoundWork(
         num_rollouts=num_rollouts,
         sampled_tokens=num_rollouts * response,
         updated_tokens=tokens,
-        measured_tokens=tokens * (1 + measured_share),
+        measured_tokens=tokens * (setup.recomputed_fraction(source) + setup.measured_fraction),
         num_updates=setup.num_mini_batches,
     )
 

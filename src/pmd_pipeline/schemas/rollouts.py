@@ -32,14 +32,17 @@ class RolloutTable(pa.DataFrameModel):
 
 
 class RoundRolloutTable(RolloutTable):
-    """The rollouts of a training round, with what its updates made of them."""
+    """The rollouts of a training round, with what its updates made of them.
+
+    What no pass has computed of a rollout is missing.
+    """
 
     round: Series[int] = pa.Field(ge=1)
     cycle: Series[int] = pa.Field(ge=0)
     advantage: Series[float]
-    behaviour_log_prob: Series[float] = pa.Field(le=1e-3)
+    behaviour_log_prob: Series[float] = pa.Field(le=1e-3, nullable=True)
     sequence_log_ratio: Series[float] = pa.Field(nullable=True)
-    entropy: Series[float]
+    entropy: Series[float] = pa.Field(nullable=True)
 
 
 class PromptStatisticsTable(pa.DataFrameModel):

@@ -32,18 +32,20 @@ class RoundMetrics:
         group_pass_rate: Mean over groups of the share of right rollouts; NaN if the reward does
             not tell right from wrong.
         no_signal_fraction: Groups whose rewards are all equal.
-        entropy: Of the behaviour policy, mean over response tokens, nats.
+        entropy: Of the behaviour policy, mean over the response tokens of the rollouts whose
+            entropies were computed, nats.
         mean_response_tokens: Length.
         truncated_fraction: Responses cut at the token limit.
         log_ratio_min, log_ratio_mean, log_ratio_max: Of whole responses, after the last
-            mini-batch, nats.
+            mini-batch, nats; as the three divergences, of the rollouts that are measured.
         kl: Estimate of KL(new || behaviour), nats.
         reverse_kl: Estimate of KL(behaviour || new), nats.
         chi2: Estimate of chi-squared(new || behaviour).
         clip_fraction: Clipped tokens (sequences for GSPO).
         gradient_norm: Before clipping, mean over updates.
         loss: Mean over updates.
-        mismatch_mean, mismatch_max, mismatch_kl: Trainer versus sampler log-probs, per token;
+        mismatch_mean, mismatch_max, mismatch_kl: Trainer versus sampler log-probs, per token, of
+            the rollouts for which the trainer has computed the behaviour policy's;
             NaN if top_p or top_k truncates the sampler's distribution.
         grading_timeouts: Responses whose grading timed out.
         sampling_seconds, grading_seconds, updating_seconds: Wall times.
@@ -102,7 +104,7 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         mean_reward=float(np.mean(rewards)),
         group_pass_rate=_group_pass_rate(rollouts, group_ids),
         no_signal_fraction=diagnostics.no_signal_fraction(rewards, group_ids),
-        entropy=float(np.average(entropies, weights=lengths)) if num_tokens else np.nan,
+        entropy=_weighted_mean(entropies, lengths),
         mean_response_tokens=float(lengths.mean()),
         truncated_fraction=float(np.mean([r.completion.truncated for r in rollouts])),
         log_ratio_min=summary.min,
@@ -171,6 +173,8 @@ def _mismatch(result: RoundResult) -> diagnostics.SamplerMismatch:
     if len(known) < len(sampler):
         return diagnostics.SamplerMismatch(np.nan, np.nan, np.nan)
     trainer = _all(result, "trainer_log_probs")
+    if len(trainer) == 0:  # the prompt filter has dropped all that an update would have computed
+        return diagnostics.SamplerMismatch(np.nan, np.nan, np.nan)
     return diagnostics.measure_sampler_mismatch(
         np.concatenate(known), trainer, np.ones_like(trainer, dtype=bool)
     )
@@ -178,6 +182,14 @@ def _mismatch(result: RoundResult) -> diagnostics.SamplerMismatch:
 
 def _all(result: RoundResult, name: str) -> np.ndarray:
     return np.concatenate([getattr(cycle, name) for cycle in result.cycles])
+
+
+def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the mean of the values that are known; NaN if none has any weight."""
+    known = ~np.isnan(values)
+    if not weights[known].any():
+        return float("nan")
+    return float(np.average(values[known], weights=weights[known]))
 
 
 def _mean(values: list[float]) -> float:

@@ -1,10 +1,23 @@
 """Everything that determines a training, in one record."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
+from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.rewards import AnyRewardConfig
-from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
+from pmd_pipeline.config.training import (
+    OptimizerConfig,
+    TrainingConfig,
+    micro_batch_tokens_on,
+)
+
+# Of `measured_rollouts: sample`.
+ONE_GROUP_IN = 4
+
+# Where behaviour log-probs come from; "own": as long as the policy is the one that sampled, those
+# of an update's own forward pass.
+BehaviourSource = Literal["trainer", "sampler", "own_then_sampler", "own_then_trainer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +60,13 @@ class TrainingSetup:
 
     @property
     def is_packed(self) -> bool:
-        """Whether no padding is computed; False while ``auto`` is undecided: `decide_packing`."""
+        """Whether no padding is computed; False while ``auto`` is undecided: `decide_by_device`."""
         return self.training.packing is True
+
+    @property
+    def micro_batch_tokens(self) -> int:
+        """Tokens of a backward pass; a GPU's while ``auto`` is undecided: `decide_by_device`."""
+        return micro_batch_tokens_on(self.training.micro_batch_tokens, is_gpu=True)
 
     @property
     def num_cycles(self) -> int:
@@ -63,3 +81,41 @@ class TrainingSetup:
     def updates_per_cycle(self) -> int:
         """Optimizer updates on the samples of one cycle."""
         return self.num_mini_batches // self.num_cycles
+
+    def behaviour_source(self, *, runs_policy_model: bool, precision: Precision) -> BehaviourSource:
+        """Return where the behaviour log-probs of a round come from.
+
+        With ``auto`` a mini-batch that meets the policy as it was when it sampled takes those of
+        its own forward pass; the others the sampler's, where these are the trainer's but for
+        rounding, or else those of a pass of the trainer before the first update.
+
+        Args:
+            runs_policy_model: Whether the engine samples with the policy's own model.
+            precision: Of the policy's matrix products.
+        """
+        training = self.training
+        if training.behaviour_log_probs != "auto":
+            return training.behaviour_log_probs
+        is_exact = (
+            runs_policy_model and precision == "float32" and training.sampling.keeps_full_support
+        )
+        # Importance weights compare the sampler's log-probs with the trainer's.
+        takes_sampler = is_exact and training.importance_weights is None
+        return "own_then_sampler" if takes_sampler else "own_then_trainer"
+
+    def recomputed_fraction(self, source: BehaviourSource) -> float:
+        """Return the share of a round's rollouts in the pass before the first update."""
+        if source == "own_then_trainer":
+            return 1 - 1 / self.updates_per_cycle
+        return 1.0 if source == "trainer" else 0.0
+
+    @property
+    def measured_fraction(self) -> float:
+        """The share of a round's rollouts that are measured after the updates."""
+        match self.training.measured_rollouts:
+            case "round":
+                return 1.0
+            case "sample":
+                return 1 / ONE_GROUP_IN
+            case "last_mini_batch":
+                return 1 / self.updates_per_cycle

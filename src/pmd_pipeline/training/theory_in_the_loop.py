@@ -125,7 +125,10 @@ def compared_groups(
 
 
 def _compare(rollouts: pd.DataFrame, update: ExactUpdate) -> tuple[RoundComparison, list[str]]:
-    """Return a round's comparison, and the problem of each of its groups."""
+    """Return the comparison of a round's measured groups, and the problem of each of them."""
+    measured = rollouts[~rollouts["sequence_log_ratio"].isna()]
+    if not measured.empty:
+        rollouts = rollouts[rollouts["problem_id"].isin(measured["problem_id"].unique())]
     group_ids, problem_ids = pd.factorize(rollouts["problem_id"])
     log_ratios = rollouts["sequence_log_ratio"].to_numpy(dtype=np.float64)
     groups = summarise_groups(

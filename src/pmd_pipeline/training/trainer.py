@@ -12,12 +12,13 @@ from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.rollouts.batch import RolloutBatch
+from pmd_pipeline.training.by_device import decide_by_device
 from pmd_pipeline.training.optimizer import (
     build_optimizer,
     optimizer_state,
     restore_optimizer_state,
 )
-from pmd_pipeline.training.packing import decide_packing
+from pmd_pipeline.training.passes import batch_log_probs
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.driver import training_processes
 from pmd_pipeline.training.sharded.trainer import ShardedTrainer
@@ -25,7 +26,6 @@ from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
     TrainingBatch,
     UpdateResult,
-    batch_log_probs,
     update_policy,
 )
 
@@ -44,21 +44,32 @@ class Trainer(Protocol):
         """Return the current policy, complete on one device: to sample from, or to store."""
 
     def log_probs(
-        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+        self,
+        batch: RolloutBatch,
+        mini_batches: Sequence[Tensor] | None = None,
+        *,
+        with_entropy: bool = False,
     ) -> TokenLogProbs:
-        """Return log-probs and entropies of responses, without gradients, on the CPU.
+        """Return log-probs of responses, without gradients, on the CPU.
 
         Args:
             batch: Rollouts.
             mini_batches: Rows of each mini-batch. While the policy stays as it is, an update on one
                 of them computes the same log-probs, to the bit. None: all rows as one mini-batch.
+            with_entropy: Whether entropies are wanted.
 
         Returns:
             [B, T]; 0 for rollouts in no mini-batch.
         """
 
     def update(
-        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+        self,
+        batch: TrainingBatch,
+        rows: Tensor,
+        *,
+        learning_rate: float,
+        where: str,
+        keeps_log_probs: bool = False,
     ) -> UpdateResult:
         """Take one optimizer step on the rollouts ``rows`` of ``batch``; see `update_policy`.
 
@@ -113,7 +124,7 @@ class LocalTrainer:
 
     def __init__(self, policy: Policy, setup: TrainingSetup) -> None:
         self._policy = policy
-        self._setup = decide_packing(
+        self._setup = decide_by_device(
             setup, policy.model, device=policy.device, precision=policy.precision
         )
         self._optimizer = build_optimizer(policy, setup.optimizer)
@@ -130,16 +141,36 @@ class LocalTrainer:
         return self._policy
 
     def log_probs(
-        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+        self,
+        batch: RolloutBatch,
+        mini_batches: Sequence[Tensor] | None = None,
+        *,
+        with_entropy: bool = False,
     ) -> TokenLogProbs:
-        return batch_log_probs(self._policy, batch, self._setup, mini_batches)
+        return batch_log_probs(
+            self._policy, batch, self._setup, mini_batches, with_entropy=with_entropy
+        )
 
     def update(
-        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+        self,
+        batch: TrainingBatch,
+        rows: Tensor,
+        *,
+        learning_rate: float,
+        where: str,
+        keeps_log_probs: bool = False,
     ) -> UpdateResult:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        result = update_policy(self._policy, self._optimizer, batch, rows, self._setup, where=where)
+        result = update_policy(
+            self._policy,
+            self._optimizer,
+            batch,
+            rows,
+            self._setup,
+            where=where,
+            keeps_log_probs=keeps_log_probs,
+        )
         # Gradients take as much memory as the weights, and measuring and sampling need none.
         self._optimizer.zero_grad(set_to_none=True)
         return result

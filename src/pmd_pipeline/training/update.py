@@ -1,5 +1,6 @@
 """One optimizer update on a mini-batch, accumulated over micro-batches."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,16 +14,22 @@ from torch.distributed.tensor import DTensor
 from pmd_pipeline.algorithms import (
     LossDenominators,
     LossInputs,
+    LossOutput,
     mini_batch_loss,
+    sequence_importance_weights,
     sequence_log_ratio,
+    token_importance_weights,
 )
-from pmd_pipeline.policies.log_probs import TokenLogProbs, response_log_probs
+from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.rollouts.batch import RolloutBatch, micro_batch_rows, select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, select_rows
+from pmd_pipeline.training.passes import (
+    LogProbFunction,
+    micro_batches,
+    policy_log_probs,
+    put_together,
+)
 from pmd_pipeline.training.setup import TrainingSetup
-
-# From rollouts and the rows of a micro-batch to their log-probs.
-LogProbFunction = Callable[[RolloutBatch, Tensor], TokenLogProbs]
 
 
 class NonFiniteUpdateError(ValueError):
@@ -40,18 +47,17 @@ class TrainingBatch:
     Attributes:
         rollouts: The rollouts as tensors.
         names: ``problem_id#sample_index`` of each rollout, for messages.
-        behaviour_log_probs: Nats.
+        behaviour_log_probs: Nats; None: those of the update's own forward pass, to the bit, which
+            they are as long as the policy is still the one that sampled.
         advantages: Reward units.
-        rollout_weights: Weight of each rollout's loss.
-        token_weights: Weight of each token's loss; None for ones.
+        rollout_weights: Weight of each rollout's loss, beside importance weights.
     """
 
     rollouts: RolloutBatch
     names: list[str]
-    behaviour_log_probs: Float32[Tensor, "B T"]
+    behaviour_log_probs: Float32[Tensor, "B T"] | None
     advantages: Float[Tensor, " B"]
     rollout_weights: Float[Tensor, " B"]
-    token_weights: Float[Tensor, "B T"] | None
 
     def select(self, rows: Tensor) -> Self:
         """Return some of the rollouts, in the order of ``rows``."""
@@ -59,10 +65,11 @@ class TrainingBatch:
             self,
             rollouts=select_rows(self.rollouts, rows),
             names=[self.names[row] for row in rows.tolist()],
-            behaviour_log_probs=self.behaviour_log_probs[rows],
+            behaviour_log_probs=None
+            if self.behaviour_log_probs is None
+            else self.behaviour_log_probs[rows],
             advantages=self.advantages[rows],
             rollout_weights=self.rollout_weights[rows],
-            token_weights=None if self.token_weights is None else self.token_weights[rows],
         )
 
 
@@ -76,6 +83,8 @@ class UpdateResult:
         is_made: False if the gradient was exactly 0, which changes nothing; see `take_step`.
         num_clipped, num_clip_units: Tokens (sequences for GSPO) that were clipped, and that could
             have been.
+        log_probs: Of the update's own forward pass, before the step, with entropies, [B, T], 0 for
+            rollouts that are not of the mini-batch; None if they were not to be kept.
     """
 
     loss: float
@@ -83,6 +92,7 @@ class UpdateResult:
     is_made: bool
     num_clipped: float
     num_clip_units: float
+    log_probs: TokenLogProbs | None = None
 
 
 def update_policy(
@@ -93,6 +103,7 @@ def update_policy(
     setup: TrainingSetup,
     *,
     where: str,
+    keeps_log_probs: bool = False,
 ) -> UpdateResult:
     """Take one optimizer step on the rollouts ``rows`` and return its loss and counts.
 
@@ -106,6 +117,7 @@ def update_policy(
         rows: Which of them form this mini-batch.
         setup: Algorithm and training.
         where: Names the round and the mini-batch in messages.
+        keeps_log_probs: Whether the result has the log-probs of the forward pass.
 
     Raises:
         NonFiniteUpdateError: If the loss or the gradient is NaN or infinite; no step is taken.
@@ -119,14 +131,10 @@ def update_policy(
         setup,
         log_probs_of=partial(policy_log_probs, policy, setup=setup),
         where=where,
+        keeps_log_probs=keeps_log_probs,
     )
     policy.policy_version += result.is_made
     return result
-
-
-def micro_batches(batch: RolloutBatch, rows: Tensor, setup: TrainingSetup) -> list[Tensor]:
-    """Return the rows of each micro-batch that ``rows`` are computed in."""
-    return micro_batch_rows(batch, rows, setup.training.micro_batch_tokens, packed=setup.is_packed)
 
 
 def mini_batch_counts(batch: TrainingBatch, rows: Tensor, setup: TrainingSetup) -> LossDenominators:
@@ -147,6 +155,7 @@ def take_step(
     *,
     log_probs_of: LogProbFunction,
     where: str,
+    keeps_log_probs: bool = False,
     in_any_process: Callable[[bool], bool] = bool,
 ) -> UpdateResult:
     """Take one optimizer step on the micro-batches ``parts``.
@@ -165,6 +174,7 @@ def take_step(
         setup: Algorithm and training.
         log_probs_of: Computes a micro-batch's log-probs with their gradient.
         where: Names the round and the mini-batch in messages.
+        keeps_log_probs: Whether the result has the log-probs of the forward pass.
         in_any_process: Returns whether a condition holds in any of the processes that take this
             step together, given whether it holds here.
 
@@ -177,142 +187,126 @@ def take_step(
     optimizer.zero_grad(set_to_none=True)
     # Checkpointing works only in training mode; dropout is off in every loaded policy.
     policy.model.train(setup.training.gradient_checkpointing)
-    loss = num_clipped = num_units = 0.0
-    log_ratios = []
+    computed: list[TokenLogProbs] = []
+    outputs: list[_Output] = []
     for part in parts:
-        inputs = _loss_inputs(log_probs_of(batch.rollouts, part), batch, part)
+        log_probs = log_probs_of(batch.rollouts, part, with_entropy=keeps_log_probs)
+        inputs = _loss_inputs(log_probs, batch, part, setup)
         output = mini_batch_loss(setup.algorithm, inputs, denominators)
-        log_ratios.append(_log_ratios(inputs))
-        is_finite = bool(torch.isfinite(output.loss))
-        if in_any_process(not is_finite):
-            if is_finite:
-                raise NonFiniteElsewhereError(f"{where}: the loss of another process is not finite")
-            at_fault = ~torch.isfinite(output.rollout_losses)
-            found = f"the loss is {output.loss.item()}"
-            raise _non_finite(found, batch, part, log_ratios[-1], at_fault, where)
         output.loss.backward()
-        loss += output.loss.item()
-        num_clipped += float(output.num_clipped)
-        num_units += float(output.num_clip_units)
+        outputs.append(_Output.of(output, inputs))
+        if keeps_log_probs:
+            computed.append(replace(log_probs, log_probs=log_probs.log_probs.detach()))
+    # All at once, as each look at a number waits for a GPU.
+    loss, num_clipped, num_units = _sums(outputs)
+    rows = torch.cat([torch.arange(0), *parts])
+    is_finite = math.isfinite(loss)
+    if in_any_process(not is_finite):
+        if is_finite:
+            raise NonFiniteElsewhereError(f"{where}: the loss of another process is not finite")
+        losses = torch.cat([output.rollout_losses for output in outputs])
+        raise _non_finite(
+            f"the loss is {loss}", batch, rows, outputs, ~torch.isfinite(losses), where
+        )
     norm = _clip_gradients(policy, setup.training.optimizer.max_gradient_norm)
-    if not torch.isfinite(norm):
-        rows, ratios = torch.cat(list(parts)), torch.cat(log_ratios)
-        found = f"the gradient's norm is {norm.item()}"
-        raise _non_finite(found, batch, rows, ratios, torch.ones_like(ratios).bool(), where)
-    is_made = norm.item() > 0
+    if not math.isfinite(norm):
+        everyone = torch.ones(len(rows), dtype=torch.bool)
+        raise _non_finite(f"the gradient's norm is {norm}", batch, rows, outputs, everyone, where)
+    is_made = norm > 0
     if is_made:
         optimizer.step()
     policy.model.eval()
     return UpdateResult(
         loss=loss,
-        gradient_norm=norm.item(),
+        gradient_norm=norm,
         is_made=is_made,
         num_clipped=num_clipped,
         num_clip_units=num_units,
+        log_probs=put_together(batch.rollouts, parts, computed) if keeps_log_probs else None,
     )
 
 
-def batch_log_probs(
-    policy: Policy,
-    batch: RolloutBatch,
-    setup: TrainingSetup,
-    mini_batches: Sequence[Tensor] | None = None,
-) -> TokenLogProbs:
-    """Return log-probs and entropies of responses under the policy, without gradients.
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What is kept of a micro-batch of B rollouts: sums, and for messages rows of numbers."""
 
-    Args:
-        policy: The policy.
-        batch: Rollouts.
-        setup: Algorithm and training.
-        mini_batches: Rows of each mini-batch: they are computed in the micro-batches that an update
-            computes them in, so the numbers are those of the update, to the bit. None: all rows as
-            one mini-batch.
+    sums: Tensor
+    rollout_losses: Tensor
+    log_ratios: Tensor
 
-    Returns:
-        [B, T]; 0 for rollouts in no mini-batch.
-    """
-    all_rows = [torch.arange(len(batch))] if mini_batches is None else mini_batches
-    parts = [part for rows in all_rows for part in micro_batches(batch, rows, setup)]
-    return collect_log_probs(batch, parts, partial(policy_log_probs, policy, setup=setup))
-
-
-def collect_log_probs(
-    batch: RolloutBatch, parts: Sequence[Tensor], log_probs_of: LogProbFunction
-) -> TokenLogProbs:
-    """Return the log-probs of all micro-batches ``parts`` on the CPU, without gradients."""
-    shape = batch.response_mask.shape
-    log_probs, entropy = torch.zeros(shape), torch.zeros(shape)
-    with torch.no_grad():
-        for part in parts:
-            result = log_probs_of(batch, part)
-            width = result.log_probs.shape[1]
-            log_probs[part, :width] = result.log_probs.cpu()
-            entropy[part, :width] = result.entropy.cpu()
-    return TokenLogProbs(log_probs=log_probs, entropy=entropy)
-
-
-def policy_log_probs(
-    policy: Policy, batch: RolloutBatch, part: Tensor, setup: TrainingSetup
-) -> TokenLogProbs:
-    """Return log-probs and entropies of the rollouts ``part``, without their common padding."""
-    width = max(1, int(batch.response_mask[part].sum(dim=1).max()))
-    with policy.autocast():
-        return response_log_probs(
-            policy.model,
-            [batch.prompt_token_ids[row] for row in part.tolist()],
-            batch.response_token_ids[part, :width],
-            batch.response_mask[part, :width],
-            temperature=setup.training.sampling.temperature,
-            packed=setup.is_packed,
+    @classmethod
+    def of(cls, output: LossOutput, inputs: LossInputs) -> Self:
+        sums = (output.loss.detach(), output.num_clipped, output.num_clip_units)
+        return cls(
+            torch.stack([number.double() for number in sums]),
+            output.rollout_losses,
+            sequence_log_ratio(
+                inputs.log_probs.detach(), inputs.behaviour_log_probs, inputs.response_mask
+            ),
         )
 
 
-def _loss_inputs(computed: TokenLogProbs, batch: TrainingBatch, part: Tensor) -> LossInputs:
+def _sums(outputs: Sequence[_Output]) -> list[float]:
+    """Return loss, clipped and clippable of all micro-batches; zeros without any."""
+    if not outputs:
+        return [0.0, 0.0, 0.0]
+    return torch.stack([output.sums for output in outputs]).sum(dim=0).tolist()
+
+
+def _loss_inputs(
+    computed: TokenLogProbs, batch: TrainingBatch, part: Tensor, setup: TrainingSetup
+) -> LossInputs:
     log_probs = computed.log_probs
     width, device = log_probs.shape[1], log_probs.device
+    mask = batch.rollouts.response_mask[part, :width].to(device)
+    behaviour = log_probs.detach()
+    if batch.behaviour_log_probs is not None:
+        behaviour = batch.behaviour_log_probs[part, :width].to(device)
+    rollout_weights = batch.rollout_weights[part].to(device)
+    token_weights = None
+    if (importance := setup.training.importance_weights) is not None:
+        sampler = batch.rollouts.sampler_log_probs[part, :width].to(device)
+        if importance.level == "sequence":
+            rollout_weights = rollout_weights * sequence_importance_weights(
+                behaviour, sampler, mask, cap=importance.cap
+            )
+        else:
+            token_weights = token_importance_weights(behaviour, sampler, mask, cap=importance.cap)
     return LossInputs(
         log_probs=log_probs,
-        behaviour_log_probs=batch.behaviour_log_probs[part, :width].to(device),
-        response_mask=batch.rollouts.response_mask[part, :width].to(device),
+        behaviour_log_probs=behaviour,
+        response_mask=mask,
         advantages=batch.advantages[part].to(device),
-        rollout_weights=batch.rollout_weights[part].to(device),
-        token_weights=None
-        if batch.token_weights is None
-        else batch.token_weights[part, :width].to(device),
+        rollout_weights=rollout_weights,
+        token_weights=token_weights,
     )
 
 
-def _log_ratios(inputs: LossInputs) -> Tensor:
-    """Return the sequence log-ratios, for messages, [B]."""
-    return sequence_log_ratio(
-        inputs.log_probs.detach(), inputs.behaviour_log_probs, inputs.response_mask
-    )
-
-
-def _clip_gradients(policy: Policy, max_norm: float) -> Tensor:
-    """Clip the gradients in place and return their norm before."""
-    parameters = list(policy.model.parameters())
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
+def _clip_gradients(policy: Policy, max_norm: float) -> float:
+    """Clip the gradients in place and return their norm before; nothing is done below the bound."""
+    parameters = [p for p in policy.model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if isinstance(norm, DTensor):
         norm = norm.full_tensor()
-    torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
-    return norm
+    if (found := norm.item()) > max_norm:
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return found
 
 
 def _non_finite(
     found: str,
     batch: TrainingBatch,
-    part: Tensor,
-    log_ratios: Tensor,
+    rows: Tensor,
+    outputs: Sequence[_Output],
     at_fault: Tensor,
     where: str,
 ) -> NonFiniteUpdateError:
+    log_ratios = torch.cat([output.log_ratios for output in outputs]).cpu()
     # NaN sorts as the largest, as wanted here.
     order = log_ratios.abs().argsort(descending=True).tolist()
     offenders = ", ".join(
-        f"{batch.names[int(part[i])]} (log-ratio {log_ratios[i]:.4g}, "
-        f"reward {batch.rollouts.rewards[int(part[i])]:.4g})"
+        f"{batch.names[int(rows[i])]} (log-ratio {log_ratios[i]:.4g}, "
+        f"reward {batch.rollouts.rewards[int(rows[i])]:.4g})"
         for i in [i for i in order if at_fault[i]][:5]
     )
     return NonFiniteUpdateError(

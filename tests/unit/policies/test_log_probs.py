@@ -14,7 +14,10 @@ MASK = torch.tensor([[True, True, True], [True, True, False]])
 
 
 def test_values_are_the_log_softmax_of_the_logits(tiny_policy: Policy) -> None:
-    result = response_log_probs(tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=0.7)
+    result = response_log_probs(
+        tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=0.7, with_entropy=True
+    )
+    assert result.entropy is not None
     for row, (prompt, length) in enumerate(zip(PROMPTS, [3, 2], strict=True)):
         tokens = RESPONSES[row, :length]
         logits = tiny_policy.model(torch.tensor([[*prompt, *tokens.tolist()]])).logits[0]
@@ -27,8 +30,11 @@ def test_values_are_the_log_softmax_of_the_logits(tiny_policy: Policy) -> None:
 
 
 def test_padding_holds_zero(tiny_policy: Policy) -> None:
-    result = response_log_probs(tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=1.0)
+    result = response_log_probs(
+        tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=1.0, with_entropy=True
+    )
     assert result.log_probs[1, 2] == 0
+    assert result.entropy is not None
     assert result.entropy[1, 2] == 0
 
 
@@ -60,7 +66,10 @@ def test_chunks_change_neither_values_nor_gradients(tiny_policy: Policy) -> None
 
 def test_entropy_of_a_uniform_policy_is_the_log_of_the_vocabulary(tiny_policy: Policy) -> None:
     torch.nn.init.zeros_(tiny_policy.model.get_output_embeddings().weight)
-    result = response_log_probs(tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=1.0)
+    result = response_log_probs(
+        tiny_policy.model, PROMPTS, RESPONSES, MASK, temperature=1.0, with_entropy=True
+    )
+    assert result.entropy is not None
     torch.testing.assert_close(result.entropy[MASK], torch.full((5,), math.log(25)))
 
 

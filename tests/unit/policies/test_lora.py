@@ -17,7 +17,7 @@ from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.storage import CheckpointError, load_policy, save_policy
 from pmd_pipeline.policies.weights import named_weights
 from pmd_pipeline.rollouts.batch import to_batch
-from pmd_pipeline.training.update import batch_log_probs
+from pmd_pipeline.training.passes import batch_log_probs
 
 CPU = torch.device("cpu")
 CONFIG = LoraConfig(rank=4, alpha=8)

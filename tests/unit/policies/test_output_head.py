@@ -13,6 +13,7 @@ import pytest
 import torch
 from helpers import PROJECT
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pmd_pipeline.policies.logit_form import LogitForm
 from pmd_pipeline.policies.output_head import head_log_probs
@@ -58,7 +59,10 @@ def test_values_and_gradients_are_those_of_all_logits_at_once(
     ],
     ids=["scaled", "capped at 1", "both"],
 )
-def test_scaled_and_capped_logits_have_their_exact_values_and_gradients(form: LogitForm) -> None:
+@pytest.mark.parametrize("logits_per_chunk", [LOGITS_PER_CHUNK, 10**9])
+def test_scaled_and_capped_logits_have_their_exact_values_and_gradients(
+    form: LogitForm, logits_per_chunk: int
+) -> None:
     head, hidden, targets = _inputs(bias=True)
 
     class Transformed(nn.Linear):
@@ -67,7 +71,13 @@ def test_scaled_and_capped_logits_have_their_exact_values_and_gradients(form: Lo
             return logits if form.cap is None else form.cap * (logits / form.cap).tanh()
 
     ours = head_log_probs(
-        head, hidden, targets, temperature=0.7, form=form, logits_per_chunk=LOGITS_PER_CHUNK
+        head,
+        hidden,
+        targets,
+        temperature=0.7,
+        form=form,
+        with_entropy=True,
+        logits_per_chunk=logits_per_chunk,
     )
     found = _gradients(head, hidden, ours)
     exact_head = Transformed(HIDDEN, VOCABULARY, dtype=torch.float64)
@@ -125,21 +135,59 @@ def test_a_head_that_is_not_linear_is_refused() -> None:
 
 
 @pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
-def test_the_peak_is_the_gradients_and_two_chunks_of_logits(bfloat16: bool) -> None:
+@pytest.mark.parametrize("num_chunks", [1, 13])
+def test_the_peak_is_the_gradients_and_two_chunks_of_logits(
+    bfloat16: bool, num_chunks: int
+) -> None:
     """By the allocator's own book; all logits at once take three times [tokens, vocabulary]."""
     head, hidden = nn.Linear(16, 2000, bias=False), torch.randn(256, 16, requires_grad=True)
     targets = torch.randint(2000, (256,))
+    chunk = -(-256 // num_chunks)
     peaks = []
-    for log_probs in (_naive, functools.partial(_own, logits_per_chunk=20 * 2000)):
+    for log_probs in (_naive, functools.partial(_own, logits_per_chunk=chunk * 2000)):
         head.weight.grad = hidden.grad = None
         with _allocations() as sizes, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             _weighted(log_probs(head, hidden, targets)[0]).backward()
         peaks.append(max(accumulate(sizes)))
     gradients = 4 * (2000 + 256) * 16
-    two_chunks = 2 * 4 * 20 * 2000
-    bfloat16_copies = 2 * (20 + 16) * 2000 if bfloat16 else 0  # of the chunk and of the head
+    two_chunks = 2 * 4 * chunk * 2000
+    bfloat16_copies = 2 * (chunk + 16) * 2000 if bfloat16 else 0  # of the chunk and of the head
     assert peaks[1] <= 1.1 * (gradients + two_chunks + bfloat16_copies)
     assert peaks[0] >= 3 * 4 * 256 * 2000
+
+
+def test_logits_are_computed_once_where_all_fit_into_a_chunk() -> None:
+    """More chunks than one cost a second product of hidden states and head."""
+    head, hidden, targets = _inputs(bias=False)
+    num_operations = []
+    for logits_per_chunk in (10**9, LOGITS_PER_CHUNK):
+        with FlopCounterMode(display=False) as counter:
+            _weighted(_own(head, hidden, targets, logits_per_chunk)[0]).backward()
+        num_operations.append(counter.get_total_flops())
+    one_product = 2 * NUM_TOKENS * HIDDEN * VOCABULARY
+    assert num_operations[1] - num_operations[0] == one_product
+
+
+def test_what_is_kept_serves_one_backward_pass_and_another_gets_the_same() -> None:
+    head, hidden, targets = _inputs(bias=True)
+    log_probs, _ = _own(head, hidden, targets, 10**9)
+    first, second = (
+        torch.autograd.grad(_weighted(log_probs), [hidden, head.weight], retain_graph=True)
+        for _ in range(2)
+    )
+    for a, b in zip(first, second, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_without_entropy_the_log_probs_are_the_same_and_no_pass_is_made_for_it() -> None:
+    head, hidden, targets = _inputs(bias=True)
+    expected, _ = _own(head, hidden, targets, LOGITS_PER_CHUNK)
+    with torch.no_grad():
+        found, entropy = head_log_probs(
+            head, hidden, targets, temperature=0.7, logits_per_chunk=LOGITS_PER_CHUNK
+        )
+    assert entropy is None
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.slow
@@ -148,7 +196,7 @@ def test_the_peak_at_the_vocabulary_of_qwen_is_at_most_a_quarter_of_three_times_
 ):
     """What the passes add to the memory of a process, measured by the benchmark."""
     script = PROJECT / "benchmarks" / "log_prob_memory.py"
-    sizes = ("--num-tokens=4096", "--vocabulary-size=151936", "--hidden-size=8")
+    sizes = ("--num-tokens=2048", "--vocabulary-size=151936", "--hidden-size=8")
     how = ("--json", "--device=cpu", "--num-threads=1", "--ways=own")
     output = subprocess.run(
         [sys.executable, script, *sizes, *how],
@@ -158,7 +206,7 @@ def test_the_peak_at_the_vocabulary_of_qwen_is_at_most_a_quarter_of_three_times_
         env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
     ).stdout
     # The naive way takes three times all logits: the test above.
-    assert json.loads(output)["own"]["peak_bytes"] < 3 * 4 * 4096 * 151_936 / 4
+    assert json.loads(output)["own"]["peak_bytes"] < 3 * 4 * 2048 * 151_936 / 4
 
 
 @contextmanager
@@ -191,7 +239,16 @@ def _to_double(head: nn.Linear, hidden: Tensor) -> tuple[nn.Linear, Tensor]:
 def _own(
     head: nn.Module, hidden: Tensor, targets: Tensor, logits_per_chunk: int
 ) -> tuple[Tensor, Tensor]:
-    return head_log_probs(head, hidden, targets, temperature=0.7, logits_per_chunk=logits_per_chunk)
+    log_probs, entropy = head_log_probs(
+        head,
+        hidden,
+        targets,
+        temperature=0.7,
+        with_entropy=True,
+        logits_per_chunk=logits_per_chunk,
+    )
+    assert entropy is not None
+    return log_probs, entropy
 
 
 def _naive(head: nn.Module, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from pmd_pipeline.preflight.workload import (
     round_work,
     run_work,
 )
+from pmd_pipeline.training.setup import BehaviourSource
 
 PAPER: dict[str, Any] = {
     "prompts_per_round": 512,
@@ -32,32 +33,45 @@ PAPER: dict[str, Any] = {
 
 def test_the_papers_round_by_hand() -> None:
     setup = make_setup(make_algorithm(), **PAPER)
-    work = round_work(setup, max_prompt_tokens=2048, known=Assumptions())
+    work = round_work(setup, "own_then_trainer", max_prompt_tokens=2048, known=Assumptions())
     assert work.num_rollouts == 512 * 16
     assert work.sampled_tokens == 512 * 16 * 8192
     assert work.updated_tokens == 512 * 16 * 10_240
-    assert work.measured_tokens == 2 * 512 * 16 * 10_240
+    # All but the first mini-batch before the updates, every fourth group after them.
+    assert work.measured_tokens == (15 / 16 + 1 / 4) * 512 * 16 * 10_240
     assert work.num_updates == 16
 
 
 def test_stated_lengths_take_the_place_of_the_limits() -> None:
     setup = make_setup(make_algorithm(), **PAPER)
     known = Assumptions(mean_prompt_tokens=100, mean_response_tokens=1000)
-    work = round_work(setup, max_prompt_tokens=2048, known=known)
+    work = round_work(setup, "own_then_sampler", max_prompt_tokens=2048, known=known)
     assert (work.sampled_tokens, work.updated_tokens) == (8192 * 1000, 8192 * 1100)
     assert not known.lengths_are_bounds
     assert Assumptions(mean_prompt_tokens=100).lengths_are_bounds
 
 
-def test_measuring_the_last_mini_batch_alone_is_a_sixteenth() -> None:
-    setup = make_setup(make_algorithm(), measured_rollouts="last_mini_batch", **PAPER)
-    work = round_work(setup, max_prompt_tokens=2048, known=Assumptions())
-    assert work.measured_tokens == work.updated_tokens * (1 + 1 / 16)
+@pytest.mark.parametrize(
+    ("source", "measured", "share"),
+    [
+        ("trainer", "round", 2),
+        ("own_then_trainer", "last_mini_batch", 1),
+        ("own_then_sampler", "last_mini_batch", 1 / 16),
+        ("sampler", "sample", 1 / 4),
+    ],
+)
+def test_passes_without_an_update_are_those_that_are_needed(
+    source: BehaviourSource, measured: str, share: float
+) -> None:
+    setup = make_setup(make_algorithm(), measured_rollouts=measured, **PAPER)
+    work = round_work(setup, source, max_prompt_tokens=2048, known=Assumptions())
+    assert work.measured_tokens == work.updated_tokens * share
 
 
 def test_an_algorithms_own_group_size_counts() -> None:
     setup = make_setup(make_algorithm(group_size=4), **PAPER)
-    assert round_work(setup, max_prompt_tokens=1, known=Assumptions()).num_rollouts == 512 * 4
+    work = round_work(setup, "sampler", max_prompt_tokens=1, known=Assumptions())
+    assert work.num_rollouts == 512 * 4
 
 
 def test_the_embedded_experiment_by_hand() -> None:
@@ -66,7 +80,10 @@ def test_the_embedded_experiment_by_hand() -> None:
     rounds = dict.fromkeys(
         experiment.training.algorithms,
         round_work(
-            make_setup(make_algorithm(), **PAPER), max_prompt_tokens=2048, known=Assumptions()
+            make_setup(make_algorithm(), **PAPER),
+            "sampler",
+            max_prompt_tokens=2048,
+            known=Assumptions(),
         ),
     )
     work = run_work(experiment, rounds, Assumptions())
@@ -131,7 +148,12 @@ def test_checkpoints_by_hand() -> None:
     experiment = _base()
     rounds = dict.fromkeys(
         experiment.training.algorithms,
-        round_work(make_setup(make_algorithm(), **PAPER), max_prompt_tokens=1, known=Assumptions()),
+        round_work(
+            make_setup(make_algorithm(), **PAPER),
+            "sampler",
+            max_prompt_tokens=1,
+            known=Assumptions(),
+        ),
     )
     need = disk_need(
         experiment, rounds, num_parameters=1000, num_trained=1000, keeps_all_moments=True

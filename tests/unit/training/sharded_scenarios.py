@@ -32,6 +32,7 @@ from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.driver import TrainingProcessError, TrainingProcesses
+from pmd_pipeline.training.sharded.shard import LogProbShare
 from pmd_pipeline.training.sharded.trainer import ShardedTrainer
 from pmd_pipeline.training.sharded.worker import serve
 from pmd_pipeline.training.start import load_start
@@ -174,7 +175,6 @@ def batch_of(trainer: Trainer, setup: TrainingSetup) -> TrainingBatch:
         behaviour_log_probs=trainer.log_probs(batch).log_probs,
         advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
-        token_weights=None,
     )
 
 
@@ -247,7 +247,10 @@ def bfloat16_round(together: Together) -> Any:
 def worker_error(processes: TrainingProcesses) -> str:
     """Give the other process something that it cannot work on."""
     try:
-        processes.call("log_probs", [[to_batch(make_rollouts())], ["no batch"]])
+        processes.call(
+            "log_probs",
+            [LogProbShare(mini_batches=[to_batch(make_rollouts())], with_entropy=False), "nothing"],
+        )
     except TrainingProcessError as error:
         return str(error)
     return "nothing was raised"

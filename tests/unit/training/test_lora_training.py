@@ -21,7 +21,8 @@ from pmd_pipeline.training.optimizer import (
     optimizer_state,
     restore_optimizer_state,
 )
-from pmd_pipeline.training.update import TrainingBatch, batch_log_probs, update_policy
+from pmd_pipeline.training.passes import batch_log_probs
+from pmd_pipeline.training.update import TrainingBatch, update_policy
 
 FLOAT32 = ComputeConfig(device="cpu")
 BFLOAT16 = ComputeConfig(device="cpu", precision="bfloat16", weights="bfloat16")
@@ -85,7 +86,6 @@ def _update(policy: Policy, optimizer: MasterWeightAdamW, **training: object) ->
         behaviour_log_probs=batch_log_probs(policy, batch, setup).log_probs,
         advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
-        token_weights=None,
     )
     update_policy(policy, optimizer, rollouts, torch.arange(len(batch)), setup, where="")
 

@@ -81,7 +81,12 @@ def test_both_see_the_same_prompts_and_begin_with_the_same_rollouts(tiny_policy:
 
 
 def test_metrics_and_table_agree(tiny_policy: Policy) -> None:
-    result, _ = run(tiny_policy, make_algorithm())
+    result, _ = run(
+        tiny_policy,
+        make_algorithm(),
+        behaviour_log_probs="trainer",
+        measured_rollouts="round",
+    )
     metrics, table = round_metrics(result), round_to_table(result)
     assert metrics.mean_reward == pytest.approx(table["reward"].mean())
     assert metrics.log_ratio_min == pytest.approx(table["sequence_log_ratio"].min())
@@ -97,7 +102,12 @@ def test_metrics_and_table_agree(tiny_policy: Policy) -> None:
 
 
 def test_summaries_keep_the_precision_that_log_probs_have(tiny_policy: Policy) -> None:
-    result, _ = run(tiny_policy, make_algorithm())
+    result, _ = run(
+        tiny_policy,
+        make_algorithm(),
+        behaviour_log_probs="trainer",
+        measured_rollouts="round",
+    )
     metrics, (cycle,) = round_metrics(result), result.cycles
     assert cycle.sampler_log_probs is not None
     difference = cycle.trainer_log_probs - cycle.sampler_log_probs

@@ -115,10 +115,13 @@ def test_groups_that_the_prompt_filter_dropped_are_not_compared() -> None:
 
 
 def test_unmeasured_rollouts_leave_their_group_out() -> None:
-    rollouts = make_round({"a": 4, "b": 4})
+    """The share of compared groups is that of the measured ones."""
+    rollouts = make_round({"a": 4, "b": 4, "all right": N})
     rollouts.loc[rollouts["problem_id"] == "a", "sequence_log_ratio"] = np.nan
-    table = compared_groups("x", [rollouts], exact_update_of(make_algorithm(), REWARDS))
+    update = exact_update_of(make_algorithm(), REWARDS)
+    table = compared_groups("x", [rollouts], update)
     assert set(table["problem_id"]) == {"b"}
+    assert theory_metrics(rollouts, update)["theory_informative_fraction"] == 0.5
 
 
 def test_the_table_names_each_rounds_problems() -> None:

@@ -17,10 +17,10 @@ from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.rewards.choice import reward_for
-from pmd_pipeline.training import round as round_module
 from pmd_pipeline.training import trainer as trainer_module
 from pmd_pipeline.training import update
-from pmd_pipeline.training.round import MeasuredRollouts, run_round
+from pmd_pipeline.training.cycle import Cycle, MeasuredRollouts
+from pmd_pipeline.training.round import run_round
 from pmd_pipeline.training.trainer import LocalTrainer
 from pmd_pipeline.training.update import TrainingBatch
 
@@ -66,7 +66,7 @@ def test_records_of_a_round_have_the_shapes_that_their_types_say(
     for module, name in (
         (update, "mini_batch_loss"),
         (trainer_module, "update_policy"),
-        (round_module, "_measure"),
+        (Cycle, "measure"),
     ):
         monkeypatch.setattr(module, name, checked(getattr(module, name)))
     setup = make_setup(make_algorithm(kind=kind))

@@ -12,11 +12,11 @@ from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.optimizer import build_optimizer
+from pmd_pipeline.training.passes import batch_log_probs
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.update import (
     NonFiniteUpdateError,
     TrainingBatch,
-    batch_log_probs,
     update_policy,
 )
 
@@ -45,7 +45,6 @@ def training_batch(policy: Policy, setup: TrainingSetup, shift: float = 0.05) ->
         behaviour_log_probs=(log_probs + shift * noise) * batch.response_mask,
         advantages=advantages_of(setup.algorithm, batch.rewards, batch.group_ids),
         rollout_weights=rollout_weights(setup.algorithm, batch.rewards, batch.group_ids),
-        token_weights=None,
     )
 
 

@@ -1,6 +1,6 @@
 """One process's share of a policy and its optimizer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -15,13 +15,14 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.rollouts.batch import RolloutBatch
+from pmd_pipeline.training.by_device import decide_by_device
 from pmd_pipeline.training.optimizer import (
     MASTER,
     build_optimizer,
     optimizer_tensors,
     restore_optimizer_state,
 )
-from pmd_pipeline.training.packing import decide_packing
+from pmd_pipeline.training.passes import collect_log_probs, micro_batches, policy_log_probs
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.collectives import Peers
 from pmd_pipeline.training.sharded.fsdp import (
@@ -35,9 +36,6 @@ from pmd_pipeline.training.update import (
     NonFiniteUpdateError,
     TrainingBatch,
     UpdateResult,
-    collect_log_probs,
-    micro_batches,
-    policy_log_probs,
     take_step,
 )
 
@@ -61,6 +59,19 @@ class ShardPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogProbShare:
+    """One process's share of a pass without an update.
+
+    Attributes:
+        mini_batches: Its rollouts of each mini-batch; there may be none.
+        with_entropy: Whether entropies are wanted.
+    """
+
+    mini_batches: list[RolloutBatch]
+    with_entropy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateShare:
     """One process's share of an update.
 
@@ -69,12 +80,14 @@ class UpdateShare:
         denominators: Counts over the whole mini-batch.
         learning_rate: Of this update.
         where: Names the round and the mini-batch in messages.
+        keeps_log_probs: Whether the result has the log-probs of the forward pass.
     """
 
     batch: TrainingBatch
     denominators: LossDenominators
     learning_rate: float
     where: str
+    keeps_log_probs: bool
 
 
 class Shard:
@@ -98,7 +111,7 @@ class Shard:
         if plan.compute.num_threads is not None:
             torch.set_num_threads(plan.compute.num_threads)
         self._peers = peers
-        self._setup = decide_packing(
+        self._setup = decide_by_device(
             plan.setup, plan.policy.model, device=peers.device, precision=plan.compute.precision
         )
         self._whole_model = None if whole_policy is None else whole_policy.model
@@ -116,12 +129,17 @@ class Shard:
         self._optimizer = build_optimizer(self._policy, plan.setup.optimizer)
         self._restore_optimizer(plan.optimizer_state, whole_optimizer_state)
 
-    def log_probs(self, mini_batches: Sequence[RolloutBatch]) -> list[TokenLogProbs]:
-        """Return log-probs and entropies of this process's share of each mini-batch, on the CPU."""
+    def log_probs(self, share: LogProbShare) -> list[TokenLogProbs]:
+        """Return log-probs of this process's share of each mini-batch, on the CPU."""
         self._policy.model.eval()
         results = [
-            collect_log_probs(batch, self._micro_batches(batch), self._log_probs_of)
-            for batch in mini_batches
+            collect_log_probs(
+                batch,
+                self._micro_batches(batch),
+                self._log_probs_of,
+                with_entropy=share.with_entropy,
+            )
+            for batch in share.mini_batches
         ]
         # Without a backward pass, the outermost weights would stay gathered.
         for module in self._forward.modules():
@@ -143,6 +161,7 @@ class Shard:
                 self._setup,
                 log_probs_of=self._log_probs_of,
                 where=share.where,
+                keeps_log_probs=share.keeps_log_probs,
                 in_any_process=self._peers.any,
             )
         except NonFiniteUpdateError as error:
@@ -201,14 +220,16 @@ class Shard:
         missing = self._peers.largest(len(parts)) - len(parts)
         return [*parts, *[torch.arange(0)] * missing]
 
-    def _log_probs_of(self, batch: RolloutBatch, part: Tensor) -> TokenLogProbs:
+    def _log_probs_of(
+        self, batch: RolloutBatch, part: Tensor, *, with_entropy: bool
+    ) -> TokenLogProbs:
         if len(part):
-            log_probs, entropy = self._forward(batch, part)
+            log_probs, entropy = self._forward(batch, part, with_entropy)
         else:
             # All processes gather layers together, so one that has nothing left to compute joins
             # in with a rollout whose log-probs are not used.
-            log_probs, entropy = self._forward(self._placeholder(), torch.arange(1))
-            log_probs, entropy = log_probs[:0], entropy[:0]
+            log_probs, entropy = self._forward(self._placeholder(), torch.arange(1), with_entropy)
+            log_probs, entropy = log_probs[:0], None if entropy is None else entropy[:0]
         return TokenLogProbs(log_probs=log_probs, entropy=entropy)
 
     def _placeholder(self) -> RolloutBatch:
@@ -244,6 +265,8 @@ class _LogProbs(nn.Module):
         self.model = policy.model
         self._compute = partial(policy_log_probs, policy, setup=setup)
 
-    def forward(self, batch: RolloutBatch, part: Tensor) -> tuple[Tensor, Tensor]:
-        result = self._compute(batch, part)
+    def forward(
+        self, batch: RolloutBatch, part: Tensor, with_entropy: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        result = self._compute(batch, part, with_entropy=with_entropy)
         return result.log_probs, result.entropy

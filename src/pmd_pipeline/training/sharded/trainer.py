@@ -11,11 +11,12 @@ from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy, resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.rollouts.batch import RolloutBatch, select_rows
+from pmd_pipeline.training.passes import put_together
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.balance import balanced_shares, rollout_tokens
 from pmd_pipeline.training.sharded.driver import TrainingProcesses
 from pmd_pipeline.training.sharded.fsdp import without_weights
-from pmd_pipeline.training.sharded.shard import ShardPlan, UpdateShare
+from pmd_pipeline.training.sharded.shard import LogProbShare, ShardPlan, UpdateShare
 from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
     NonFiniteElsewhereError,
@@ -80,27 +81,43 @@ class ShardedTrainer:
         return self._whole
 
     def log_probs(
-        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+        self,
+        batch: RolloutBatch,
+        mini_batches: Sequence[Tensor] | None = None,
+        *,
+        with_entropy: bool = False,
     ) -> TokenLogProbs:
         all_rows = [torch.arange(len(batch))] if mini_batches is None else mini_batches
         # By mini-batch, then by process.
         shares = [self._shares(batch, rows) for rows in all_rows]
+        by_process = list(zip(*shares, strict=True))
         results: list[list[TokenLogProbs]] = self._processes.call(
             "log_probs",
-            [[select_rows(batch, rows) for rows in own] for own in zip(*shares, strict=True)],
+            [
+                LogProbShare(
+                    mini_batches=[select_rows(batch, rows) for rows in own],
+                    with_entropy=with_entropy,
+                )
+                for own in by_process
+            ],
         )
-        shape = batch.response_mask.shape
-        log_probs, entropy = torch.zeros(shape), torch.zeros(shape)
-        for own, computed in zip(zip(*shares, strict=True), results, strict=True):
-            for rows, result in zip(own, computed, strict=True):
-                log_probs[rows] = result.log_probs
-                entropy[rows] = result.entropy
-        return TokenLogProbs(log_probs=log_probs, entropy=entropy)
+        return put_together(
+            batch,
+            [rows for own in by_process for rows in own],
+            [result for computed in results for result in computed],
+        )
 
     def update(
-        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+        self,
+        batch: TrainingBatch,
+        rows: Tensor,
+        *,
+        learning_rate: float,
+        where: str,
+        keeps_log_probs: bool = False,
     ) -> UpdateResult:
         counts = mini_batch_counts(batch, rows, self._setup)
+        shares = self._shares(batch.rollouts, rows)
         results: list[UpdateResult | NonFiniteUpdateError] = self._processes.call(
             "update",
             [
@@ -109,11 +126,12 @@ class ShardedTrainer:
                     denominators=counts,
                     learning_rate=learning_rate,
                     where=where,
+                    keeps_log_probs=keeps_log_probs,
                 )
-                for share in self._shares(batch.rollouts, rows)
+                for share in shares
             ],
         )
-        result = _added_up(results)
+        result = _added_up(results, batch.rollouts, shares)
         self.policy_version += result.is_made
         return result
 
@@ -133,17 +151,23 @@ class ShardedTrainer:
         return [rows[share] for share in balanced_shares(tokens, self._processes.size)]
 
 
-def _added_up(results: list[UpdateResult | NonFiniteUpdateError]) -> UpdateResult:
+def _added_up(
+    results: list[UpdateResult | NonFiniteUpdateError],
+    batch: RolloutBatch,
+    shares: Sequence[Tensor],
+) -> UpdateResult:
     """Return the whole mini-batch's result, or raise the error of the process at fault."""
     refusals = [result for result in results if isinstance(result, NonFiniteUpdateError)]
     if refusals:
         at_fault = [e for e in refusals if not isinstance(e, NonFiniteElsewhereError)]
         raise at_fault[0]
     done = [result for result in results if isinstance(result, UpdateResult)]
+    log_probs = [result.log_probs for result in done if result.log_probs is not None]
     return UpdateResult(
         loss=sum(result.loss for result in done),
         gradient_norm=done[0].gradient_norm,
         is_made=done[0].is_made,
         num_clipped=sum(result.num_clipped for result in done),
         num_clip_units=sum(result.num_clip_units for result in done),
+        log_probs=put_together(batch, shares, log_probs) if log_probs else None,
     )
