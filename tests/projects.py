@@ -68,6 +68,7 @@ training:
   prompts_per_round: 32
   group_size: 8
   num_mini_batches: 8
+  measured_rollouts: round
   sampling: {max_new_tokens: 60}
 algorithms:
   pmd_part_small: {kind: pmd_part, tau: 0.05}
