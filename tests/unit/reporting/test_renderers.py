@@ -120,7 +120,7 @@ def test_a_colour_bar_names_the_places_of_the_scale() -> None:
     assert [colour for _, colour in marker.colorscale] == list(SCALE)
     figure = matplotlib_figure(FigureSpec.of(panel))
     FigureCanvasAgg(figure).draw()
-    _, drawn = figure.axes
+    (drawn,) = figure.axes[0].child_axes
     assert [label.get_text() for label in drawn.get_yticklabels()] == ["0.1", "10"]
     assert drawn.get_ylabel() == "tau"
 

@@ -9,12 +9,12 @@ from matplotlib.axis import Axis as MatplotlibAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.drawing.grid_layout import GridLayout
 from pmd_pipeline.reporting.drawing.scales import FEW_DECADES, SymlogScale, log_ticks
 from pmd_pipeline.reporting.drawing.spec import (
     Axis,
@@ -51,8 +51,11 @@ _MARKERS: dict[Marker, str] = {
     "cross": "P",
 }
 _DOTS_PER_INCH = 150
-_LEGEND_ROW_INCHES = 0.27
+_LEGEND_ROW_INCHES = 0.27  # of the figure, for a row of the legend
+_LEGEND_LINE_INCHES = 0.19  # what such a row itself takes
 _TITLE_INCHES = 0.35
+_EDGE_INCHES = 0.08
+_COLOUR_BAR = (1.04, 0.0, 0.045, 1.0)  # left, bottom, width, height in shares of its panel
 _WIDE_PANEL_INCHES = 5.0
 _SMALL_FONT = 9
 _TICK_STEPS = (1, 2, 5, 10)
@@ -61,12 +64,10 @@ _TICK_STEPS = (1, 2, 5, 10)
 def matplotlib_figure(spec: FigureSpec) -> Figure:
     """Return the panels in a grid with one legend below them; nothing is kept in pyplot."""
     per_row, num_legend_rows = legend_shape(spec)
-    height = spec.panel_inches[1] * spec.num_rows + _LEGEND_ROW_INCHES * num_legend_rows
-    figure = Figure(
-        figsize=(spec.width_inches, height + _TITLE_INCHES * bool(spec.title)),
-        dpi=_DOTS_PER_INCH,
-        layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
-    )
+    legend = num_legend_rows and 2 * _EDGE_INCHES + _LEGEND_LINE_INCHES * num_legend_rows
+    title = _TITLE_INCHES * bool(spec.title)
+    height = spec.panel_inches[1] * spec.num_rows + _LEGEND_ROW_INCHES * num_legend_rows + title
+    figure = Figure(figsize=(spec.width_inches, height), dpi=_DOTS_PER_INCH)
     all_axes = figure.subplots(spec.num_rows, spec.num_columns, squeeze=False).ravel()
     for panel, axes in zip(spec.panels, all_axes, strict=False):
         _draw_panel(axes, panel, is_wide=spec.panel_inches[0] >= _WIDE_PANEL_INCHES)
@@ -74,17 +75,23 @@ def matplotlib_figure(spec: FigureSpec) -> Figure:
             _add_colour_bar(axes, panel.colour_bar)
     for axes in all_axes[len(spec.panels) :]:
         axes.set_axis_off()
+    figure.set_layout_engine(
+        GridLayout(
+            list(all_axes), num_columns=spec.num_columns, inches_above=title, inches_below=legend
+        )
+    )
     if num_legend_rows:
         figure.legend(
             handles=[_legend_handle(label, drawn) for label, drawn in spec.legend.items()],
-            loc="outside lower center",
+            loc="lower center",
+            borderaxespad=0.3,
             ncols=per_row,
             frameon=False,
             fontsize=_SMALL_FONT,
             handlelength=3.2,
         )
     if spec.title:
-        figure.suptitle(spec.title, fontweight="bold")
+        figure.suptitle(spec.title, y=1.0 - _EDGE_INCHES / height, fontweight="bold")
     return figure
 
 
@@ -106,7 +113,8 @@ def _draw_panel(axes: Axes, panel: Panel, *, is_wide: bool) -> None:
         _draw_level(axes, level)
     for text in panel.texts:
         _draw_text(axes, text)
-    axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold")
+    # At a given height, or matplotlib would measure the ticks for it at every step.
+    axes.set_title(panel.title, loc="left", y=1.0, fontsize=11, fontweight="bold")
     if panel.has_equal_scales:
         axes.set_aspect("equal")
     if not panel.has_axes:
@@ -218,7 +226,8 @@ def _add_colour_bar(axes: Axes, bar: ColourBar) -> None:
     colours = LinearSegmentedColormap.from_list("scale", SCALE)
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    drawn = figure.colorbar(ScalarMappable(cmap=colours), ax=axes)
+    beside = axes.inset_axes(_COLOUR_BAR)
+    drawn = figure.colorbar(ScalarMappable(cmap=colours), cax=beside)
     drawn.set_ticks([place for place, _ in bar.ticks], labels=[text for _, text in bar.ticks])
     drawn.set_label(bar.title)
 
