@@ -19,8 +19,8 @@ def partition_weights(rewards: Tensor, group_ids: Tensor, *, tau: float) -> Tens
     PMD-part's population solution stays the same under any positive weights, as it fits every
     response exactly; PMD-mean's does not.
 
-    The definition is this package's own: it follows from the ideal step, and is not taken from the
-    paper.
+    The formula is that of the authors' code too (``compute_wpmd_weight`` in github.com/horizon-rl/
+    OpenKimi), which leaves it switched off; the paper's experiments are without these weights.
 
     Args:
         rewards: Reward units, float32 or float64, [B].

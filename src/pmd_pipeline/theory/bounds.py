@@ -17,7 +17,8 @@ class PmdMeanBounds:
     Attributes:
         lam_low: Lower bound of lambda, the larger of a tangent and of a best-action bound.
         lam_high: Upper bound of lambda, the smaller of ``log E exp(d)`` and ``max d``, where
-            ``d = (r - mean) / tau``.
+            ``d = (r - mean) / tau``. The solution, once known, has the tighter bound
+            ``log E exp(d) / (1 + chi2)``.
         log_ratio_low: Lower bound of every log-ratio: the smallest one of PMD-part, nats.
         log_ratio_high: Upper bound of every log-ratio: the largest one of PMD-part, nats.
     """

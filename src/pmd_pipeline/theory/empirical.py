@@ -31,11 +31,12 @@ class EmpiricalSolution:
 def solve_empirical_regression(
     probs: ArrayLike, counts: ArrayLike, targets: ArrayLike
 ) -> EmpiricalSolution:
-    """Return the policy that minimises ``sum(counts * (log ratio - targets) ** 2)``.
+    """Return the log-ratios that minimise ``sum(counts * (log ratio - targets) ** 2)``.
 
     The constraint is that the sampled actions' new probabilities sum to at most one. In a large
     action space it is rarely active: the minimiser then reaches every target and takes the mass
-    from (or gives it to) responses that were never sampled.
+    from (or gives it to) responses that were never sampled. Where there are none, and the targets
+    need less than all the mass, the result is no policy: it sums to ``1 - unsampled_mass``.
 
     Args:
         probs: Old policy, [K]; positive, sums to one.

@@ -86,8 +86,8 @@ def predict_update(
         leave_one_out: Whether a rollout's baseline leaves the rollout itself out. With a group
             size: the leave-one-out mean is unbiased and changes nothing, the plain mean acts like
             ``tau * n / (n - 1)``; the leave-one-out log-partition is too low on average, which
-            leaves a positive lambda; for the plain one the population is returned, as its expected
-            loss has no minimiser with lambda >= 0.
+            leaves a positive lambda; for the plain one the population is returned, which is too
+            far: the minimiser of its expected loss has lambda < 0.
         reward_low: Reward of a wrong rollout.
         reward_high: Reward of a right one.
 

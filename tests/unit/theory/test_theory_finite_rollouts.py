@@ -88,3 +88,25 @@ def test_leaving_one_out_of_a_lone_success_gives_it_the_whole_advantage():
     assert failure[1] == pytest.approx(1 + 0.01 * np.log(1 / 15), rel=1e-12)
     assert np.isnan(success[0])
     assert np.isnan(failure[16])
+
+
+def test_plain_mean_advantages_are_a_fixed_part_of_leave_one_out_ones():
+    """(n - 1) / n of them in every group, not on average alone."""
+    for n in (2, 5, 16):
+        plain = baseline_by_successes(n, 0.1, "mean")
+        other = baseline_by_successes(n, 0.1, "leave_one_out_mean")
+        for reward, of_plain, of_other in zip((0.0, 1.0), plain, other, strict=True):
+            assert reward - of_plain == pytest.approx(
+                (reward - of_other) * (n - 1) / n, abs=1e-15, nan_ok=True
+            )
+
+
+def test_with_many_rollouts_the_log_partition_is_known_better_than_the_mean():
+    """The crossing in Figure 3, at tau 0.05 and a success probability of 0.2."""
+    errors = {
+        (n, baseline): float(baseline_moments(0.2, n, 0.05, baseline).squared_log_ratio_error)
+        for n in (16, 32, 64)
+        for baseline in ("leave_one_out_mean", "leave_one_out_log_partition")
+    }
+    found = [round(error, 3) for error in errors.values()]
+    assert found == [4.267, 12.174, 2.065, 0.508, 1.016, 0.074]

@@ -194,3 +194,19 @@ def test_tables_have_a_row_per_group_and_outcome_and_a_row_per_round():
     assert set(rounds[0].comparison.metrics()) <= set(numbers.columns)
     assert loop_group_table([]).empty
     assert loop_round_table([]).empty
+
+
+def test_the_plain_log_partition_of_few_rollouts_does_not_reach_its_prediction():
+    """The minimiser of the expected loss has a negative lambda and falls half as far."""
+    moments = baseline_moments(0.1, 8, 0.05, "log_partition", reward_low=-1.0, reward_high=1.0)
+    up, down = (1 - moments.mean_given_success) / 0.05, (-1 - moments.mean_given_failure) / 0.05
+    logit = np.linspace(-60.0, 60.0, 120_001)
+    success = -np.logaddexp(0.0, -logit) - np.log(0.1)
+    failure = -np.logaddexp(0.0, logit) - np.log(0.9)
+    best = np.argmin(0.1 * (success - up) ** 2 + 0.9 * (failure - down) ** 2)
+    assert failure[best] == pytest.approx(-19.9, abs=0.01)
+    assert (up - success[best]) / np.exp(success[best]) == pytest.approx(-0.0653, abs=1e-3)
+    predicted = predict_update(
+        0.1, 0.05, method="pmd_part", group_size=8, leave_one_out=False, reward_low=-1.0
+    )
+    assert predicted.failure_log_ratio == pytest.approx(-37.7, abs=0.01)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pmd_pipeline.config.theory import LaboratoryConfig
 from pmd_pipeline.theory import GradientSteps, run_laboratory, solve_pmd_mean, solve_pmd_part
 from pmd_pipeline.theory.laboratory import LOG_PROB_FLOOR
 
@@ -112,3 +113,34 @@ def test_many_rounds_at_small_tau_stay_finite_at_the_floor():
     assert np.log(run.probs[0, 1]) == pytest.approx(LOG_PROB_FLOOR, rel=1e-9)
     assert run.expected_reward[-1, 0] == 1.0
     assert np.isfinite(run.kl).all()
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "num_updates", "group_size", "low", "high"),
+    [
+        (1.0, 64, 16, 0.7, 0.95),
+        (8.0, 64, 16, 0.0, 0.02),
+        (1.0, 512, 16, 0.0, 0.02),
+        (1.0, 64, 64, 0.8, 1.0),
+    ],
+)
+def test_pmd_part_loses_the_right_actions_where_rounds_end_early(
+    learning_rate, num_updates, group_size, low, high
+):
+    """Larger or more steps save them, larger groups do not; PMD-mean keeps them throughout."""
+    config = LaboratoryConfig()
+    lost = {}
+    for method in ("pmd_part", "pmd_mean"):
+        run = run_laboratory(
+            config.probs,
+            config.rewards,
+            method=method,
+            tau=config.tau,
+            num_rounds=config.num_rounds,
+            group_size=group_size,
+            num_seeds=100,
+            steps=GradientSteps(num_updates=num_updates, learning_rate=learning_rate),
+        )
+        lost[method] = np.mean(run.expected_reward[-1] < 0.01)
+    assert low <= lost["pmd_part"] <= high
+    assert lost["pmd_mean"] == 0.0

@@ -80,3 +80,10 @@ def test_the_minimiser_moves_no_more_than_its_targets():
     assert max(shares) <= 1 + 1e-9
     assert max(shares) > 0.999  # it is attained while every target is reached
     assert min(shares) < 0.1  # and far from attained when the constraint holds it back
+
+
+def test_what_all_actions_leave_over_belongs_to_nobody():
+    """Targets of -1 for both of two actions: the sum is 1 / e, and no policy."""
+    solution = solve_empirical_regression([0.5, 0.5], [1, 1], [-1.0, -1.0])
+    assert 0.5 * np.exp(solution.log_ratios).sum() == pytest.approx(np.exp(-1.0), rel=1e-12)
+    assert solution.unsampled_mass == pytest.approx(1 - np.exp(-1.0), rel=1e-12)

@@ -79,3 +79,11 @@ def test_the_update_is_the_more_conservative_the_lower_the_mean_reward():
         shares.append(mean.log_ratios[1] / part.log_ratios[1])
         assert shares[-1] == pytest.approx(p, rel=0.2)
     assert shares == sorted(shares)
+
+
+@TAUS
+def test_the_link_of_ratio_and_reward_is_the_logarithm_plus_lambda_times_the_ratio(tau):
+    """Remark 3.3: log x + lambda x is the advantage in nats."""
+    solution = solve_pmd_mean(PROBS, REWARDS, tau)
+    link = solution.log_ratios + solution.lam * np.exp(solution.log_ratios)
+    assert link == pytest.approx((REWARDS - PROBS @ REWARDS) / tau, rel=1e-11)

@@ -117,3 +117,31 @@ def test_bounds_of_a_problem_without_signal_are_zero():
     """Equal rewards: lambda lies between 0 and 0."""
     bounds = pmd_mean_bounds([0.5, 0.5], [1.0, 1.0], 0.1)
     assert (bounds.lam_low, bounds.lam_high) == (0.0, 0.0)
+
+
+def test_above_the_log_partition_two_policies_can_be_local_minima():
+    """Two actions with the targets -5 and -6: either may take the mass."""
+    logit = np.linspace(-15.0, 15.0, 3001)
+    first, second = np.log(2.0) - np.logaddexp(0.0, -logit), np.log(2.0) - np.logaddexp(0.0, logit)
+    loss = 0.5 * (first + 5.0) ** 2 + 0.5 * (second + 6.0) ** 2
+    is_lowest = (loss[1:-1] < loss[:-2]) & (loss[1:-1] < loss[2:])
+    assert loss[1:-1][is_lowest] == pytest.approx([22.376, 16.199], abs=1e-3)
+    with pytest.raises(ValueError, match="log-partition"):
+        solve_pmd_mean([0.5, 0.5], [1.0, 0.0], 1.0, baseline=6.0)
+
+
+def test_lambda_has_a_tighter_bound_once_chi2_is_known():
+    """The bound of the page's text, and that the one without chi2 can be ten times as far."""
+    generator = np.random.default_rng(0)
+    looseness = []
+    for _ in range(100):
+        probs = generator.dirichlet(np.ones(4))
+        rewards, tau = generator.normal(size=4), 10 ** generator.uniform(-2, 1)
+        solution = solve_pmd_mean(probs, rewards, tau)
+        scaled = (rewards - probs @ rewards) / tau
+        log_mass = np.log(probs @ np.exp(scaled - scaled.max())) + scaled.max()
+        tighter = min(log_mass / (1 + solution.chi2), scaled.max())
+        assert solution.lam <= tighter * (1 + 1e-9)
+        looseness.append(pmd_mean_bounds(probs, rewards, tau).lam_high / tighter)
+    assert min(looseness) >= 1 - 1e-9
+    assert max(looseness) > 5
