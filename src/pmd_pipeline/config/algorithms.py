@@ -67,6 +67,11 @@ class PromptFilterConfig(StrictModel):
 
     low: float | None = Field(default=None, description="None: no lower bound")
     high: float | None = Field(default=None, description="None: no upper bound")
+    divide_by: Literal["kept", "all"] = Field(
+        default="kept",
+        description="rollouts whose number the losses are divided by: with all, a mini-batch that "
+        "the filter thins out takes a smaller step",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

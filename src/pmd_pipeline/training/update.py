@@ -22,7 +22,7 @@ from pmd_pipeline.algorithms import (
 )
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.rollouts.batch import RolloutBatch, select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, select_rows
 from pmd_pipeline.training.passes import (
     LogProbFunction,
     micro_batches,
@@ -138,9 +138,20 @@ def update_policy(
 
 
 def mini_batch_counts(batch: TrainingBatch, rows: Tensor, setup: TrainingSetup) -> LossDenominators:
-    """Return the counts that the losses of the mini-batch ``rows`` are divided by."""
+    """Return the counts that the losses of the mini-batch ``rows`` are divided by.
+
+    Args:
+        batch: The cycle's rollouts.
+        rows: Those of one mini-batch that the prompt filter has kept; at least one.
+        setup: Algorithm and training.
+    """
+    bounds = setup.algorithm.prompt_filter
+    counted = rows
+    if bounds is not None and bounds.divide_by == "all":
+        all_rows = mini_batch_rows(batch.rollouts.group_ids, setup.updates_per_cycle)
+        counted = next(of_one for of_one in all_rows if rows[0] in of_one)
     return LossDenominators.from_response_mask(
-        batch.rollouts.response_mask[rows],
+        batch.rollouts.response_mask[counted],
         max_response_tokens=setup.training.sampling.max_new_tokens,
     )
 

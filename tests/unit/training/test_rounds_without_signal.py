@@ -1,6 +1,7 @@
 """Where all rewards of a group are equal the exact update is none, and none is made."""
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,20 @@ def test_what_a_prompt_filter_drops_is_computed_apart_and_counts_as_skipped(
     assert metrics.num_skipped_updates == 2
     assert np.isnan(metrics.gradient_norm)
     assert metrics.kl == 0
+
+
+@pytest.mark.parametrize("kind", ["pmd_mean", "gspo"])
+def test_a_loss_is_divided_by_the_kept_rollouts_or_by_all(tiny_policy: Policy, kind: str) -> None:
+    """Of the first mini-batch's two groups the filter keeps one, of the second's none."""
+    norms = {}
+    for divide_by in ("kept", "all"):
+        bounds = {"low": 0.2, "divide_by": divide_by}
+        algorithm = make_algorithm(kind=kind, prompt_filter=bounds)
+        training = Training(deepcopy(tiny_policy), make_setup(algorithm, **TRAINING))
+        first = prompts_of_round(training.prompts, round_index=0, prompts_per_round=4, seed=0)[0]
+        norms[divide_by] = training.round(with_signal=[first.problem_id]).gradient_norm
+    assert norms["all"] > 0
+    assert norms["all"] / norms["kept"] == pytest.approx(0.5, rel=1e-4)
 
 
 @pytest.mark.parametrize(("kind", "num_skipped"), [("pmd_mean", 0), ("grpo", 1)])
