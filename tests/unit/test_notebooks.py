@@ -8,7 +8,7 @@ from helpers import PROJECT
 from nbconvert.preprocessors import ExecutePreprocessor
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-FIGURES = {"01_theory.ipynb": 4}
+FIGURES = {"01_theory.ipynb": 5}
 
 
 def named(paths: list[Path]) -> pytest.MarkDecorator:
