@@ -61,7 +61,7 @@ policy_initialisation:
     hidden_size: 64
     num_heads: 4
     feed_forward_size: 128
-    warm_start: {num_steps: 450}
+    warm_start: {num_steps: 250}
 training:
   algorithms: [pmd_mean, pmd_part_small, grpo]
   rounds_per_phase: 1

@@ -11,12 +11,12 @@ from pmd_pipeline.config.place import PlaceConfig
 class WarmStartConfig(StrictModel):
     """Supervised warm start of the embedded policy on demonstrations with deliberate mistakes."""
 
-    num_steps: int = Field(default=900, ge=1)
+    num_steps: int = Field(default=700, ge=1)
     batch_size: int = Field(default=32, ge=1, description="fresh demonstrations per step")
     learning_rate: float = Field(default=4e-3, gt=0)
     num_warmup_steps: int = Field(default=20, ge=0)
     final_fraction: float = Field(
-        default=0.1, ge=0, le=1, description="last learning rate over the highest"
+        default=0.0, ge=0, le=1, description="last learning rate over the highest"
     )
     skip_probability: float = Field(
         default=0.4, ge=0, le=1, description="of boxing a random number without any working"

@@ -12,6 +12,9 @@ from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.vocabulary import VOCABULARY
 
+# The usual 0.02 suits wide models; with it, a model this narrow takes twice the steps to learn.
+_INITIAL_STANDARD_DEVIATION = 0.06
+
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Return the embedded tokenizer; a text with a character outside its vocabulary is an error."""
@@ -43,7 +46,7 @@ def build_policy(config: EmbeddedPolicyConfig, *, seed: int) -> Policy:
         intermediate_size=config.feed_forward_size,
         max_position_embeddings=config.max_position,
         tie_word_embeddings=False,
-        initializer_range=0.02,
+        initializer_range=_INITIAL_STANDARD_DEVIATION,
         attention_dropout=0.0,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

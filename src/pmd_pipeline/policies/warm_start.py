@@ -6,13 +6,14 @@ reinforcement learning can sharpen.
 """
 
 from collections.abc import Iterator
+from math import cos, pi
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pmd_pipeline.config.policy import WarmStartConfig
+from pmd_pipeline.policies.demonstration_rows import DemonstrationRows, Tokens, shared_rows
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.problems.addition import sample_demonstrations
 from pmd_pipeline.progress import progress_bar
@@ -34,14 +35,20 @@ def warm_start(
     """
     model = policy.model.train()
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
     )
     with progress_bar("warm start", config.num_steps, "steps") as bar:
-        for step, (token_ids, is_target) in enumerate(_batches(policy, config, seed, held_out)):
+        for step, rows in enumerate(_batches(policy, config, seed, held_out)):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step, config)
-            logits = model(input_ids=token_ids[:, :-1], use_cache=False).logits
-            loss = cross_entropy(logits[is_target[:, 1:]], token_ids[:, 1:][is_target[:, 1:]])
+            logits = model(
+                input_ids=rows.token_ids,
+                position_ids=rows.positions,
+                attention_mask=rows.attention_mask,
+                use_cache=False,
+            ).logits
+            is_target = rows.is_target[:, 1:]
+            loss = cross_entropy(logits[:, :-1][is_target], rows.token_ids[:, 1:][is_target])
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -51,16 +58,17 @@ def warm_start(
 
 
 def _schedule(step: int, config: WarmStartConfig) -> float:
+    """Return the learning rate over the highest: a linear warm-up, then half a cosine."""
     if step < config.num_warmup_steps:
         return (step + 1) / config.num_warmup_steps
     progress = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
-    return 1 - (1 - config.final_fraction) * progress
+    return config.final_fraction + (1 - config.final_fraction) * (1 + cos(pi * progress)) / 2
 
 
 def _batches(
     policy: Policy, config: WarmStartConfig, seed: int, held_out: frozenset[str]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield token ids [B, T], right-padded, and which of them the policy should imitate."""
+) -> Iterator[DemonstrationRows]:
+    """Yield the demonstrations of each step."""
     rng = np.random.default_rng(seed)
     tokenizer = policy.tokenizer
     demonstrations = sample_demonstrations(
@@ -81,12 +89,11 @@ def _batches(
     responses = tokenizer([text for _, text in demonstrations], add_special_tokens=False)[
         "input_ids"
     ]
-    for start in range(0, len(demonstrations), config.batch_size):
-        rows = range(start, start + config.batch_size)
-        texts = [[*prompts[i], *responses[i], tokenizer.eos_token_id] for i in rows]
-        token_ids = torch.full((len(texts), max(map(len, texts))), policy.pad_token_id)
-        is_target = torch.zeros_like(token_ids, dtype=torch.bool)
-        for row, (i, text) in enumerate(zip(rows, texts, strict=True)):
-            token_ids[row, : len(text)] = torch.tensor(text)
-            is_target[row, len(prompts[i]) : len(text)] = True
-        yield token_ids.to(policy.device), is_target.to(policy.device)
+    tokens = [
+        Tokens(prompt, [*response, tokenizer.eos_token_id])
+        for prompt, response in zip(prompts, responses, strict=True)
+    ]
+    width = max(map(len, tokens))
+    for start in range(0, len(tokens), config.batch_size):
+        batch = tokens[start : start + config.batch_size]
+        yield shared_rows(batch, width=width, pad_token_id=policy.pad_token_id).to(policy.device)
