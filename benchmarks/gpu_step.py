@@ -173,7 +173,7 @@ def _measured(
     seconds = statistics.median(trainer.seconds[NUM_WARM_UP:])
     estimate = trainer_memory(
         model_shape(empty_model(config)),
-        micro_batch_tokens=setup.training.micro_batch_tokens,
+        micro_batch_tokens=setup.micro_batch_tokens,
         longest_sequence_tokens=longest,
         bfloat16=True,
         bfloat16_weights=True,

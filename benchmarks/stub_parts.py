@@ -148,22 +148,40 @@ class StubTrainer:
         return self._policy
 
     def log_probs(
-        self, batch: RolloutBatch, mini_batches: Sequence[Tensor] | None = None
+        self,
+        batch: RolloutBatch,
+        mini_batches: Sequence[Tensor] | None = None,
+        *,
+        with_entropy: bool = False,
     ) -> TokenLogProbs:
         """Return the sampler's log-probs with some noise."""
         with self._meter.stubbed():
             noise = 1e-3 * torch.randn_like(batch.sampler_log_probs) * batch.response_mask
             return TokenLogProbs(
-                log_probs=(batch.sampler_log_probs + noise).clamp(max=0), entropy=noise.abs()
+                log_probs=(batch.sampler_log_probs + noise).clamp(max=0),
+                entropy=noise.abs() if with_entropy else None,
             )
 
     def update(
-        self, batch: TrainingBatch, rows: Tensor, *, learning_rate: float, where: str
+        self,
+        batch: TrainingBatch,
+        rows: Tensor,
+        *,
+        learning_rate: float,
+        where: str,
+        keeps_log_probs: bool = False,
     ) -> UpdateResult:
         """Count an update."""
         self._policy.policy_version += 1
         return UpdateResult(
-            loss=0.1, gradient_norm=0.1, is_made=True, num_clipped=1.0, num_clip_units=10.0
+            loss=0.1,
+            gradient_norm=0.1,
+            is_made=True,
+            num_clipped=1.0,
+            num_clip_units=10.0,
+            log_probs=self.log_probs(batch.rollouts, with_entropy=True)
+            if keeps_log_probs
+            else None,
         )
 
     def optimizer_state(self) -> dict[str, Tensor]:

@@ -10,9 +10,9 @@ from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.names import Label
 from pmd_pipeline.config.sampling import SamplingConfig
 
-# A GPU wants large products. On a CPU what a layer makes of 4,096 tokens still lies in its caches.
+# A GPU wants large products. On a CPU what a layer makes of 2,048 tokens still lies in its caches.
 _GPU_MICRO_BATCH_TOKENS = 16_384
-_CPU_MICRO_BATCH_TOKENS = 4096
+_CPU_MICRO_BATCH_TOKENS = 2048
 
 
 def micro_batch_tokens_on(configured: int | Literal["auto"], *, is_gpu: bool) -> int:
