@@ -76,6 +76,7 @@ class Cycle:
         self._trainer = trainer
         self._rollouts = rollouts
         self._setup = setup
+        self._names = [f"{rollout.problem_id}#{rollout.sample_index}" for rollout in rollouts]
         self._batch = batch = to_batch(rollouts)
         self._has_signal = groups_with_signal(batch.rewards, batch.group_ids)
         self._mini_batches = _mini_batches(batch, setup)
@@ -99,7 +100,7 @@ class Cycle:
         if blocks := self._blocks_before_updates():
             all_entropies = self._behaviour.source == "trainer"
             computed = self._trainer.log_probs(self._batch, blocks, with_entropy=all_entropies)
-            self._behaviour.take(torch.cat(blocks), computed, self._batch)
+            self._behaviour.take(torch.cat(blocks), computed)
         results = []
         for number, mini_batch in enumerate(self._mini_batches, start=first_number):
             if len(mini_batch.kept) == 0:
@@ -125,7 +126,7 @@ class Cycle:
         )
         if result.log_probs is None:
             return result
-        self._behaviour.take(rows, result.log_probs, self._batch)
+        self._behaviour.take(rows, result.log_probs)
         return replace(result, log_probs=None)
 
     def _training_batch(self) -> TrainingBatch:
@@ -138,7 +139,7 @@ class Cycle:
         takes_own = self._behaviour.takes_own and not self._has_moved
         return TrainingBatch(
             rollouts=self._batch,
-            names=[f"{rollout.problem_id}#{rollout.sample_index}" for rollout in self._rollouts],
+            names=self._names,
             behaviour_log_probs=None if takes_own else self._behaviour.of_losses(),
             advantages=self._advantages,
             rollout_weights=self._weights if self._has_moved else self._weights * self._has_signal,
