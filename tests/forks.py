@@ -12,9 +12,12 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-# What a run imports on its way, by libraries that put it off.
+# What a run imports on its way, by libraries that put it off and by this project, whose pipelines
+# import what takes long in the nodes that use it.
 _NEEDED = (
+    "IPython",
     "alembic.command",
+    "git",
     "hypothesis.extra.pandas",
     "kedro.framework.cli.cli",
     "kedro_viz.integrations.kedro.hooks",
@@ -22,13 +25,34 @@ _NEEDED = (
     "mlflow.store.tracking.sqlalchemy_store",
     "pandera.backends.pandas.register",
     "plotly.io",
+    "scipy.stats",
     "sklearn.ensemble",
     "transformers.models.qwen3.modeling_qwen3",
+    "pmd_pipeline.datasets.atomic",
     "pmd_pipeline.datasets.engines",
     "pmd_pipeline.datasets.figures",
+    "pmd_pipeline.datasets.policies",
+    "pmd_pipeline.datasets.provenance",
+    "pmd_pipeline.datasets.rounds",
+    "pmd_pipeline.engines.transformers_engine",
+    "pmd_pipeline.hooks.tracked_session",
     "pmd_pipeline.pipeline_registry",
+    "pmd_pipeline.policies.storage",
+    "pmd_pipeline.reporting.drawing.matplotlib_renderer",
+    "pmd_pipeline.reporting.theory.figures",
+    "pmd_pipeline.rollouts.collect",
+    "pmd_pipeline.schemas.evaluation",
+    "pmd_pipeline.schemas.problems",
+    "pmd_pipeline.schemas.rollouts",
+    "pmd_pipeline.schemas.theory",
     "pmd_pipeline.settings",
     "pmd_pipeline.study_commands.report",
+    "pmd_pipeline.theory",
+    "pmd_pipeline.training.round_metrics",
+    "pmd_pipeline.training.round_table",
+    "pmd_pipeline.training.rounds",
+    "pmd_pipeline.training.theory_in_the_loop",
+    "pmd_pipeline.training.trainer",
 )
 
 

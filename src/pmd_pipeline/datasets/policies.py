@@ -2,24 +2,24 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from kedro.io import AbstractDataset, DatasetError
-from transformers import PreTrainedTokenizerBase
 
 from pmd_pipeline.datasets.results import ResultDataset, joint_digest
-from pmd_pipeline.policies.loading import load_tokenizer_folder
-from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.policies.reference import PolicyReference, TrainingState
-from pmd_pipeline.policies.storage import (
+from pmd_pipeline.policies.manifest import (
     MANIFEST_NAME,
     POLICY_FOLDER,
     drop_optimizer_state,
     read_manifest,
-    save_policy,
-    save_tokenizer,
     verify,
 )
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.reference import PolicyReference, TrainingState
+
+# What loads and saves weights is imported there: `kedro viz` makes a catalog as well.
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 KeptStates = Literal["all", "last"]
 
@@ -47,6 +47,8 @@ class PolicyDataset(_StoredPolicy, AbstractDataset[Policy, PolicyReference]):
         return PolicyReference(folder=self._path)
 
     def save(self, data: Policy) -> None:
+        from pmd_pipeline.policies.storage import save_policy
+
         save_policy(data, self._path)
 
     def files(self) -> list[Path]:
@@ -63,7 +65,7 @@ class PolicyDataset(_StoredPolicy, AbstractDataset[Policy, PolicyReference]):
 
 
 class TokenizerDataset(
-    ResultDataset, AbstractDataset[PreTrainedTokenizerBase, PreTrainedTokenizerBase]
+    ResultDataset, AbstractDataset["PreTrainedTokenizerBase", "PreTrainedTokenizerBase"]
 ):
     """A tokenizer in a folder."""
 
@@ -71,10 +73,14 @@ class TokenizerDataset(
         self._path = Path(path)
         self.metadata = metadata
 
-    def load(self) -> PreTrainedTokenizerBase:
+    def load(self) -> "PreTrainedTokenizerBase":
+        from pmd_pipeline.policies.loading import load_tokenizer_folder
+
         return load_tokenizer_folder(self._path)
 
-    def save(self, data: PreTrainedTokenizerBase) -> None:
+    def save(self, data: "PreTrainedTokenizerBase") -> None:
+        from pmd_pipeline.policies.storage import save_tokenizer
+
         save_tokenizer(data, self._path)
 
     def files(self) -> list[Path]:
@@ -122,6 +128,8 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
         return _reference(_round_folders(self._path)[-1])
 
     def save(self, data: TrainingState) -> None:
+        from pmd_pipeline.policies.storage import save_policy
+
         folder = self._path / f"round_{data.round_index:05d}"
         save_policy(
             data.policy, folder, optimizer_state=data.optimizer_state, ends_phase=data.is_last

@@ -1,11 +1,9 @@
-"""From an engine's configuration to the engine."""
+"""From an engine's configuration to the engine, which is imported when it is made."""
 
 from typing import assert_never
 
 from pmd_pipeline.config.engines import EngineConfig, TransformersEngineConfig, VllmEngineConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.engines.transformers_engine import TransformersEngine
-from pmd_pipeline.engines.vllm_engine import VllmEngine, check_vllm_installed
 
 
 def make_engine(config: EngineConfig) -> RolloutEngine:
@@ -16,8 +14,12 @@ def make_engine(config: EngineConfig) -> RolloutEngine:
     """
     match config:
         case VllmEngineConfig():
+            from pmd_pipeline.engines.vllm_engine import VllmEngine
+
             return VllmEngine(config)
         case TransformersEngineConfig():
+            from pmd_pipeline.engines.transformers_engine import TransformersEngine
+
             return TransformersEngine(config)
         case _:
             assert_never(config)
@@ -27,6 +29,8 @@ def check_available(config: EngineConfig) -> None:
     """Raise EngineUnavailableError if the engine's library is not installed here."""
     match config:
         case VllmEngineConfig():
+            from pmd_pipeline.engines.vllm_engine import check_vllm_installed
+
             check_vllm_installed()
         case TransformersEngineConfig():
             pass  # this project needs transformers itself

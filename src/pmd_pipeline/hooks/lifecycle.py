@@ -9,10 +9,12 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.stages import stage_of
+from pmd_pipeline.policies.model_folder import check_weights_present
 
 if TYPE_CHECKING:
     from pmd_pipeline.datasets.engines import RolloutEngineDataset
@@ -38,14 +40,6 @@ class LifecycleHook:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        # Every command imports this module; imports that take seconds are for runs only.
-        import torch
-        import transformers
-
-        from pmd_pipeline.policies.model_folder import check_weights_present
-        from pmd_pipeline.policies.policy import resolve_device
-        from pmd_pipeline.training.sharded.driver import check_processes
-
         assert self._context is not None
         experiment = self._context.experiment
         stages = {stage_of(node) for node in pipeline.nodes}
@@ -60,12 +54,8 @@ class LifecycleHook:
             engine.check_available()
             if isinstance(policy, PretrainedPolicyConfig):
                 check_preflight(self._context)
-        resolve_device(experiment.compute)
-        check_processes(experiment.compute)
-        if experiment.compute.num_threads is not None:
-            torch.set_num_threads(experiment.compute.num_threads)
-        # Its bars for loading a few small files only hide ours.
-        transformers.utils.logging.disable_progress_bar()
+        if engines or "policy_initialisation" in stages:
+            prepare_torch(experiment.compute)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -83,6 +73,27 @@ class LifecycleHook:
             engine.release()
         if not self._keeps_graders:
             close_rewards()
+
+
+def prepare_torch(compute: ComputeConfig) -> None:
+    """Check that the devices and processes are there, and set up what will compute on them.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    # Every command imports this module; imports that take seconds are for runs that compute.
+    import torch
+    import transformers
+
+    from pmd_pipeline.policies.policy import resolve_device
+    from pmd_pipeline.training.sharded.driver import check_processes
+
+    resolve_device(compute)
+    check_processes(compute)
+    if compute.num_threads is not None:
+        torch.set_num_threads(compute.num_threads)
+    # Its bars for loading a few small files only hide ours.
+    transformers.utils.logging.disable_progress_bar()
 
 
 def check_writable(data_root: Path) -> None:

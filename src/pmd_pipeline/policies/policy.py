@@ -1,14 +1,21 @@
-"""A live policy: a model with its tokenizer."""
+"""A live policy: a model with its tokenizer.
+
+Nodes and datasets name its type, so this module is imported with the pipelines: torch is imported
+where it is used.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from pmd_pipeline.config.compute import ComputeConfig, Precision
 from pmd_pipeline.policies.turns import end_of_turn_token_id
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +43,8 @@ class Policy:
 
     def autocast(self) -> torch.autocast:
         """Return the context in which ``precision`` holds."""
+        import torch
+
         return torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
         )
@@ -72,6 +81,8 @@ class Policy:
 
 def weight_dtype(weights: Precision) -> torch.dtype:
     """Return torch's name for the precision of weights."""
+    import torch
+
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[weights]
 
 
@@ -81,6 +92,8 @@ def resolve_device(compute: ComputeConfig) -> torch.device:
     Raises:
         ValueError: If CUDA is requested but not available.
     """
+    import torch
+
     available = torch.cuda.is_available()
     if compute.device == "cuda" and not available:
         raise ValueError(

@@ -1,13 +1,16 @@
-"""Policies by reference, and the states of a training."""
+"""Policies by reference, and the states of a training: types that nodes and datasets name."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.policy import Policy, resolve_device, weight_dtype
-from pmd_pipeline.policies.storage import load_optimizer_state, load_policy
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class PolicyReference:
             CheckpointError: If a file is damaged.
             ValueError: If the device is not available.
         """
+        from pmd_pipeline.policies.storage import load_policy
+
         policy = load_policy(
             self.folder, device=resolve_device(compute), dtype=weight_dtype(compute.weights)
         )
@@ -37,7 +42,11 @@ class PolicyReference:
 
     def load_optimizer_state(self) -> dict[str, Tensor]:
         """Return the optimizer's tensors; empty for a policy that has not been trained."""
-        return load_optimizer_state(self.folder) if self.round_index else {}
+        if not self.round_index:
+            return {}
+        from pmd_pipeline.policies.storage import load_optimizer_state
+
+        return load_optimizer_state(self.folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

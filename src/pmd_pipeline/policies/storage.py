@@ -6,13 +6,11 @@ files, which threads write, flush and read for their checksums at once.
 """
 
 import errno
-import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -21,25 +19,28 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pmd_pipeline.files import read_sealed_json, sync, whole_folder, write_sealed_json
+from pmd_pipeline.files import sync, whole_folder, write_sealed_json
 from pmd_pipeline.policies.loading import WeightDtype, load_policy_folder
 from pmd_pipeline.policies.lora import load_adapter
+from pmd_pipeline.policies.manifest import (
+    MANIFEST_NAME,
+    POLICY_FOLDER,
+    CheckpointError,
+    check_files,
+    file_threads,
+    is_optimizer_file,
+    read_manifest,
+    remedy,
+    sha256,
+)
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import PolicyManifest
 
-MANIFEST_NAME = "manifest.json"
-POLICY_FOLDER = "policy"
 _OPTIMIZER_FILE = "optimizer.safetensors"
 _FURTHER_OPTIMIZER_FILES = "optimizer-{}.safetensors"
-_OPTIMIZER_PREFIX = "optimizer"
-_MAX_THREADS = 8
 
 MAX_FILE_BYTES = 1 << 30
 """Of an optimizer's state; a larger tensor has a file of its own."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is incomplete or damaged; the message names the file and the remedy."""
 
 
 def save_policy(
@@ -65,7 +66,7 @@ def save_policy(
     """
     with _policy_folder(folder) as partial:
         model_folder = partial / POLICY_FOLDER
-        with _threads() as threads:
+        with file_threads() as threads:
             written = threads.map(
                 lambda part: save_file(part[1], partial / part[0]),
                 _optimizer_files(optimizer_state).items(),
@@ -88,7 +89,7 @@ def save_policy(
             else os.path.relpath(policy.base_folder, folder),
             base_sha256=None
             if policy.base_folder is None
-            else _sha256(policy.base_folder / MANIFEST_NAME),
+            else sha256(policy.base_folder / MANIFEST_NAME),
             ends_phase=ends_phase,
         )
         write_sealed_json(partial / MANIFEST_NAME, asdict(manifest))
@@ -119,7 +120,7 @@ def load_policy(
         LoraError: If an adapter needs peft and it is missing.
     """
     manifest = read_manifest(folder)
-    _check(folder, manifest, [name for name in manifest.sha256 if not _is_optimizer_file(name)])
+    check_files(folder, manifest, [name for name in manifest.sha256 if not is_optimizer_file(name)])
     if manifest.base_path is None:
         return load_policy_folder(
             folder / manifest.path,
@@ -142,72 +143,15 @@ def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
         CheckpointError: If the folder has none, or a file of it is missing, truncated or changed.
     """
     manifest = read_manifest(folder)
-    names = sorted(filter(_is_optimizer_file, manifest.sha256))
+    names = sorted(filter(is_optimizer_file, manifest.sha256))
     if not names:
         raise CheckpointError(
             f"{folder / _OPTIMIZER_FILE} is missing: the optimizer's state cannot be continued; "
             "train the algorithm again from its first phase (keep_optimizer_states in the "
             "environment's globals.yml decides which states are kept)"
         )
-    _check(folder, manifest, names)
+    check_files(folder, manifest, names)
     return {name: tensor for part in names for name, tensor in load_file(folder / part).items()}
-
-
-def drop_optimizer_state(folder: Path) -> None:
-    """Remove the optimizer's state of a stored policy, if any; the policy itself stays."""
-    manifest = read_manifest(folder)
-    dropped = [name for name in manifest.sha256 if _is_optimizer_file(name)]
-    if not dropped:
-        return
-    kept = {name: value for name, value in manifest.sha256.items() if name not in dropped}
-    # The manifest first: if killed in between, only unused files are left over.
-    write_sealed_json(folder / MANIFEST_NAME, asdict(replace(manifest, sha256=kept)))
-    for name in dropped:
-        (folder / name).unlink(missing_ok=True)
-
-
-def verify(folder: Path) -> PolicyManifest:
-    """Return the manifest of a folder after checking that all files have its checksums.
-
-    Raises:
-        CheckpointError: If the manifest or a file is missing, truncated or changed.
-    """
-    manifest = read_manifest(folder)
-    _check(folder, manifest, list(manifest.sha256))
-    return manifest
-
-
-def read_manifest(folder: Path) -> PolicyManifest:
-    """Return the manifest of a folder without checking its files.
-
-    Raises:
-        CheckpointError: If it is missing or damaged.
-    """
-    path = folder / MANIFEST_NAME
-    try:
-        return PolicyManifest(**read_sealed_json(path))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path} is missing: the folder has no complete policy; {_remedy(folder)}"
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {_remedy(folder)}") from error
-
-
-def _check(folder: Path, manifest: PolicyManifest, names: Sequence[str]) -> None:
-    """Refuse files of a folder that have not the manifest's checksums."""
-    for name in names:
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing; {_remedy(folder)}")
-    with _threads() as threads:
-        checksums = threads.map(lambda name: _sha256(folder / name), names)
-        for name, found in zip(names, checksums, strict=True):
-            expected = manifest.sha256[name]
-            if found != expected:
-                raise CheckpointError(
-                    f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., the manifest "
-                    f"says {expected[:12]}...; {_remedy(folder)}"
-                )
 
 
 def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> None:
@@ -217,15 +161,11 @@ def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> No
             f"{base_manifest} is missing: the adapter in {folder} works only with that policy; "
             "put it back, or run the whole pipeline again"
         )
-    if _sha256(base_manifest) != manifest.base_sha256:
+    if sha256(base_manifest) != manifest.base_sha256:
         raise CheckpointError(
             f"the policy in {base_folder} is not the one that the adapter in {folder} was trained "
-            f"on; {_remedy(folder)}"
+            f"on; {remedy(folder)}"
         )
-
-
-def _remedy(folder: Path) -> str:
-    return f"delete the folder {folder} and run again with --only-missing-outputs"
 
 
 def _optimizer_files(state: Mapping[str, Tensor] | None) -> dict[str, dict[str, Tensor]]:
@@ -244,23 +184,10 @@ def _optimizer_files(state: Mapping[str, Tensor] | None) -> dict[str, dict[str, 
     return dict(zip(names, parts, strict=True))
 
 
-def _is_optimizer_file(name: str) -> bool:
-    return name.startswith(_OPTIMIZER_PREFIX)
-
-
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1))
-
-
 def _flushed_sha256(path: Path) -> str:
     """Return the SHA-256 of a new file; meanwhile the disk flushes those of other threads."""
     sync(path)
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 @contextmanager

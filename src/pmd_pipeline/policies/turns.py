@@ -1,10 +1,14 @@
 """How a conversation's turns end."""
 
-from datetime import date
+from __future__ import annotations
 
-from transformers import PreTrainedTokenizerBase
+from datetime import date
+from typing import TYPE_CHECKING
 
 from pmd_pipeline.problems.chat_templates import ChatTemplate, ChatTemplateError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _ANY_DAY = date(2024, 7, 26)
 _WORDS = "7"  # any that no template writes by itself after a turn

@@ -9,7 +9,6 @@ from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom
 
 from pmd_pipeline.config.theory import PmdMethod, RolloutBaseline
 from pmd_pipeline.theory.arrays import FloatArray
@@ -82,6 +81,9 @@ def baseline_moments(
 
     Source: the target error of arXiv:2602.05933, Figure 3; the sums are ours.
     """
+    # It takes a second of CPU time to import, and the rest of the theory does without.
+    from scipy.stats import binom
+
     p_all, tau_all, low, high = binary_inputs(p, tau, reward_low, reward_high)
     given_failure, given_success = baseline_by_successes(
         group_size, tau, baseline, reward_low=low, reward_high=high

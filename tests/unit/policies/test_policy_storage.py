@@ -8,15 +8,9 @@ import torch
 from safetensors import SafetensorError
 
 from pmd_pipeline.policies import storage
+from pmd_pipeline.policies.manifest import CheckpointError, drop_optimizer_state, verify
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.policies.storage import (
-    CheckpointError,
-    drop_optimizer_state,
-    load_optimizer_state,
-    load_policy,
-    save_policy,
-    verify,
-)
+from pmd_pipeline.policies.storage import load_optimizer_state, load_policy, save_policy
 
 CPU = torch.device("cpu")
 

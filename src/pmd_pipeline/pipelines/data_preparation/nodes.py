@@ -1,15 +1,17 @@
-"""Nodes of the stage ``data_preparation``."""
+"""Nodes of the stage ``data_preparation``.
+
+Building the pipelines imports this module, for `kedro viz` too: what takes long to import is
+imported within the nodes that use it.
+"""
 
 from typing import Any
 
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.training import TrainingConfig
-from pmd_pipeline.policies import loading
 from pmd_pipeline.problems import cleaning, decontamination, prompts, report, selection, sources
 
 
@@ -18,8 +20,10 @@ def load_problems(config: DataPreparationConfig, seed: int) -> pd.DataFrame:
     return sources.load_problems(config, seed=seed)
 
 
-def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
+def load_tokenizer(config: PolicyInitialisationConfig) -> prompts.PromptTokenizer:
     """Return the policy's tokenizer, without loading any weights."""
+    from pmd_pipeline.policies import loading
+
     return loading.load_tokenizer(config)
 
 

@@ -1,4 +1,8 @@
-"""Nodes of the stage ``evaluation``."""
+"""Nodes of the stage ``evaluation``.
+
+Building the pipelines imports this module, for `kedro viz` too: what takes long to import is
+imported within the nodes that use it.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -17,10 +21,8 @@ from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.rewards import vote_label
 from pmd_pipeline.rewards.choice import reward_for, two_values_of
 from pmd_pipeline.rewards.length_penalty import length_penalty_of
-from pmd_pipeline.rollouts.collect import collect_rollouts
 from pmd_pipeline.rollouts.tables import rollouts_to_table
 from pmd_pipeline.seeds import derive_seed
-from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
 
 _COMPLETION_COLUMNS = [
     "eval_set",
@@ -52,6 +54,8 @@ def evaluate_policy(
 
     All policies answer with the same random numbers, which makes their comparison sharper.
     """
+    from pmd_pipeline.rollouts.collect import collect_rollouts
+
     live = policy.load(compute)
     prompts = table_to_prompts(eval_problems, live.tokenizer)
     with progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar:
@@ -140,6 +144,8 @@ def make_compare_with_theory(label: str) -> Callable[..., pd.DataFrame]:
         **rollouts: Mapping[str, Callable[[], pd.DataFrame]],
     ) -> pd.DataFrame:
         """Return predicted and measured log-ratios of each round's prompt groups."""
+        from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
+
         rounds = (load() for phase in rollouts.values() for load in phase.values())
         return compared_groups(
             label, rounds, exact_update_of(algorithm.root, two_values_of(rewards.root))

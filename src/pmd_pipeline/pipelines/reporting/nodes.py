@@ -1,16 +1,20 @@
-"""Nodes of the stage ``reporting``."""
+"""Nodes of the stage ``reporting``.
+
+Building the pipelines imports this module, for `kedro viz` too: what takes long to import is
+imported within the nodes that use it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.gains import INITIAL_POLICY, paired_gains
+from pmd_pipeline.pipelines.annotations import Figure
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
     THEORY_FIGURES,
@@ -21,7 +25,6 @@ from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.columns import CURVES
 from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
-from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import FigureSpec
 from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
@@ -32,7 +35,6 @@ from pmd_pipeline.reporting.run_page.stage_times import (
 )
 from pmd_pipeline.reporting.theory.loop_figures import predicted_against_measured, progress
 from pmd_pipeline.seeds import derive_seed
-from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
 
 _VISIBLE_FRACTION = 0.02
 
@@ -96,6 +98,8 @@ def draw_learning_curves(
     reporting: ReportingConfig,
 ) -> dict[str, InteractiveFigure | dict[str, Figure]]:
     """Return the learning curves, interactive and as images."""
+    from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+
     panels = learning_curve_panels(
         round_metrics,
         comparison,
@@ -131,6 +135,8 @@ def draw_learning_curves(
 
 def draw_stage_times(stage_times: pd.DataFrame) -> tuple[InteractiveFigure, dict[str, Figure]]:
     """Return where the time went, interactive and as an image."""
+    from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+
     figure = stage_time_figure(stage_times)
     return plotly_figure(figure), {figure.name: matplotlib_figure(figure)}
 
@@ -139,6 +145,9 @@ def draw_theory_in_the_loop(
     theory_groups: pd.DataFrame, round_metrics: pd.DataFrame
 ) -> dict[str, InteractiveFigure | dict[str, Figure]]:
     """Return training held against theory, interactive and as images."""
+    from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
+    from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
+
     if theory_groups.empty:
         return {
             **{f"figure_{name}": nothing_to_compare() for name in LOOP_FIGURES},

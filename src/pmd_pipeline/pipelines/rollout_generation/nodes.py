@@ -1,4 +1,8 @@
-"""Nodes of the stage ``rollout_generation``."""
+"""Nodes of the stage ``rollout_generation``.
+
+Building the pipelines imports this module, for `kedro viz` too: what takes long to import is
+imported within the nodes that use it.
+"""
 
 import pandas as pd
 
@@ -7,13 +11,11 @@ from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.packing import uses_packing
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.rewards.choice import reward_for
 from pmd_pipeline.rewards.length_penalty import length_penalty_of
-from pmd_pipeline.rollouts.collect import collect_rollouts
 from pmd_pipeline.rollouts.tables import rollouts_to_table
 from pmd_pipeline.seeds import derive_seed
 
@@ -33,6 +35,9 @@ def generate_rollouts(
     Raises:
         ValueError: If the policy cannot be trained as ``training`` says.
     """
+    from pmd_pipeline.policies.packing import uses_packing
+    from pmd_pipeline.rollouts.collect import collect_rollouts
+
     policy = initial_policy.load(compute)
     # What would stop the training is better known now than after the sampling.
     uses_packing(policy.model, training.packing, device=policy.device, precision=policy.precision)

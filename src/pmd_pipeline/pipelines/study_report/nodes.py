@@ -1,4 +1,8 @@
-"""Nodes of the pipeline ``study_report``."""
+"""Nodes of the pipeline ``study_report``.
+
+Building the pipelines imports this module, for `kedro viz` too: what takes long to import is
+imported within the nodes that use it.
+"""
 
 from typing import Any
 
@@ -7,12 +11,6 @@ import pandas as pd
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.study.figures import study_curves, study_history
-from pmd_pipeline.reporting.study.optuna_figures import (
-    draw_contour,
-    draw_importances,
-    draw_pareto,
-    draw_slices,
-)
 from pmd_pipeline.reporting.study.page import render_study_page
 from pmd_pipeline.reporting.study.parallel import study_parallel
 from pmd_pipeline.reporting.study.results import StudySummary
@@ -22,6 +20,13 @@ def draw_study(
     trials: pd.DataFrame, curves: pd.DataFrame, summary: dict[str, Any]
 ) -> dict[str, InteractiveFigure]:
     """Return the study's figures by name."""
+    from pmd_pipeline.reporting.study.optuna_figures import (
+        draw_contour,
+        draw_importances,
+        draw_pareto,
+        draw_slices,
+    )
+
     known = StudySummary.from_json(summary)
     return {
         "history": plotly_figure(study_history(trials, known)),

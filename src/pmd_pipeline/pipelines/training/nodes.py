@@ -1,4 +1,8 @@
-"""Nodes of the stage ``training``."""
+"""Nodes of the stage ``training``.
+
+Building the pipelines imports this module, for `kedro viz` too: what takes long to import is
+imported within the nodes that use it.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,12 +19,7 @@ from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.reference import PolicyReference, TrainingState
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.rewards.choice import reward_for, two_values_of
-from pmd_pipeline.training.round_metrics import mean_parts, round_metrics, warn_without_signal
-from pmd_pipeline.training.round_table import round_to_table
-from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
-from pmd_pipeline.training.trainer import start_trainer
 
 
 def phase_name(phase: int) -> str:
@@ -43,6 +42,16 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         seed: int,
     ) -> Iterator[dict[str, Any]]:
         """Run the phase's rounds; yield state, rollouts and metrics after each."""
+        from pmd_pipeline.training.round_metrics import (
+            mean_parts,
+            round_metrics,
+            warn_without_signal,
+        )
+        from pmd_pipeline.training.round_table import round_to_table
+        from pmd_pipeline.training.rounds import run_rounds
+        from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
+        from pmd_pipeline.training.trainer import start_trainer
+
         setup = TrainingSetup(
             label=label,
             algorithm=algorithm.root,
