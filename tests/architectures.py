@@ -65,9 +65,9 @@ def refusal(model_type: str) -> str | None:
 
 
 def agreement(model: PreTrainedModel) -> Agreement:
-    """Sample ragged responses of ragged prompts, rows leaving all the time, and compare."""
+    """Sample ragged responses of ragged prompts, rows leaving and joining, and compare."""
     policy = StoppingPolicy(model=model, tokenizer=build_tokenizer())
-    engine = TransformersEngine(TransformersEngineConfig())
+    engine = TransformersEngine(TransformersEngineConfig(max_batch_size=5))
     engine.set_policy(policy)
     groups = engine.generate(
         PROMPTS,

@@ -12,12 +12,12 @@ from pmd_pipeline.engines.growing_cache import GrowingLayer
 @pytest.fixture
 def _rows_lose_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the cache keep the first rows whichever should stay; commands are forked from here."""
-    original = GrowingLayer.batch_select_indices
+    original = GrowingLayer.move
 
-    def select_first(layer: GrowingLayer, indices: torch.Tensor) -> None:
-        original(layer, torch.arange(len(indices)) % layer.keys.shape[0])
+    def keep_first(layer: GrowingLayer, sources: Any, targets: torch.Tensor, num: int) -> None:
+        original(layer, targets, targets, num)
 
-    monkeypatch.setattr(GrowingLayer, "batch_select_indices", select_first)
+    monkeypatch.setattr(GrowingLayer, "move", keep_first)
 
 
 def assert_stopped(result: Any) -> None:

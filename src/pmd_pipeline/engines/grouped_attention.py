@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 from pmd_pipeline.policies.packing import PACKED_ATTENTION
 
@@ -31,6 +31,11 @@ def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(own)
+
+
+def uses_grouped_attention(model: PreTrainedModel) -> bool:
+    """Return whether ``model`` attends this way now."""
+    return bool(model.config._attn_implementation == _NAME)
 
 
 def attend(
@@ -65,5 +70,34 @@ def attend(
     return attended.reshape(batch, 1, num_heads, value.shape[-1]), None
 
 
+def decoding_mask(
+    *,
+    q_length: int,
+    attention_mask: Tensor | None = None,
+    mask_function: Any = causal_mask_function,
+    allow_is_causal_skip: bool = True,
+    dtype: torch.dtype = torch.float32,
+    **options: Any,
+) -> Tensor | None:
+    """Return what :func:`sdpa_mask` does; for one new token at once, as what is added to scores.
+
+    Such a token follows all others, so its mask is the padding's, and is made once for all layers.
+    """
+    is_plain = mask_function is causal_mask_function and options.get("local_size") is None
+    if q_length > 1 or not is_plain or not allow_is_causal_skip:
+        return sdpa_mask(
+            q_length=q_length,
+            attention_mask=attention_mask,
+            mask_function=mask_function,
+            allow_is_causal_skip=allow_is_causal_skip,
+            dtype=dtype,
+            **options,
+        )
+    if attention_mask is None:
+        return None
+    own = attention_mask[:, None, None, :]
+    return torch.zeros_like(own, dtype=dtype).masked_fill_(~own, -torch.inf)
+
+
 AttentionInterface.register(_NAME, attend)
-AttentionMaskInterface.register(_NAME, sdpa_mask)
+AttentionMaskInterface.register(_NAME, decoding_mask)

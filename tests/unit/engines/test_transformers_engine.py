@@ -1,5 +1,6 @@
 """The transformers engine: every engine's contract, and what is its own."""
 
+import heapq
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,7 +38,7 @@ class TestContract(EngineContract):
     """Every test of the contract."""
 
 
-def test_between_its_batches_it_passes_groups_on(policy: Policy) -> None:
+def test_it_passes_groups_on_while_it_samples_others(policy: Policy) -> None:
     engine = TransformersEngine(TransformersEngineConfig(max_batch_size=2))
     engine.set_policy(policy)
     early: dict[int, list[Completion]] = {}
@@ -74,6 +75,53 @@ def test_a_finished_row_is_computed_no_further(engine: TransformersEngine, polic
     assert max(lengths) > 2 * np.mean(lengths)
     # The prompt's own pass gives a response's first token.
     assert sum(decoded) == sum(length - 1 for length in lengths)
+
+
+def num_steps(lengths: list[int], num_rows: int) -> int:
+    """Return how many steps responses take that begin in order, each in the first free row."""
+    free_at = [0] * num_rows
+    for length in lengths:
+        heapq.heapreplace(free_at, free_at[0] + length)
+    return max(free_at)
+
+
+def test_a_waiting_response_takes_a_finished_ones_place_at_once(policy: Policy) -> None:
+    engine = TransformersEngine(TransformersEngineConfig(max_batch_size=6))
+    sample(engine, policy)  # the probe is over
+    decoded = count_decoded_rows(policy)
+    prompts = [prompt for prompt in PROMPTS if len(prompt) > 1]
+    by_length = sorted(prompts, key=len)
+    groups = sample(engine, policy, by_length, num_samples=16, max_new_tokens=60)
+    lengths = [len(tokens) for tokens in tokens_of(groups)]
+    assert sum(decoded) == sum(length - 1 for length in lengths)
+    assert len(decoded) == num_steps(lengths, 6) - 1
+    assert max(decoded) == 6
+
+
+def test_each_prompt_is_read_once(policy: Policy) -> None:
+    engine = TransformersEngine(TransformersEngineConfig(max_batch_size=4))
+    sample(engine, policy)  # the probe is over
+    read: list[int] = []
+
+    def hook(module: torch.nn.Module, arguments: tuple[object, ...], options: dict) -> None:
+        if options["input_ids"].shape[1] > 1:
+            read.append(len(options["input_ids"]))
+
+    policy.model.register_forward_pre_hook(hook, with_kwargs=True)
+    sample(engine, policy, [prompt for prompt in PROMPTS if len(prompt) > 1], num_samples=16)
+    assert sum(read) == 3
+
+
+def test_a_response_that_begins_late_has_the_log_probs_of_one_alone(policy: Policy) -> None:
+    crowded = TransformersEngine(TransformersEngineConfig(max_batch_size=5))
+    alone = TransformersEngine(TransformersEngineConfig(max_batch_size=1))
+    options = {"num_samples": 4, "max_new_tokens": 30}
+    last = max(range(len(PROMPTS)), key=lambda i: len(PROMPTS[i]))  # short prompts come first
+    late = sample(crowded, policy, **options)[last]
+    (expected,) = sample(alone, policy, [PROMPTS[last]], seeds=[last], **options)
+    for a, b in zip(late, expected, strict=True):
+        assert a.token_ids == b.token_ids
+        np.testing.assert_allclose(a.log_probs, b.log_probs, atol=2e-5)
 
 
 @pytest.mark.parametrize("max_batch_size", [1, 4, 8])
@@ -146,11 +194,13 @@ def test_an_engine_without_a_policy_says_so(engine: TransformersEngine) -> None:
 def forget_which_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the cache drop the last rows whichever should go, as states in modules would."""
 
-    def select_first(layer: GrowingLayer, indices: torch.Tensor) -> None:
-        original(layer, torch.arange(len(indices)) % layer.keys.shape[0])
+    def keep_first(
+        layer: GrowingLayer, sources: torch.Tensor, targets: torch.Tensor, num_rows: int
+    ) -> None:
+        original(layer, targets, targets, num_rows)
 
-    original = GrowingLayer.batch_select_indices
-    monkeypatch.setattr(GrowingLayer, "batch_select_indices", select_first)
+    original = GrowingLayer.move
+    monkeypatch.setattr(GrowingLayer, "move", keep_first)
 
 
 def test_rows_that_lose_their_state_stop_the_run_before_it_samples(
