@@ -73,11 +73,11 @@ def add_reward(project: Any, parameters: str) -> None:
 def test_a_reward_of_ones_own_as_the_docs_write_it(project: Any) -> None:
     """It is checked by the preflight, trains, is evaluated by its mean, and is in the report."""
     add_reward(project, documented("yaml").partition("\n")[2])
-    checked = project.kedro("preflight", "--env", "tiny")
+    checked = project.command("preflight", "--env", "tiny")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "brevity:make_reward" in checked.stdout
     assert "gets 1 (neither right nor wrong)" in checked.stdout
-    result = project.kedro("run", "--env", "tiny")
+    result = project.command("run", "--env", "tiny")
     assert result.returncode == 0, result.stderr[-3000:]
     comparison = pd.read_csv(project.data / "08_reporting" / "comparison.csv")
     assert set(comparison["metric"]) == {
@@ -96,7 +96,7 @@ def test_a_reward_of_ones_own_as_the_docs_write_it(project: Any) -> None:
 def test_several_rewards_are_added_up_and_each_ones_mean_is_kept(project: Any) -> None:
     """In the rollouts, in the metrics of each round, in MLflow, and in figures."""
     add_reward(project, OF_SEVERAL)
-    assert project.run() == 0
+    assert project.run(to_outputs=["learning_curve_images", "round_metrics", "comparison"]) == 0
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "pmd_pipeline"]
     for run in client.search_runs([experiment.experiment_id]):

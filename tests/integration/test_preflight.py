@@ -18,7 +18,8 @@ def test_a_recipe_as_it_comes_says_what_to_fill_in(
     project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    result = project.kedro("preflight", "--env", "paper_qwen2_5_7b")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read at its import
+    result = project.command("preflight", "--env", "paper_qwen2_5_7b")
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
     for key in ("policy_initialisation.policy", "data_preparation.evals.aime_2025"):

@@ -10,7 +10,7 @@ from pmd_pipeline.rewards import Grade, GradingPool
 LINES = Path(__file__).with_name("equivalence_cases.txt").read_text(encoding="utf-8").splitlines()
 CASES = [tuple(line.split("\t")) for line in LINES if line and not line.startswith("#")]
 GOLDS = sorted({gold for _, gold, _ in CASES})
-SHIFTS = (1, 3, 89)  # of the sorted golds: neighbours are alike
+SHIFTS = (1, 89)  # of the sorted golds: neighbours are alike
 TEMPLATES = {
     "boxed": "The steps, with \\boxed{0} on the way. So it is $\\boxed{%s}$.",
     "answer_line": "The steps.\nAnswer: 0 on the way.\nAnswer: %s",
