@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure, plotly_js, script_safe
 
 _SMALLEST_SCALE = 0.6
+_LEAST_PANEL_WIDTH = 290
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,20 @@ def html_figure(
         caption=caption,
         alt_text=alt_text,
         height=int(figure.layout.get("height", 450)),
-        # A figure of several panels scrolls sideways before they get too small to read.
-        min_width=int(_SMALLEST_SCALE * figure.layout.get("width", 0)),
+        min_width=_least_width(figure),
         json=Markup(script_safe(figure.to_json())),
     )
+
+
+def _least_width(figure: InteractiveFigure) -> int:
+    """Return from where on panels side by side scroll sideways: narrower, their titles meet."""
+    spans = {
+        tuple(axis["domain"])
+        for name, axis in figure.layout.items()
+        if name.startswith("xaxis") and "domain" in axis
+    }
+    beside = len(spans) * _LEAST_PANEL_WIDTH if len(spans) > 1 else 0
+    return max(beside, int(_SMALLEST_SCALE * figure.layout.get("width", 0)))
 
 
 @cache

@@ -141,10 +141,21 @@ def test_where_nothing_was_compared_the_figures_say_so_and_the_report_leaves_the
         figure = figures[f"figure_{name}"]
         assert isinstance(figure, InteractiveFigure)
         assert "no exact update" in figure.layout["annotations"][0]["text"]
-    plain = {name: nothing_to_compare() for name in (*LOOP_FIGURES, *THEORY_FIGURES)}
-    titles = [title for title, _, _ in theory_sections(plain, has_compared_groups=False)]
+    figure = InteractiveFigure(data=[{"y": [1]}], layout={})
+    shown = dict.fromkeys((*LOOP_FIGURES, *THEORY_FIGURES), figure)
+    nothing = {name: nothing_to_compare() for name in LOOP_FIGURES}
+    titles = [title for title, _, _ in theory_sections({**shown, **nothing}, num_rounds=6)]
     assert titles == [title for title, _ in THEORY_FIGURES.values()]
-    assert len(theory_sections(plain, has_compared_groups=True)) == len(plain)
+    assert len(theory_sections(shown, num_rounds=6)) == len(shown)
+
+
+def test_the_caption_says_where_rounds_are_left_out() -> None:
+    figure = InteractiveFigure(data=[{"y": [1]}], layout={})
+    shown = dict.fromkeys((*LOOP_FIGURES, *THEORY_FIGURES), figure)
+    for num_rounds, is_thinned in ((300, False), (900, True)):
+        captions = [words for _, _, words in theory_sections(shown, num_rounds=num_rounds)]
+        said = [words.endswith("of every 6 rounds.") for words in captions]
+        assert said == [False, is_thinned, *[False] * 4]
 
 
 def test_rollouts_are_loaded_round_by_round_in_order(tmp_path: Path) -> None:

@@ -80,6 +80,20 @@ def test_nothing_is_cut_off_and_no_panels_overlap(panels: dict[str, Panel]) -> N
         assert not any(one.overlaps(other) for other in boxes[i + 1 :])
 
 
+def test_panels_are_of_one_size_and_stay_where_they_are(panels: dict[str, Panel]) -> None:
+    """In a grid with an empty cell too; a second drawing, of other dots per inch, moves nothing."""
+    five = list(panels.values())[2:7]
+    figure = drawn(matplotlib_figure(learning_curve_grid(five, name="five", title="Five")))
+    places = [axes.get_position().bounds for axes in figure.axes]
+    np.testing.assert_allclose([place[2:] for place in places], [places[0][2:]] * 6, rtol=1e-12)
+    label = figure.axes[0].yaxis.label.get_window_extent().x1 / figure.dpi
+    figure.set_dpi(72)
+    drawn(figure)
+    assert [axes.get_position().bounds for axes in figure.axes] == places
+    again = figure.axes[0].yaxis.label.get_window_extent().x1 / figure.dpi
+    assert again == pytest.approx(label, abs=0.02)
+
+
 def test_rounds_are_whole_numbers_on_the_axis(panels: dict[str, Panel]) -> None:
     """There is no round 2.5."""
     axes = drawn(of_panel(panels["mean_reward"])).axes[0]

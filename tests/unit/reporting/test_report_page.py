@@ -193,6 +193,18 @@ def test_each_curve_is_drawn_from_its_data(inputs: ReportInputs) -> None:
     assert traces[2]["y"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_figures_side_by_side_scroll_before_their_titles_meet(inputs: ReportInputs) -> None:
+    """Two panels in a row need 580 pixels; a lone one shrinks with the page."""
+    axes = {"xaxis": {"domain": [0, 0.4]}, "xaxis2": {"domain": [0.6, 1]}, "yaxis": {}}
+    two = InteractiveFigure(data=[], layout=axes)
+    one = InteractiveFigure(data=[], layout={"xaxis": {"domain": [0, 1]}})
+    figures = [("A", two, "B"), ("C", one, "D")]
+    page = Page(render_report(replace(inputs, extra_figures=figures), ReportingConfig()))
+    styles = {a["id"]: str(a["style"]) for tag, a in page.elements if a.get("class") == "plot"}
+    assert "min-width: 580px" in styles["extra-0"]
+    assert "min-width: 0px" in styles["extra-1"]
+
+
 def test_every_table_has_a_caption_and_rows_as_long_as_its_head(inputs: ReportInputs) -> None:
     """Tables are accessible: captions, scopes, no ragged rows."""
     page = Page(render_report(inputs, ReportingConfig()))

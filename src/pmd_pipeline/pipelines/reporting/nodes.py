@@ -178,7 +178,6 @@ def write_report(
     run_state: dict[str, Any],
     parameters: dict[str, Any],
     initial: pd.DataFrame,
-    theory_groups: pd.DataFrame,
     **completions_and_figures: Any,
 ) -> str:
     """Return the report, one page that needs no network."""
@@ -205,7 +204,7 @@ def write_report(
                 "MLflow run": run_state["mlflow_runs"].get("", "not tracked"),
                 **provenance,
             },
-            extra_figures=theory_sections(figures, has_compared_groups=not theory_groups.empty),
+            extra_figures=theory_sections(figures, num_rounds=int(round_metrics["round"].max())),
             interval_level=plain["evaluation"]["interval_level"],
         ),
         ReportingConfig.model_validate(plain["reporting"]),

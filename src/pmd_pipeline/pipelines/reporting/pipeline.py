@@ -86,7 +86,6 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
                     "provenance": "provenance",
                     "run_state": "run_state",
                     "parameters": "parameters",
-                    "theory_groups": "theory_groups",
                     **{name: name for name in [*loop_figures, *theory_figures]},
                     **initial,
                     **completions,

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import message
+from pmd_pipeline.reporting.drawing.thinning import thinning_note
+
+_OVER_ROUNDS = "theory_in_the_loop_by_round"
 
 LOOP_FIGURES = {
     "theory_in_the_loop_by_pass_rate": (
@@ -14,7 +17,7 @@ LOOP_FIGURES = {
         "where the exact update would have taken them. Points between 0 and the line went part of "
         "the way; right responses below 0 were lost with the wrong ones.",
     ),
-    "theory_in_the_loop_by_round": (
+    _OVER_ROUNDS: (
         "Updates against their exact solutions, by round",
         "Progress is the slope of measured on predicted log-ratios: 0 nothing moved, 1 the fixed "
         "point was reached, below 0 the wrong way. Dashed lines are the exact update's own values; "
@@ -51,17 +54,20 @@ THEORY_FIGURES = {
 
 
 def theory_sections(
-    figures: Mapping[str, InteractiveFigure], *, has_compared_groups: bool
+    figures: Mapping[str, InteractiveFigure], *, num_rounds: int
 ) -> list[tuple[str, InteractiveFigure, str]]:
-    """Return title, figure and caption of each section.
+    """Return title, figure and caption of each section; a figure that shows nothing has none.
 
     Args:
         figures: By name.
-        has_compared_groups: False where nothing was held against theory, which leaves those
-            sections out.
+        num_rounds: Of the run.
     """
-    words = {**(LOOP_FIGURES if has_compared_groups else {}), **THEORY_FIGURES}
-    return [(title, figures[name], caption) for name, (title, caption) in words.items()]
+    sections = []
+    for name, (title, caption) in {**LOOP_FIGURES, **THEORY_FIGURES}.items():
+        note = thinning_note(num_rounds) if name == _OVER_ROUNDS else ""
+        if figures[name].data:
+            sections.append((title, figures[name], f"{caption} {note}".strip()))
+    return sections
 
 
 def nothing_to_compare() -> InteractiveFigure:

@@ -32,7 +32,7 @@ LEGEND = {
 # Of plotly's template "plotly_white", which would be repeated in every figure.
 _TEXT_COLOUR = "#2a3f5f"
 _GRID_COLOUR = "#ebf0f8"
-_ANY_AXIS = {"gridcolor": _GRID_COLOUR, "linecolor": _GRID_COLOUR, "ticks": "", "automargin": True}
+_ANY_AXIS = {"gridcolor": _GRID_COLOUR, "linecolor": _GRID_COLOUR, "ticks": ""}
 
 _PIXELS_PER_INCH = 115
 _LEGEND_ROW_PIXELS = 26
@@ -68,6 +68,12 @@ def plotly_figure(spec: FigureSpec) -> InteractiveFigure:
         notes += [_level_name(level, x, y) for level in panel.levels]
         notes += [_text(text, x, y) for text in panel.texts]
         shapes += [_level_line(level, x, y) for level in panel.levels]
+    # Room for the labels above the legend, and for long names of bars. One axis asks for all:
+    # plotly.js draws everything anew for each that does.
+    below = spec.num_columns * (spec.num_rows - 1)
+    axes[f"xaxis{'' if below == 0 else below + 1}"]["automargin"] = True
+    if len(spec.panels) == 1:
+        axes["yaxis"]["automargin"] = True
     layout = {**_outer_layout(spec), **axes, "annotations": notes, "shapes": shapes}
     return InteractiveFigure(data=traces, layout=layout)
 

@@ -13,6 +13,7 @@ from pmd_pipeline.reporting.drawing.styles import (
     SCALE,
     red_green_blue,
 )
+from pmd_pipeline.reporting.drawing.thinning import thinned
 
 PIXELS_PER_POINT = 4 / 3
 COLOUR_SCALE = [[i / (len(SCALE) - 1), colour] for i, colour in enumerate(SCALE)]
@@ -29,7 +30,7 @@ _DIGITS = 6  # significant ones of a position; a screen shows three, its reader 
 
 
 def panel_traces(panel: Panel, in_legend: set[str]) -> list[dict[str, Any]]:
-    """Return what a panel draws, bands first so that they cover no line.
+    """Return what a panel draws, bands first so that they cover no line; long lines are thinned.
 
     Args:
         panel: Of the figure.
@@ -37,10 +38,10 @@ def panel_traces(panel: Panel, in_legend: set[str]) -> list[dict[str, Any]]:
     """
     traces = [
         _band(series, panel)
-        for series in panel.series
+        for series in map(thinned, panel.series)
         if series.low is not None and series.high is not None
     ]
-    everything: tuple[Series | Bars, ...] = (*panel.series, *panel.bars)
+    everything: tuple[Series | Bars, ...] = (*map(thinned, panel.series), *panel.bars)
     for drawn in everything:
         has_entry = drawn.label is not None and drawn.label not in in_legend
         if drawn.label is not None:

@@ -13,6 +13,7 @@ from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
+from pmd_pipeline.reporting.drawing.thinning import thinning_note
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
@@ -110,7 +111,9 @@ def _curve(panel: Panel) -> HtmlFigure:
         height=_PANEL_HEIGHT,
         margin={"l": 62, "r": 8, "t": 8, "b": 44},
     )
-    return html_figure(panel.name, panel.title, panel.meaning, alt_text(panel), figure)
+    note = thinning_note(max((len(series.x) for series in panel.series), default=0))
+    caption = f"{panel.meaning} {note}".strip()
+    return html_figure(panel.name, panel.title, caption, alt_text(panel), figure)
 
 
 def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:

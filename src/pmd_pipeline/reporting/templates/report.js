@@ -50,21 +50,27 @@
   const shown = (data) => data.map((trace) =>
     trace.legendgroup && hidden.has(trace.legendgroup) ? { ...trace, visible: false } : trace);
 
-  const draw = () => plots.forEach(({ element, figure }) =>
+  const draw = ({ element, figure }) =>
     Plotly.react(element, shown(figure.data), themed(figure.layout, "keepsColours" in element.dataset),
-      { responsive: true, displayModeBar: false }));
+      { responsive: true, displayModeBar: false });
+  const drawAll = () => plots.forEach(draw);
 
   document.querySelectorAll(".legend button").forEach((button) => {
     button.addEventListener("click", () => {
       const algorithm = button.dataset.algorithm;
       if (!hidden.delete(algorithm)) hidden.add(algorithm);
       button.setAttribute("aria-pressed", String(!hidden.has(algorithm)));
-      draw();
+      drawAll();
     });
   });
   for (const query of ["(prefers-color-scheme: dark)", "print"]) {
-    matchMedia(query).addEventListener("change", draw);
+    matchMedia(query).addEventListener("change", drawAll);
   }
-  draw();
+  // One after another, so that the page can be read and scrolled meanwhile.
+  for (const plot of plots) {
+    await draw(plot);
+    if (plot === plots[0]) performance.mark("first-figure-drawn");
+    await new Promise((resolve) => setTimeout(resolve));
+  }
   performance.mark("figures-drawn");
 })();

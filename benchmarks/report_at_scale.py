@@ -1,0 +1,312 @@
+"""The report of long experiments: what it weighs, what making it costs, how soon it is open.
+
+    python benchmarks/report_at_scale.py
+    python benchmarks/report_at_scale.py --rounds 300 --keep /tmp/reports --markdown
+
+Run it by hand on a quiet machine; nothing depends on the figures. The tables are made up, of
+15 labels (5 algorithms, 3 times each) with an evaluation every tenth round; what is made of them is
+made by the pipeline's own nodes and datasets. Wanted at 300 rounds: a page under 5 MB that is open
+in under 3 s. How soon is measured where Chromium is installed, from the start of the navigation,
+the median of three: until the page is loaded, its first figure drawn, and its last.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pmd_pipeline.config.evaluation import EvaluationConfig
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.config.theory import TheoryConfig
+from pmd_pipeline.datasets.figures import FiguresDataset, InteractiveFigureDataset
+from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.pipelines.reporting import nodes
+from pmd_pipeline.pipelines.theory.nodes import build_theory_tables, draw_theory_figures
+from pmd_pipeline.theory import (
+    ComparedRound,
+    compare_round,
+    loop_group_table,
+    loop_round_table,
+    solve_binary,
+)
+from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
+
+ALGORITHMS = ("pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient")
+LABELS = tuple(f"{name}_{seed}" for name in ALGORITHMS for seed in (1, 2, 3))
+EVAL_SETS = ("addition", "carries")
+ROUNDS_BETWEEN_EVALUATIONS = 10
+NUM_GROUPS = 128
+GROUP_SIZE = 8
+NUM_PROBLEMS = 100
+NUM_SAMPLES = 4
+NUM_OPENINGS = 3
+SECONDS_TO_OPEN = 60.0
+WIDTH = 140
+COLUMNS = (
+    *("rounds", "report MB", "figures MB", "images MB", "tables MB"),
+    *("drawing CPU-s", "report CPU-s", "loaded, s", "first figure, s", "last figure, s"),
+)
+CURVES = (
+    *("mean_reward", "entropy", "mean_response_tokens", "log_ratio_min", "kl", "gradient_norm"),
+    *("sampling_seconds", "grading_seconds", "updating_seconds"),
+)
+# The page itself marks when it has drawn its first figure and its last.
+OBSERVER = """<script>
+new PerformanceObserver((list) => {
+  if (!performance.getEntriesByName("figures-drawn").length) return;
+  const [loaded] = performance.getEntriesByType("navigation");
+  const [first, last] = performance.getEntriesByType("mark");
+  console.log(`OPENED ${[loaded.domContentLoadedEventEnd, first.startTime, last.startTime]} ms`);
+}).observe({ type: "mark", buffered: true });
+</script></head>"""
+
+
+def main() -> None:
+    """Make the reports and print a row for each."""
+    arguments = _arguments()
+    rows = []
+    for num_rounds in arguments.rounds:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = (arguments.keep or Path(scratch)) / f"{num_rounds}_rounds"
+            folder.mkdir(parents=True, exist_ok=True)
+            rows.append((str(num_rounds), *_measure(num_rounds, folder)))
+    if arguments.markdown:
+        print("| " + " | ".join(COLUMNS) + " |\n| " + " | ".join("---:" for _ in COLUMNS) + " |")
+        print("\n".join("| " + " | ".join(row) + " |" for row in rows))
+        return
+    table = Table(*COLUMNS, title=f"{len(LABELS)} labels")
+    for row in rows:
+        table.add_row(*row)
+    for column in table.columns:
+        column.justify = "right"
+    Console(width=WIDTH).print(table)
+
+
+def _measure(num_rounds: int, folder: Path) -> list[str]:
+    seconds = {"drawing": 0.0, "report": 0.0}
+
+    @contextmanager
+    def counted(name: str):  # type: ignore[no-untyped-def]
+        started = time.process_time()
+        yield
+        seconds[name] += time.process_time() - started
+
+    groups, metrics = _theory_in_the_loop(num_rounds)
+    rounds = _round_metrics(num_rounds, metrics)
+    comparison = _comparison(num_rounds)
+    times = nodes.training_times(rounds)
+    evaluation = EvaluationConfig.model_validate(
+        {"num_samples": NUM_SAMPLES, "sampling": {"max_new_tokens": 60}}
+    )
+    tables = {"round_metrics": rounds, "comparison": comparison, "in_the_loop": groups}
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    with counted("drawing"):
+        bars, images = nodes.draw_stage_times(times)
+        drawn: dict[str, Any] = {
+            **draw_theory_figures(**build_theory_tables(TheoryConfig(), 1)),
+            **nodes.draw_theory_in_the_loop(groups, rounds),
+            **nodes.draw_learning_curves(rounds, comparison, evaluation, ReportingConfig()),
+            "figure_stage_times": bars,
+            "stage_time_images": images,
+        }
+        _save(drawn, folder)
+    with counted("report"):
+        (folder / "report.html").write_text(_report(rounds, comparison, times, folder))
+    return [
+        _megabytes(folder / "report.html"),
+        *(_megabytes(*folder.glob(f"{part}/*")) for part in ("interactive", "*_images")),
+        _megabytes(*folder.glob("*.csv")),
+        f"{seconds['drawing']:.1f}",
+        f"{seconds['report']:.1f}",
+        *_seconds_to_open(folder / "report.html"),
+    ]
+
+
+def _save(drawn: Mapping[str, Any], folder: Path) -> None:
+    for name, figure in drawn.items():
+        if name.startswith("figure_"):
+            _interactive(folder, name).save(figure)
+        else:
+            FiguresDataset(path=str(folder / name)).save(figure)
+
+
+def _interactive(folder: Path, name: str) -> InteractiveFigureDataset:
+    return InteractiveFigureDataset(filepath=str(folder / "interactive" / f"{name}.json"))
+
+
+def _report(
+    rounds: pd.DataFrame, comparison: pd.DataFrame, times: pd.DataFrame, folder: Path
+) -> str:
+    names = [f"figure_{name}" for name in (*nodes.LOOP_FIGURES, *nodes.THEORY_FIGURES)]
+    completions = {label: _completions(i + 1) for i, label in enumerate(LABELS)}
+    initial = _completions(0).drop(columns="round")
+    reporting = ReportingConfig(reference_algorithm=LABELS[0])
+    evaluation = EvaluationConfig.model_validate(
+        {"num_samples": NUM_SAMPLES, "sampling": {"max_new_tokens": 60}}
+    )
+    return nodes.write_report(
+        comparison,
+        rounds,
+        nodes.compute_gains(initial, evaluation, reporting, 1, **completions),
+        times,
+        {"num_rows_in": 1000},
+        pd.DataFrame(),
+        {"packages": {"torch": "2"}},
+        {"version": "2026-01-01", "mlflow_runs": {}},
+        {"seed": 1, "evaluation": evaluation, "reporting": reporting},
+        initial,
+        **{name: _interactive(folder, name).load() for name in names},
+        **completions,
+    )
+
+
+def _round_metrics(num_rounds: int, compared: pd.DataFrame) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    tables = []
+    for label in LABELS:
+        walks = random.normal(size=(num_rounds, len(CURVES))).cumsum(axis=0) / num_rounds**0.5
+        table = pd.DataFrame(walks, columns=list(CURVES))
+        table["log_ratio_min"] = -np.exp(2 * table["log_ratio_min"])
+        table["kl"] = np.exp(3 * table["kl"])
+        for name in CURVES[-3:]:
+            table[name] = table[name].abs()
+        tables.append(table.assign(algorithm=label, round=range(1, num_rounds + 1)))
+    rounds = pd.concat(tables, ignore_index=True)
+    return rounds.merge(compared, on=["algorithm", "round"], how="left")
+
+
+def _comparison(num_rounds: int) -> pd.DataFrame:
+    def metrics(share: float) -> pd.DataFrame:
+        rows = [
+            (eval_set, metric, NUM_SAMPLES, share, share - 0.05, share + 0.05)
+            for eval_set in EVAL_SETS
+            for metric in ("avg_at_k", "pass_at_k", "maj_at_k")
+        ]
+        columns = ["eval_set", "metric", "k", "value", "ci_low", "ci_high"]
+        return pd.DataFrame(rows, columns=columns)
+
+    random = np.random.default_rng(1)
+    evaluated = range(ROUNDS_BETWEEN_EVALUATIONS, num_rounds + 1, ROUNDS_BETWEEN_EVALUATIONS)
+    phases = {
+        label: {number: metrics(float(random.uniform(0.3, 0.9))) for number in evaluated}
+        for label in LABELS
+    }
+    return build_comparison(metrics(0.3), phases)
+
+
+def _theory_in_the_loop(num_rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random = np.random.default_rng(2)
+    rounds = []
+    for label in LABELS:
+        method = label[:-2]
+        if method not in ("pmd_mean", "pmd_part"):
+            continue
+        for number in range(1, num_rounds + 1):
+            rates = random.integers(1, GROUP_SIZE, NUM_GROUPS) / GROUP_SIZE
+            exact = solve_binary(rates, 0.5, method=method)
+            part = random.uniform(0.2, 0.8)
+            up, down = part * exact.success_log_ratio, part * exact.failure_log_ratio
+            compared = compare_round(rates, up, down, tau=0.5, method=method)
+            rounds.append(
+                ComparedRound(algorithm=label, method=method, round=number, comparison=compared)
+            )
+    metrics = loop_round_table(rounds).drop(columns="method")
+    prefixed = {name: f"{METRIC_PREFIX}{name}" for name in metrics.columns[2:]}
+    return loop_group_table(rounds), metrics.rename(columns=prefixed)
+
+
+def _completions(seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    rows = [
+        {
+            "round": 1,
+            "eval_set": eval_set,
+            "problem_id": f"{eval_set}-{problem:03d}",
+            "sample_index": sample,
+            "problem": "12+34?",
+            "gold": "46",
+            "response": "2+4+0=06;1+3+0=04;\\boxed{46}",
+            "answer": "46",
+            "correct": bool(random.random() < 0.5),
+            "reward": 1.0,
+            "grade_reason": "equal",
+            "truncated": False,
+            "num_tokens": 20,
+        }
+        for eval_set in EVAL_SETS
+        for problem in range(NUM_PROBLEMS)
+        for sample in range(NUM_SAMPLES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _megabytes(*paths: Path) -> str:
+    return f"{sum(path.stat().st_size for path in paths) / 1e6:.2f}"
+
+
+def _seconds_to_open(report: Path) -> list[str]:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        return ["no Chromium"] * 3
+    page = report.with_name("observed.html")
+    page.write_text(report.read_text().replace("</head>", OBSERVER, 1))
+    times = [_open(browser, page) for _ in range(NUM_OPENINGS)]
+    return [f"{statistics.median(column):.2f}" for column in zip(*times, strict=True)]
+
+
+def _open(browser: str, page: Path) -> list[float]:
+    """Return when a fresh browser has loaded the page, drawn its first figure and its last."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [
+                *(
+                    browser,
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--window-size=1400,1000",
+                ),
+                *(f"--user-data-dir={profile}", "--enable-logging=stderr"),
+                *("--remote-debugging-port=0", f"file://{page.resolve()}"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started = time.monotonic()
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                if "OPENED " in line:
+                    told = line.partition("OPENED ")[2].split()[0]
+                    return [float(part) / 1000 for part in told.split(",")]
+                if time.monotonic() - started > SECONDS_TO_OPEN:
+                    break
+        finally:
+            process.kill()
+            process.wait()
+    return [float("nan")] * 3
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, nargs="+", default=[30, 100, 300])
+    parser.add_argument("--keep", type=Path, help="folder in which all that is made stays")
+    parser.add_argument("--markdown", action="store_true", help="print the table as in docs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
