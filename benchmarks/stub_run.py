@@ -135,12 +135,17 @@ def _stub(meter: Meter, work: StubWork) -> StubTrainer:
     from pmd_pipeline.datasets import policies, rounds
     from pmd_pipeline.datasets.engines import RolloutEngineDataset
     from pmd_pipeline.hooks import results, run_state
+    from pmd_pipeline.pipelines.evaluation import nodes as evaluation
     from pmd_pipeline.pipelines.rollout_generation import nodes as first
     from pmd_pipeline.pipelines.training import nodes
     from pmd_pipeline.rollouts import collect
+    from pmd_pipeline.rollouts.batch import to_batch
     from pmd_pipeline.schemas import rollouts
     from pmd_pipeline.tracking import runs
-    from pmd_pipeline.training import round as one_round
+    from pmd_pipeline.training.round import run_round
+    from pmd_pipeline.training.round_metrics import mean_parts, round_metrics
+    from pmd_pipeline.training.round_table import round_to_table
+    from pmd_pipeline.training.theory_in_the_loop import theory_metrics
 
     torch.set_num_threads(1)
     policy, optimizer_state = _large_policy() if work.is_large else _small_policy()
@@ -148,25 +153,24 @@ def _stub(meter: Meter, work: StubWork) -> StubTrainer:
     engine = StubEngine(meter, work.num_tokens)
     RolloutEngineDataset.load = lambda self: engine  # type: ignore[method-assign]
     nodes.start_trainer = lambda *_: trainer  # type: ignore[attr-defined]
+    collect_rollouts = collect.collect_rollouts
     # The initial policy's own tokenizer knows few words.
-    first.collect_rollouts = lambda given, live, *args, **options: collect.collect_rollouts(
-        given, policy, *args, **options
-    )
-    from pmd_pipeline.pipelines.evaluation import nodes as evaluation
-
-    evaluation.collect_rollouts = first.collect_rollouts
+    for module in (first, evaluation):
+        module.collect_rollouts = lambda given, live, *args, **options: collect_rollouts(
+            given, policy, *args, **options
+        )
+    for function, name in [
+        (collect.collect_rollouts, "rollouts from completions"),
+        (to_batch, "rollouts as tensors"),
+        (run_round, "the rest of a round"),
+        (round_to_table, "rollouts as a table"),
+        (round_metrics, "metrics"),
+        (mean_parts, "metrics"),
+        (theory_metrics, "held against theory"),
+    ]:
+        meter.wrap_everywhere(function, name)
     for owner, attribute, name in [
         (collect.EarlyScoring, "finish", "decoding and scoring"),
-        (collect, "_rollout", "rollouts from completions"),
-        (one_round, "to_batch", "rollouts as tensors"),
-        (one_round, "_training_batch", "advantages and weights"),
-        (one_round, "_with_signal", "advantages and weights"),
-        (one_round, "_mini_batches", "advantages and weights"),
-        (one_round, "_measure", "what the updates did"),
-        (nodes, "round_to_table", "rollouts as a table"),
-        (nodes, "round_metrics", "metrics"),
-        (nodes, "mean_parts", "metrics"),
-        (nodes, "theory_metrics", "held against theory"),
         (rollouts.EachRound, "validate", "schemas"),
         (rounds.RoundTablesDataset, "save", "parquet files"),
         (rounds.RoundPartitionsDataset, "save", "parquet files"),
