@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.policies.embedded import VOCABULARY
+from pmd_pipeline.policies.embedded import SPECIAL_TOKENS, VOCABULARY
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Completion
@@ -102,9 +102,11 @@ class StubEngine:
     def __init__(self, meter: Meter, num_tokens: int) -> None:
         self._meter = meter
         self._num_tokens = num_tokens
+        self._num_known = len(VOCABULARY)
 
     def set_policy(self, policy: Policy) -> None:
-        """The weights play no part."""
+        """Take words that the policy's tokenizer knows; the weights play no part."""
+        self._num_known = len(policy.tokenizer)
 
     def generate(
         self,
@@ -127,7 +129,8 @@ class StubEngine:
         """Nothing to close."""
 
     def _completion(self, rng: np.random.Generator) -> Completion:
-        words = rng.integers(len(VOCABULARY), len(VOCABULARY) + NUM_WORDS, self._num_tokens - 4)
+        first = len(VOCABULARY) if self._num_known > len(VOCABULARY) else len(SPECIAL_TOKENS)
+        words = rng.integers(first, self._num_known, self._num_tokens - 4)
         digit = VOCABULARY.index(str(rng.integers(10)))
         end = (VOCABULARY.index("\\boxed{"), digit, VOCABULARY.index("}"))
         return Completion(

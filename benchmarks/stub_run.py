@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from importlib import import_module
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -135,30 +136,24 @@ def _stub(meter: Meter, work: StubWork) -> StubTrainer:
     from pmd_pipeline.datasets import policies, rounds
     from pmd_pipeline.datasets.engines import RolloutEngineDataset
     from pmd_pipeline.hooks import results, run_state
-    from pmd_pipeline.pipelines.evaluation import nodes as evaluation
-    from pmd_pipeline.pipelines.rollout_generation import nodes as first
-    from pmd_pipeline.pipelines.training import nodes
     from pmd_pipeline.rollouts import collect
     from pmd_pipeline.rollouts.batch import to_batch
     from pmd_pipeline.schemas import rollouts
     from pmd_pipeline.tracking import runs
+    from pmd_pipeline.training import trainer as start
     from pmd_pipeline.training.round import run_round
     from pmd_pipeline.training.round_metrics import mean_parts, round_metrics
     from pmd_pipeline.training.round_table import round_to_table
     from pmd_pipeline.training.theory_in_the_loop import theory_metrics
 
+    # So that every module that has a function to be counted is there.
+    import_module("pmd_pipeline.pipelines.training.outputs")
     torch.set_num_threads(1)
     policy, optimizer_state = _large_policy() if work.is_large else _small_policy()
     trainer = StubTrainer(meter, policy, optimizer_state)
     engine = StubEngine(meter, work.num_tokens)
     RolloutEngineDataset.load = lambda self: engine  # type: ignore[method-assign]
-    nodes.start_trainer = lambda *_: trainer  # type: ignore[attr-defined]
-    collect_rollouts = collect.collect_rollouts
-    # The initial policy's own tokenizer knows few words.
-    for module in (first, evaluation):
-        module.collect_rollouts = lambda given, live, *args, **options: collect_rollouts(
-            given, policy, *args, **options
-        )
+    start.start_trainer = lambda *_: trainer  # type: ignore[assignment]
     for function, name in [
         (collect.collect_rollouts, "rollouts from completions"),
         (to_batch, "rollouts as tensors"),

@@ -81,11 +81,11 @@ class ResumeHook:
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
         # before_node_run comes after the inputs are loaded, and a resume point is an input.
         assert self.state is not None
-        if dataset_name == "run_state":
-            self.state.save(self._data_root)
         if node.name not in self._started_at:
             self._started_at[node.name] = time.perf_counter()
             self._begin(node, self.state)
+        if dataset_name == "run_state":  # read from the file alone
+            self.state.save(self._data_root)
 
     @hook_impl(tryfirst=True)
     def before_dataset_saved(self, dataset_name: str, data: Any) -> None:

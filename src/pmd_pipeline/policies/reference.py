@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,12 +56,13 @@ class TrainingState:
 
     Attributes:
         policy: The live policy.
-        optimizer_state: The optimizer's named tensors.
+        optimizer_state: Gives the optimizer's named tensors, which may be gigabytes, when they
+            are stored.
         round_index: Complete rounds so far.
         is_last: True when its phase is finished.
     """
 
     policy: Policy
-    optimizer_state: dict[str, Tensor]
+    optimizer_state: Callable[[], dict[str, Tensor]]
     round_index: int
     is_last: bool

@@ -85,7 +85,7 @@ def test_what_is_no_figure_is_refused(tmp_path: Path) -> None:
 def state(policy: Policy, round_index: int, *, is_last: bool) -> TrainingState:
     return TrainingState(
         policy=policy,
-        optimizer_state={"x.step": torch.tensor(float(round_index))},
+        optimizer_state=lambda: {"x.step": torch.tensor(float(round_index))},
         round_index=round_index,
         is_last=is_last,
     )
@@ -131,7 +131,7 @@ def test_former_phases_keep_or_lose_their_optimizer_states_and_stay_whole(
         dataset.save(
             TrainingState(
                 policy=tiny_policy,
-                optimizer_state={"x.step": torch.tensor(2.0)},
+                optimizer_state=lambda: {"x.step": torch.tensor(2.0)},
                 round_index=round_index,
                 is_last=True,
             )

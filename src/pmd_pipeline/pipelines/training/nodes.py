@@ -6,7 +6,7 @@ imported within the nodes that use it.
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.policies.reference import PolicyReference, TrainingState
+from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.rewards.choice import reward_for, two_values_of
 from pmd_pipeline.training.setup import TrainingSetup
@@ -42,14 +42,9 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         seed: int,
     ) -> Iterator[dict[str, Any]]:
         """Run the phase's rounds; yield state, rollouts and metrics after each."""
-        from pmd_pipeline.training.round_metrics import (
-            mean_parts,
-            round_metrics,
-            warn_without_signal,
-        )
-        from pmd_pipeline.training.round_table import round_to_table
+        from pmd_pipeline.pipelines.training.outputs import outputs_of_round
         from pmd_pipeline.training.rounds import run_rounds
-        from pmd_pipeline.training.theory_in_the_loop import exact_update_of, theory_metrics
+        from pmd_pipeline.training.theory_in_the_loop import exact_update_of
         from pmd_pipeline.training.trainer import start_trainer
 
         setup = TrainingSetup(
@@ -64,7 +59,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         last_round = phase * training.rounds_per_phase
         with closing(start_trainer(start, setup, compute, engine)) as trainer:
             tokenizer = trainer.whole_policy().tokenizer
-            for result in run_rounds(
+            rounds = run_rounds(
                 trainer,
                 engine,
                 table_to_prompts(selected_prompts, tokenizer),
@@ -72,27 +67,9 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
                 reward_for(rewards.root),
                 first_round=start.round_index,
                 last_round=last_round,
-            ):
-                name = f"round_{result.round_index:05d}"
-                rollouts = round_to_table(result)
-                metrics = round_metrics(result)
-                warn_without_signal(label, metrics)
-                row = {
-                    "algorithm": label,
-                    **asdict(metrics),
-                    **mean_parts(result),
-                    **theory_metrics(rollouts, exact_update),
-                }
-                # The state is saved last: with it, the round counts as done.
-                yield {
-                    "rollouts": {name: rollouts},
-                    "round_metrics": {name: pd.DataFrame([row])},
-                    "policy": TrainingState(
-                        policy=trainer.whole_policy(),
-                        optimizer_state=trainer.optimizer_state(),
-                        round_index=result.round_index,
-                        is_last=result.round_index == last_round,
-                    ),
-                }
+            )
+            yield from map(
+                partial(outputs_of_round, trainer, exact_update, label, last_round), rounds
+            )
 
     return train_phase

@@ -1,0 +1,57 @@
+"""What a phase of training hands over to Kedro after each round.
+
+Kedro holds on to what a node has yielded, for up to 57 rounds: it unzips the outputs, and
+``itertools.tee`` keeps them in blocks. So what is large is handed over as a call that leaves nothing
+behind.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from pmd_pipeline.policies.reference import TrainingState
+from pmd_pipeline.training.round import RoundResult
+from pmd_pipeline.training.round_metrics import mean_parts, round_metrics, warn_without_signal
+from pmd_pipeline.training.round_table import round_to_table
+from pmd_pipeline.training.theory_in_the_loop import ExactUpdate, theory_metrics
+from pmd_pipeline.training.trainer import Trainer
+
+
+def outputs_of_round(
+    trainer: Trainer,
+    exact_update: ExactUpdate | None,
+    label: str,
+    last_round: int,
+    result: RoundResult,
+) -> dict[str, Any]:
+    """Return what is saved after a round, by output.
+
+    Args:
+        trainer: Holds the policy as it is after the round.
+        exact_update: What the round aimed at, if known.
+        label: The algorithm's.
+        last_round: Of the phase.
+        result: The finished round.
+    """
+    name = f"round_{result.round_index:05d}"
+    rollouts = round_to_table(result)
+    metrics = round_metrics(result)
+    warn_without_signal(label, metrics)
+    row = {
+        "algorithm": label,
+        **asdict(metrics),
+        **mean_parts(result),
+        **theory_metrics(rollouts, exact_update),
+    }
+    # The state is saved last: with it, the round counts as done.
+    return {
+        "rollouts": {name: [rollouts].pop},
+        "round_metrics": {name: pd.DataFrame([row])},
+        "policy": TrainingState(
+            policy=trainer.whole_policy(),
+            optimizer_state=trainer.optimizer_state,
+            round_index=result.round_index,
+            is_last=result.round_index == last_round,
+        ),
+    }
