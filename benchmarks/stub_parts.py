@@ -18,9 +18,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.policies.embedded import SPECIAL_TOKENS, VOCABULARY
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.policies.vocabulary import SPECIAL_TOKENS, VOCABULARY
 from pmd_pipeline.records import Completion
 from pmd_pipeline.rollouts.batch import RolloutBatch
 from pmd_pipeline.training.update import TrainingBatch, UpdateResult

@@ -15,8 +15,8 @@ import shutil
 import sys
 import tempfile
 import time
-from importlib import import_module
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 

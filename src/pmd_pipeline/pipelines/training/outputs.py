@@ -1,8 +1,8 @@
 """What a phase of training hands over to Kedro after each round.
 
 Kedro holds on to what a node has yielded, for up to 57 rounds: it unzips the outputs, and
-``itertools.tee`` keeps them in blocks. So what is large is handed over as a call that leaves nothing
-behind.
+``itertools.tee`` keeps them in blocks. So what is large is handed over as a call that leaves
+nothing behind.
 """
 
 from dataclasses import asdict
