@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
-from scipy import stats
+from scipy.special import stdtrit
 
 from pmd_pipeline.studies.retries import DEAD_WORKER, ERROR
 
@@ -133,7 +133,7 @@ def interval(trial: FrozenTrial, *, level: float) -> tuple[float, float, str]:
         bounds = trial.user_attrs.get(INTERVAL)
         return (*bounds, "problems") if bounds else (math.nan, math.nan, "")
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
+    half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
     return mean - half, mean + half, "repeats"
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-import torch
 from optuna import Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
@@ -181,5 +180,5 @@ class _Progress:
 
 def _clock(experiment: ExperimentConfig) -> Any:
     """Return the clock for the device that computes: processor time or wall-clock time."""
-    is_cpu = resolve_device(experiment.compute) == torch.device("cpu")
+    is_cpu = resolve_device(experiment.compute).type == "cpu"
     return time.process_time if is_cpu else time.perf_counter
