@@ -32,7 +32,9 @@ from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.datasets.figures import FiguresDataset, InteractiveFigureDataset
 from pmd_pipeline.metrics.comparison import build_comparison
 from pmd_pipeline.pipelines.reporting import nodes
+from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
 from pmd_pipeline.pipelines.theory.nodes import build_theory_tables, draw_theory_figures
+from pmd_pipeline.reporting.run_page.stage_times import training_times
 from pmd_pipeline.theory import (
     ComparedRound,
     compare_round,
@@ -105,7 +107,7 @@ def _measure(num_rounds: int, folder: Path) -> list[str]:
     groups, metrics = _theory_in_the_loop(num_rounds)
     rounds = _round_metrics(num_rounds, metrics)
     comparison = _comparison(num_rounds)
-    times = nodes.training_times(rounds)
+    times = training_times(rounds)
     evaluation = EvaluationConfig.model_validate(
         {"num_samples": NUM_SAMPLES, "sampling": {"max_new_tokens": 60}}
     )
@@ -149,7 +151,7 @@ def _interactive(folder: Path, name: str) -> InteractiveFigureDataset:
 def _report(
     rounds: pd.DataFrame, comparison: pd.DataFrame, times: pd.DataFrame, folder: Path
 ) -> str:
-    names = [f"figure_{name}" for name in (*nodes.LOOP_FIGURES, *nodes.THEORY_FIGURES)]
+    names = [f"figure_{name}" for name in (*LOOP_FIGURES, *THEORY_FIGURES)]
     completions = {label: _completions(i + 1) for i, label in enumerate(LABELS)}
     initial = _completions(0).drop(columns="round")
     reporting = ReportingConfig(reference_algorithm=LABELS[0])
