@@ -104,7 +104,11 @@ def test_two_rounds_give_the_weights_and_moments_of_one_process(
     assert sharded_version == version == 4
     assert found.keys() == expected.keys()
     for key, tensor in expected.items():
-        torch.testing.assert_close(found[key], tensor, rtol=1e-5, atol=1e-6, msg=key)
+        # AdamW divides a gradient by its size: the rounding error of one near 0 becomes part of a
+        # step, of which 1 % is allowed. The moments, gradients themselves, are held more tightly.
+        is_moment = "exp_avg" in key
+        atol = 1e-6 if is_moment else 1e-5
+        torch.testing.assert_close(found[key], tensor, rtol=1e-5, atol=atol, msg=key)
 
 
 @pytest.mark.slow
