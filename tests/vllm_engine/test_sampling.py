@@ -121,16 +121,13 @@ def test_a_sampler_that_was_killed_says_so(
         sample(engine, policy)
 
 
-def test_an_interrupted_call_leaves_nothing_behind(
-    start_engine: Callable[..., VllmEngine], policy: Policy
-) -> None:
+def test_an_interrupted_call_leaves_nothing_behind(engine: VllmEngine, policy: Policy) -> None:
     """Its requests would still run, and its answer would be taken for that of the next call."""
 
     class Interruption:
         def update(self, n: float = 1) -> None:
             raise KeyboardInterrupt
 
-    engine = start_engine()
     expected = sample(engine, policy)
     with pytest.raises(KeyboardInterrupt):
         engine.generate(
@@ -144,9 +141,8 @@ def test_an_interrupted_call_leaves_nothing_behind(
 
 
 def test_a_call_that_vllm_refuses_leaves_the_engine_usable(
-    start_engine: Callable[..., VllmEngine], policy: Policy
+    engine: VllmEngine, policy: Policy
 ) -> None:
-    engine = start_engine()
     expected = sample(engine, policy)
     with pytest.raises(EngineFailedError, match="vLLM: generate: "):
         engine.generate(
