@@ -39,6 +39,24 @@ class Pool(Generic[WorkerT]):
         """The workers started so far."""
         return tuple(self._started)
 
+    def start(self, num_workers: int) -> None:
+        """Start workers ahead of need, until there are so many or as many as there can be.
+
+        They get ready in the background. Does nothing while all are lent.
+        """
+        idle: list[WorkerT | None] = []
+        try:
+            while not self._free.empty():
+                idle.append(self._free.get_nowait())
+            for i, worker in enumerate(idle):
+                if worker is None and len(self._started) < num_workers:
+                    idle[i] = started = self._start()
+                    self._started.append(started)
+        finally:
+            # Those that run are lent first: last in, first out.
+            for worker in sorted(idle, key=lambda worker: worker is not None):
+                self._free.put(worker)
+
     @contextmanager
     def lend(self) -> Iterator[WorkerT]:
         """Lend a worker for the block; wait for a free one first, and start one where it needs."""

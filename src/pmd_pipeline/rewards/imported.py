@@ -72,6 +72,10 @@ class ImportedReward:
         self._refuse_other_parts(prompts, scores)
         return scores
 
+    def get_ready(self, prompts: Sequence[Prompt]) -> None:
+        """Start the processes, no more than there are problems; return before they are ready."""
+        self._pool.start(len({prompt.problem_id for prompt in prompts}))
+
     def close(self) -> None:
         """End the processes."""
         self._pool.kill()

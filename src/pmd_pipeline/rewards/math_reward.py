@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.answers.grading import GradingPool
+from pmd_pipeline.rewards.answers.numerals import integer_key
 
 
 class MathReward:
@@ -45,6 +46,14 @@ class MathReward:
             )
             for grade in grades
         ]
+
+    def get_ready(self, prompts: Sequence[Prompt]) -> None:
+        """Start the processes, unless all reference answers are integers: few answers to such need
+        computer algebra, and theirs start when the first one comes.
+        """
+        answers = {prompt.answer for prompt in prompts if prompt.answer is not None}
+        num_hard = sum(integer_key(answer) is None for answer in answers)
+        self._pool.start(num_hard)
 
     def close(self) -> None:
         """End the processes."""

@@ -62,6 +62,10 @@ class ReasoningGymReward:
                 )
         return self._scorer(prompts, responses)
 
+    def get_ready(self, prompts: Sequence[Prompt]) -> None:
+        """Start the processes; return before they are ready."""
+        self._scorer.get_ready(prompts)
+
     def close(self) -> None:
         """End the processes."""
         self._scorer.close()

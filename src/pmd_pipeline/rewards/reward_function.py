@@ -1,7 +1,7 @@
 """What every reward does."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pmd_pipeline.records import Prompt, Score
 
@@ -36,3 +36,17 @@ class RewardFunction(Protocol):
 
     def close(self) -> None:
         """End what it has started; it cannot be used afterwards."""
+
+
+@runtime_checkable
+class StartsProcesses(Protocol):
+    """A reward that scores in processes, which can be got ready while responses are sampled."""
+
+    def get_ready(self, prompts: Sequence[Prompt]) -> None:
+        """Start the processes that scores of these prompts' responses may need; return at once."""
+
+
+def get_ready(reward: RewardFunction, prompts: Sequence[Prompt]) -> None:
+    """Have a reward start its processes, if it has any that responses to ``prompts`` may need."""
+    if isinstance(reward, StartsProcesses):
+        reward.get_ready(prompts)

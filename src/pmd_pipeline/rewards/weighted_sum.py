@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pmd_pipeline.records import Prompt, Score
-from pmd_pipeline.rewards.reward_function import RewardFunction
+from pmd_pipeline.rewards.reward_function import RewardFunction, get_ready
 
 
 class WeightedSum:
@@ -25,6 +25,11 @@ class WeightedSum:
         """Return one score per response; see :class:`RewardFunction`."""
         by_part = [reward(prompts, responses) for _, reward in self._parts.values()]
         return [self._add(scores) for scores in zip(*by_part, strict=True)]
+
+    def get_ready(self, prompts: Sequence[Prompt]) -> None:
+        """Have the parts start their processes."""
+        for _, reward in self._parts.values():
+            get_ready(reward, prompts)
 
     def close(self) -> None:
         """Close the parts."""

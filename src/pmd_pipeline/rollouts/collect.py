@@ -11,6 +11,7 @@ from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion, Prompt, Rollout
 from pmd_pipeline.rewards import RewardFunction
 from pmd_pipeline.rewards.length_penalty import LengthPenalty
+from pmd_pipeline.rewards.reward_function import get_ready
 from pmd_pipeline.rollouts.scoring import EarlyScoring, ScoredResponse
 
 
@@ -56,6 +57,7 @@ def collect_rollouts(
         progress: Told of each finished response.
     """
     started = time.perf_counter()
+    get_ready(reward, prompts)
     engine.set_policy(policy)
     with EarlyScoring(reward, policy.tokenizer, prompts) as scoring:
         groups = engine.generate(

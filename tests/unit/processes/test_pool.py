@@ -27,6 +27,20 @@ def test_none_is_started_before_it_is_needed_and_the_last_used_is_lent_first() -
     assert len(pool.started) == 1
 
 
+def test_those_started_ahead_of_need_are_lent_first_and_are_no_more_than_allowed() -> None:
+    pool = Pool(Worker, 3)
+    pool.start(2)
+    pool.start(2)
+    early = pool.started
+    assert len(early) == 2
+    with pool.lend() as first, pool.lend() as second:
+        assert {first, second} == set(early)
+        pool.start(9)
+        assert len(pool.started) == 3
+    pool.start(9)
+    assert len(pool.started) == 3
+
+
 def test_results_keep_their_order_and_no_worker_has_two_borrowers() -> None:
     pool = Pool(Worker, 2)
     both = threading.Barrier(2, timeout=30)  # two are lent at one time

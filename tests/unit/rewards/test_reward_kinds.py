@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import psutil
 import pytest
 from pydantic import ValidationError
 
@@ -10,6 +11,7 @@ from pmd_pipeline.config.rewards import AnyRewardConfig, MathRewardConfig, Rewar
 from pmd_pipeline.records import Prompt, Score
 from pmd_pipeline.rewards.choice import close_rewards, make_reward, reward_for, two_values_of
 from pmd_pipeline.rewards.math_reward import MathReward
+from pmd_pipeline.rewards.reward_function import get_ready
 from pmd_pipeline.rewards.weighted_sum import WeightedSum
 
 
@@ -43,6 +45,26 @@ def test_math_pays_right_and_wrong_as_the_parameters_say() -> None:
     assert wrong == Score(reward=0.5, correct=False, answer="6", reason="wrong")
     assert silent == Score(reward=0.5, correct=False, answer=None, reason="no_answer")
     assert reward.two_values == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "num_processes"), [(["5", "-12"], 0), (["5", "x+1"], 1), (["x+1", "x+2", "y"], 2)]
+)
+def test_maths_processes_get_ready_ahead_only_where_a_reference_answer_is_no_integer(
+    answers: list[str], num_processes: int
+) -> None:
+    here = psutil.Process()
+    before = set(here.children())
+    reward = WeightedSum({"right": (1.0, MathReward(MathRewardConfig(num_workers=2)))})
+    try:
+        get_ready(reward, [prompt(answer) for answer in answers])
+        assert len(set(here.children()) - before) == num_processes
+    finally:
+        reward.close()
+
+
+def test_a_reward_without_processes_has_nothing_to_get_ready() -> None:
+    get_ready(Fixed(reward=1.0), [prompt()])
 
 
 def test_math_names_a_problem_without_a_reference_answer() -> None:

@@ -157,6 +157,11 @@ class GradingPool:
         with self._pool.lend() as worker:
             return worker.ask(question, timeout_seconds or self._timeout_seconds)
 
+    def start(self, num_workers: int) -> None:
+        """Start so many of the processes ahead of need; return before they are ready."""
+        self._check_usable()
+        self._pool.start(num_workers)
+
     @property
     def worker_pids(self) -> list[int]:
         """The process ids of the workers started so far."""
