@@ -1,5 +1,6 @@
 """Advantages: each reward minus its group's baseline."""
 
+import math
 from typing import assert_never, get_args
 
 import torch
@@ -16,7 +17,12 @@ GROUP_STANDARD_DEVIATION_EPSILON = 1e-6
 
 
 def compute_advantages(
-    rewards: Tensor, group_ids: Tensor, *, baseline: Baseline, tau: float | None = None
+    rewards: Tensor,
+    group_ids: Tensor,
+    *,
+    baseline: Baseline,
+    tau: float | None = None,
+    partition_floor: float | None = None,
 ) -> Tensor:
     """Return each rollout's advantage: its reward minus the baseline of its group.
 
@@ -31,7 +37,9 @@ def compute_advantages(
 
     Leaving one out means leaving it out of the sum: nothing is subtracted from a sum that holds
     it, and nothing is clamped, so that the one success among failures gets its exact advantage at
-    any ``tau``.
+    any ``tau``. With ``partition_floor`` = f, ``leave_one_out_log_partition`` becomes
+    ``best + tau * max(log f, LSE of the others' (r - best) / tau - log(n - 1))``, where best is the
+    best reward of the whole group: no advantage exceeds ``-tau * log f``.
 
     Args:
         rewards: Reward units, float32 or float64, [B].
@@ -39,6 +47,7 @@ def compute_advantages(
             size; [B].
         baseline: One of the five above.
         tau: Reward units per nat, positive; needed by the two log-partition baselines.
+        partition_floor: In (0, 1), for ``leave_one_out_log_partition`` alone; None: no floor.
 
     Returns:
         Advantages, [B], in the type and on the device of ``rewards``, computed in float64. Reward
@@ -46,11 +55,13 @@ def compute_advantages(
 
     Raises:
         ValueError: If a reward is not finite, a shape or type is wrong, the baseline is unknown,
-            ``tau`` is missing or not positive, or a group of one meets a baseline that is
-            undefined for it (the leave-one-out ones and ``group_standardised``).
+            ``tau`` is missing or not positive, the floor is out of range or meets another baseline,
+            or a group of one meets a baseline that is undefined for it (the leave-one-out ones and
+            ``group_standardised``).
 
     Source: mean and log-partition: arXiv:2602.05933; leave-one-out mean: Kool, van Hoof and
-        Welling 2019; group-standardised: GRPO, arXiv:2402.03300.
+        Welling 2019; group-standardised: GRPO, arXiv:2402.03300; the floor:
+        github.com/horizon-rl/OpenKimi, advantage estimator ``ploo``.
     """
     if baseline not in get_args(Baseline):
         raise ValueError(
@@ -58,6 +69,7 @@ def compute_advantages(
         )
     if tau is not None:
         check_tau(tau)
+    _check_partition_floor(partition_floor, baseline)
     groups = group_rewards(rewards, group_ids)
     _check_group_sizes(groups, baseline)
     match baseline:
@@ -69,7 +81,9 @@ def compute_advantages(
         case "log_partition":
             advantages = _minus_log_partition(groups, _required(tau, baseline))
         case "leave_one_out_log_partition":
-            advantages = _minus_leave_one_out_log_partition(groups, _required(tau, baseline))
+            advantages = _minus_leave_one_out_log_partition(
+                groups, _required(tau, baseline), partition_floor
+            )
         case "group_standardised":
             advantages = _standardised(groups)
         case _:
@@ -89,6 +103,18 @@ def _check_group_sizes(groups: GroupedRewards, baseline: Baseline) -> None:
         )
 
 
+def _check_partition_floor(partition_floor: float | None, baseline: Baseline) -> None:
+    if partition_floor is None:
+        return
+    if baseline != "leave_one_out_log_partition":
+        raise ValueError(
+            "partition_floor bounds the baseline leave_one_out_log_partition alone, found it with "
+            f"{baseline}; leave it out"
+        )
+    if not 0 < partition_floor < 1:
+        raise ValueError(f"partition_floor must lie in (0, 1), found {partition_floor}")
+
+
 def _required(tau: float | None, baseline: Baseline) -> float:
     if tau is None:
         raise ValueError(f"baseline {baseline} needs tau (reward units per nat), found None")
@@ -106,10 +132,14 @@ def _minus_log_partition(groups: GroupedRewards, tau: float) -> Tensor:
     return below_best - tau * groups.spread(log_mean)
 
 
-def _minus_leave_one_out_log_partition(groups: GroupedRewards, tau: float) -> Tensor:
+def _minus_leave_one_out_log_partition(
+    groups: GroupedRewards, tau: float, partition_floor: float | None
+) -> Tensor:
     below_best = groups.below_best()
     exponents, of_equals = _exponents(groups, tau)
     log_means = _log_sums_of_others(exponents) - _log_sums_of_others(of_equals)
+    if partition_floor is not None:
+        log_means = log_means.clamp(min=math.log(partition_floor))
     return below_best - tau * groups.from_table(log_means)
 
 

@@ -27,13 +27,17 @@ from pmd_pipeline.config.algorithms import (
     GspoConfig,
     OnPolicyGradientConfig,
     PmdConfig,
+    PmdPartConfig,
 )
 
 
 def advantages_of(config: AnyAlgorithmConfig, rewards: Tensor, group_ids: Tensor) -> Tensor:
     """Return the algorithm's advantages, [B]; see ``compute_advantages``."""
     tau = config.tau if isinstance(config, PmdConfig) else None
-    return compute_advantages(rewards, group_ids, baseline=config.baseline, tau=tau)
+    floor = config.partition_floor if isinstance(config, PmdPartConfig) else None
+    return compute_advantages(
+        rewards, group_ids, baseline=config.baseline, tau=tau, partition_floor=floor
+    )
 
 
 def rollout_weights(config: AnyAlgorithmConfig, rewards: Tensor, group_ids: Tensor) -> Tensor:

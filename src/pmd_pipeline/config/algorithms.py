@@ -142,6 +142,23 @@ class PmdPartConfig(PmdConfig):
     baseline: Literal["log_partition", "leave_one_out_log_partition"] = (
         "leave_one_out_log_partition"
     )
+    partition_floor: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="lower bound of the leave-one-out mean of exp((r - best of the group) / tau); "
+        "the authors' code has 1e-8; None: unbounded",
+    )
+
+    @model_validator(mode="after")
+    def _floor_has_a_baseline_to_bound(self) -> Self:
+        if self.partition_floor is not None and self.baseline != "leave_one_out_log_partition":
+            raise ValueError(
+                f"partition_floor {self.partition_floor} bounds the leave-one-out partition alone, "
+                f"found the baseline {self.baseline}: set it to leave_one_out_log_partition, or "
+                "leave partition_floor out"
+            )
+        return self
 
 
 class GrpoConfig(AlgorithmConfig):

@@ -54,14 +54,16 @@ def exact_update_of(
 ) -> ExactUpdate | None:
     """Return what an algorithm's rounds aim at, None if unknown.
 
-    It is known only for PMD; not for rewards of more than two values, and not for rollouts
-    weighted by the ideal step, which moves the fixed point.
+    It is known only for PMD; not for rewards of more than two values, not for rollouts weighted by
+    the ideal step, and not with a floor under the partition: both move the fixed point.
 
     Args:
         algorithm: Of the rounds.
         two_values: The rewards of a wrong and of a right response; None if there are others.
     """
     if not isinstance(algorithm, PmdMeanConfig | PmdPartConfig) or algorithm.partition_weights:
+        return None
+    if isinstance(algorithm, PmdPartConfig) and algorithm.partition_floor is not None:
         return None
     if two_values is None:
         return None

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pmd_pipeline.algorithms import compute_advantages
-from pmd_pipeline.config.algorithms import Baseline
+from pmd_pipeline.algorithms import advantages_of, compute_advantages
+from pmd_pipeline.config.algorithms import Baseline, PmdPartConfig
 
 ORACLE_NAME_OF_BASELINE: dict[Baseline, str] = {
     "mean": "mean",
@@ -61,6 +61,58 @@ def test_a_lone_success_keeps_the_reward_gap_down_to_a_tau_of_a_millionth():
         )
         assert float(advantages[0]) == pytest.approx(2.0, rel=1e-15)
         assert float(advantages[1]) == pytest.approx(-2 + tau * math.log(2), rel=1e-14)
+
+
+@pytest.mark.parametrize(("tau", "success"), [(0.01, -0.01 * math.log(1e-8)), (0.2, 2.0)])
+def test_a_floor_bounds_a_lone_successs_advantage_where_the_gap_exceeds_it(tau, success):
+    """Rewards of +1 and -1: the others' partition is exp(-2 / tau), 1e-87 and 4.5e-5."""
+    rewards, group_ids = one_group([1.0] + [-1.0] * 15)
+    config = PmdPartConfig(tau=tau, partition_floor=1e-8)
+    floored = advantages_of(config, rewards, group_ids)
+    exact = advantages_of(PmdPartConfig(tau=tau), rewards, group_ids)
+    assert float(floored[0]) == pytest.approx(success, rel=1e-14)
+    assert float(exact[0]) == pytest.approx(2.0, rel=1e-14)
+    # A failure always has the success among its others: its partition is at least 1 / 15.
+    assert torch.equal(floored[1:], exact[1:])
+
+
+def test_the_floor_is_under_the_mean_relative_to_the_best_of_the_whole_group():
+    """Against the formula itself, with the best reward of a group far from 0."""
+    values, tau, floor = [7.0, 6.5, 6.0, 6.0], 0.1, 0.01
+    rewards, group_ids = one_group(values)
+    expected = []
+    for i, reward in enumerate(values):
+        others = [math.exp((r - 7.0) / tau) for j, r in enumerate(values) if j != i]
+        expected.append(reward - 7.0 - tau * math.log(max(floor, sum(others) / 3)))
+    assert sum(others) / 3 > floor > (math.exp(-5) + 2 * math.exp(-10)) / 3
+    floored = compute_advantages(
+        rewards,
+        group_ids,
+        baseline="leave_one_out_log_partition",
+        tau=tau,
+        partition_floor=floor,
+    )
+    assert floored.tolist() == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_floor_leaves_a_group_without_a_signal_at_exactly_zero():
+    rewards, group_ids = one_group([0.1] * 7)
+    config = PmdPartConfig(tau=0.3, partition_floor=0.999)
+    assert advantages_of(config, rewards, group_ids).tolist() == [0.0] * 7
+
+
+@pytest.mark.parametrize(
+    ("baseline", "floor", "message"),
+    [
+        ("leave_one_out_log_partition", 0.0, r"must lie in \(0, 1\), found 0"),
+        ("leave_one_out_log_partition", 1.0, r"must lie in \(0, 1\), found 1"),
+        ("log_partition", 1e-8, "found it with log_partition"),
+    ],
+)
+def test_a_floor_out_of_range_or_place_is_refused(baseline, floor, message):
+    rewards, group_ids = one_group([1.0, -1.0])
+    with pytest.raises(ValueError, match=message):
+        compute_advantages(rewards, group_ids, baseline=baseline, tau=0.1, partition_floor=floor)
 
 
 def test_groups_of_different_sizes_may_be_interleaved():

@@ -66,6 +66,18 @@ def test_one_entry_is_validated_by_itself_for_a_node():
         ({"kind": "grpo", "baseline": "mean", "group_size": 1}, "every advantage is 0"),
         ({"kind": "grpo", "clip_low": 1.5}, "less than or equal to 1"),
         ({"kind": "grpo", "dual_clip": 1.0}, "greater than 1"),
+        ({"kind": "pmd_part", "tau": 0.1, "partition_floor": 0}, "greater than 0"),
+        ({"kind": "pmd_part", "tau": 0.1, "partition_floor": 1}, "less than 1"),
+        (
+            {
+                "kind": "pmd_part",
+                "tau": 0.1,
+                "baseline": "log_partition",
+                "partition_floor": 1e-8,
+            },
+            "bounds the leave-one-out partition alone, found the baseline log_partition",
+        ),
+        ({"kind": "pmd_mean", "tau": 0.1, "partition_floor": 1e-8}, "partition_floor"),
         ({"kind": "gspo", "num_mini_batches": 0}, "greater than or equal to 1"),
         ({"kind": "grpo", "prompt_filter": {"low": 1, "high": -1}}, "keeps nothing: low 1.0"),
         ({"kind": "grpo", "prompt_filter": {}}, "sets no bound"),

@@ -104,6 +104,24 @@ def test_the_one_sided_form_equals_the_published_one_with_max(dual_clip):
         assert torch.equal(clipped, (expected_gradient == 0) & (advantages != 0)[:, None])
 
 
+def test_a_dual_clip_bounds_grpos_loss_stops_its_gradient_and_is_counted():
+    """Ratios of 2 and 5 at advantages of -2 and +2: only the bad token beyond 3 is bounded."""
+    log_ratios = [[math.log(2), math.log(5)], [math.log(0.9), math.log(5)]]
+    case = {
+        "log_probs": log_ratios,
+        "old_log_probs": [[0.0, 0.0], [0.0, 0.0]],
+        "mask": [[1, 1], [1, 1]],
+        "advantages": [-2.0, 2.0],
+    }
+    plain, plain_gradient = loss_of(GrpoConfig(), case)
+    dual, gradient = loss_of(GrpoConfig(dual_clip=3.0), case)
+    assert plain.rollout_losses.tolist() == pytest.approx([14 / 4, -4.2 / 4], rel=1e-14)
+    assert dual.rollout_losses.tolist() == pytest.approx([10 / 4, -4.2 / 4], rel=1e-14)
+    assert plain_gradient.flatten().tolist() == pytest.approx([1.0, 2.5, -0.45, 0.0], rel=1e-14)
+    assert gradient.flatten().tolist() == pytest.approx([1.0, 0.0, -0.45, 0.0], rel=1e-14)
+    assert (plain.num_clipped.item(), dual.num_clipped.item()) == (1, 2)
+
+
 @pytest.mark.parametrize(("advantage", "expected"), [(2.0, -3.0), (0.0, 0.0)])
 def test_a_ratio_beyond_any_float_costs_nothing_where_it_is_clipped(advantage, expected):
     log_ratio = torch.tensor([[1000.0, -1000.0]], requires_grad=True)

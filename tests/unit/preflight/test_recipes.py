@@ -98,6 +98,7 @@ def test_the_recipe_trains_the_algorithms_of_figure_4(env: str) -> None:
             assert algorithm.length_normalisation == "response"
             assert algorithm.baseline.startswith("leave_one_out")
     assert (trained["gspo"].clip_low, trained["gspo"].clip_high) == (3e-4, 4e-4)  # type: ignore[union-attr]
+    assert trained["grpo"].dual_clip == 3  # type: ignore[union-attr]
     # Sixteen updates on fresh samples, as many prompts each as a mini-batch of the others.
     assert trained["on_policy_gradient"].num_mini_batches == 16
 
