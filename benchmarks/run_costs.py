@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters
-from pmd_pipeline.config.rewards import RewardConfig
+from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.rewards.choice import two_values_of
 from pmd_pipeline.training.theory_in_the_loop import ExactUpdate, exact_update_of, theory_metrics
 
 NUM_RUNS = 5
@@ -88,7 +89,8 @@ def _update_of(label: str, flat: dict[str, object]) -> ExactUpdate | None:
         return {name: value for name, value in found.items() if "." not in name}
 
     algorithm = AlgorithmParameters.model_validate(section(f"algorithms.{label}.")).root
-    return exact_update_of(algorithm, RewardConfig.model_validate(section("rewards.")))
+    rewards = RewardParameters.model_validate(section("rewards.")).root
+    return exact_update_of(algorithm, two_values_of(rewards))
 
 
 def _seconds_to_compare(data: Path, label: str, round_index: int, update: ExactUpdate) -> float:
