@@ -25,15 +25,7 @@ def look_at_transformers_model(
     is_pinned: bool,
     backend: str | None,
 ) -> tuple[ModelShape | None, list[Finding]]:
-    """Return the model's shape, None if it is not known, and what was found.
-
-    Args:
-        policy: Which model.
-        hub: Asked whether a hub model is within reach.
-        given: A config.json, or a folder with one, to plan with instead.
-        is_pinned: False where the hub model's revision is a placeholder.
-        backend: The rollout engine's; None if that is wrong.
-    """
+    """Return the shape and the findings; arguments and result are those of `look_at_model`."""
     trusts = isinstance(policy, PretrainedPolicyConfig) and policy.trust_remote_code
     try:
         config = find_model_config(policy, hub, given=given, is_pinned=is_pinned)
