@@ -64,7 +64,9 @@ def test_maths_processes_get_ready_ahead_only_where_a_reference_answer_is_no_int
 
 
 def test_a_reward_without_processes_has_nothing_to_get_ready() -> None:
+    before = set(psutil.Process().children())
     get_ready(Fixed(reward=1.0), [prompt()])
+    assert set(psutil.Process().children()) == before
 
 
 def test_math_names_a_problem_without_a_reference_answer() -> None:
