@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig, check_group_size
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.comparison import ComparisonConfig, check_equal
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.data_preparation import (
     DataPreparationConfig,
@@ -41,6 +42,7 @@ class ExperimentConfig(StrictModel):
     training: TrainingConfig
     algorithms: AlgorithmsConfig
     evaluation: EvaluationConfig
+    comparison: ComparisonConfig
     reporting: ReportingConfig
     theory: TheoryConfig
     studies: dict[StudyName, StudyConfig] = Field(
@@ -77,6 +79,11 @@ class ExperimentConfig(StrictModel):
                     f"algorithms.{label}: {algorithm.kind} has one loss per sequence; set "
                     "training.importance_weights.level: sequence"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _algorithms_are_compared_fairly(self) -> Self:
+        check_equal(self.comparison, self.training, self.trained_algorithms())
         return self
 
     @model_validator(mode="after")

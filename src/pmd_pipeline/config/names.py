@@ -17,7 +17,7 @@ _STAGES = (
 _DATASETS = (
     "tokenizer parameters seed rollout_engine raw_problems clean_problems uncontaminated_problems "
     "decontaminated_problems rendered_problems train_problems eval_problems data_report "
-    "prompt_statistics selected_prompts round_metrics comparison gains stage_times "
+    "prompt_statistics selected_prompts round_metrics comparison gains budgets stage_times "
     "stage_time_images learning_curve_images run_state provenance report"
 )
 _OWN_NAMES: Final = frozenset(f"{_STAGES} {_DATASETS}".split())

@@ -95,6 +95,6 @@ def _own_parameters(stage: str) -> tuple[str, ...]:
         "training": ("training", f"algorithms.{label}"),
         "evaluation": ("evaluation", "rewards"),
         "theory": ("seed", "theory"),
-        "reporting": ("reporting", "training.algorithms"),
+        "reporting": ("reporting", "comparison", "training.algorithms"),
         "study_report": (),
     }[kind]

@@ -22,6 +22,7 @@ _FREE = {"num_trials", "storage", "keep_policies", "pruner", "sampler"}
 _IRRELEVANT = (
     "studies.",
     "reporting.",
+    "comparison.",
     "theory.",
     "training.algorithms",
     "training.prompts_per_round",

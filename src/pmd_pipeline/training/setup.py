@@ -72,8 +72,9 @@ class TrainingSetup:
     def num_cycles(self) -> int:
         """Sample-then-update cycles per round: one, or one per update when on policy.
 
-        So an on-policy round sees as many prompts and makes as many updates as any other round,
-        each update on fresh samples; its steps are already divided for comparison.
+        With as many mini-batches as the other algorithms, which `comparison.equal` asks for, an
+        on-policy round sees as many prompts and makes as many updates as theirs, each update on
+        fresh samples: the steps that the paper divides by 16 are counted by round here.
         """
         return self.num_mini_batches if self.algorithm.resamples_each_mini_batch else 1
 

@@ -40,7 +40,7 @@ def test_there_are_environments() -> None:
     assert {"base", "smoke"} <= set(ENVIRONMENTS)
 
 
-def mistake(changes: dict[str, Any]) -> str:
+def changed(changes: dict[str, Any]) -> dict[str, Any]:
     parameters = parameters_of("base")
     for key, value in changes.items():
         *path, last = key.split(".")
@@ -48,8 +48,12 @@ def mistake(changes: dict[str, Any]) -> str:
         for part in path:
             section = section[part]
         section[last] = value
+    return parameters
+
+
+def mistake(changes: dict[str, Any]) -> str:
     with pytest.raises(ParameterError) as caught:
-        parse_parameters(parameters)
+        parse_parameters(changed(changes))
     return str(caught.value)
 
 
@@ -83,6 +87,45 @@ def test_groups_of_one_that_can_never_learn_are_refused(label: str, baseline: st
     )
     assert f"algorithms.{label}: needs a group_size of at least 2, found 1" in message
     assert f"the baseline {baseline} is the rollout's own reward, so that every adv" in message
+
+
+def test_algorithms_with_unequal_updates_are_refused_with_each_number() -> None:
+    message = mistake({"algorithms.on_policy_gradient.num_mini_batches": 16})
+    assert (
+        "comparison.equal asks for equal updates, but over the training the algorithms make "
+        "different numbers of them: pmd_mean 48, pmd_part 48, grpo 48, gspo 48, "
+        "on_policy_gradient 96; set algorithms.on_policy_gradient.num_mini_batches: 8, or take "
+        "updates out of comparison.equal (comparison.equal: [rollouts])"
+    ) in message
+
+
+def test_algorithms_with_unequal_rollouts_are_refused_with_each_number() -> None:
+    """The value to set is that of the most, even where they override what is shared."""
+    message = mistake(
+        {
+            "training.algorithms": ["pmd_mean", "grpo", "gspo"],
+            "algorithms.grpo.group_size": 4,
+            "algorithms.gspo.group_size": 4,
+        }
+    )
+    assert "equal rollouts" in message
+    assert (
+        "pmd_mean 6,144, grpo 3,072, gspo 3,072; set algorithms.pmd_mean.group_size: 4" in message
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"comparison.equal": "rollouts"},  # as --params gives a list
+        {"comparison.equal": ""},
+        {"training.algorithms": ["on_policy_gradient"]},
+    ],
+    ids=["updates need not be equal", "nothing need", "one algorithm"],
+)
+def test_unequal_updates_are_taken_where_nobody_is_misled(changes: dict[str, Any]) -> None:
+    changes = {**changes, "algorithms.on_policy_gradient.num_mini_batches": 16}
+    assert parse_parameters(changed(changes)).trained_algorithms()
 
 
 def test_problems_that_cannot_fill_a_round_are_refused() -> None:

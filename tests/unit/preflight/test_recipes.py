@@ -100,7 +100,8 @@ def test_the_recipe_trains_the_algorithms_of_figure_4(env: str) -> None:
     assert (trained["gspo"].clip_low, trained["gspo"].clip_high) == (3e-4, 4e-4)  # type: ignore[union-attr]
     assert trained["grpo"].dual_clip == 3  # type: ignore[union-attr]
     # Sixteen updates on fresh samples, as many prompts each as a mini-batch of the others.
-    assert trained["on_policy_gradient"].num_mini_batches == 16
+    assert _parse(env).comparison.equal == ("rollouts", "updates")
+    assert _parse(env).training.num_mini_batches == 16
 
 
 @recipes

@@ -26,7 +26,8 @@ def test_every_group_size_gets_the_same_rollouts(group_size: int, prompts: int) 
 
 def test_an_algorithms_own_group_size_and_mini_batches_count() -> None:
     parameters, _ = make_experiment(
-        algorithms={"pmd_mean": {"group_size": 16, "num_mini_batches": 64}}
+        training={"algorithms": ["pmd_mean"]},
+        algorithms={"pmd_mean": {"group_size": 16, "num_mini_batches": 64}},
     )
     result = trial_parameters(parameters, make_study(), {"algorithm.tau": 0.1})
     assert result["training"]["prompts_per_round"] == 64
