@@ -1,0 +1,1 @@
+"""The paper's claims, tried in the small: docs/claims.md. Import from the modules."""

@@ -1,0 +1,244 @@
+"""What one unit of work has found: a training on one pair of seeds, as a record and as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedPair:
+    """What the arms of a claim share, so that their differences are paired.
+
+    Attributes:
+        warm_start: Decides the initial policy and the draws of evaluations.
+        training: Decides rollouts, the order of prompts and mini-batches.
+    """
+
+    warm_start: int
+    training: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The policy after a round, on the P evaluation problems.
+
+    Attributes:
+        round: Complete rounds that the policy has seen; 0 for the initial policy.
+        num_right: Right responses of each problem, [P].
+        num_samples: Responses to each problem.
+    """
+
+    round: int
+    num_right: tuple[int, ...]
+    num_samples: int
+
+    @property
+    def accuracies(self) -> Floats:
+        """Share of right responses of each problem, [P]."""
+        return np.array(self.num_right, dtype=np.float64) / self.num_samples
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over problems."""
+        return float(self.accuracies.mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupShift:
+    """How far a round has moved the responses to one prompt; log-ratios in nats.
+
+    Attributes:
+        round: From 1.
+        num_right, num_wrong: Responses of each kind.
+        right_mean, wrong_mean: Mean log-ratio after the round's last update; NaN without any.
+        log_ratio_min: The least of the group.
+        kl: Estimate of KL(new || behaviour), k3, on the group.
+        is_last: Whether the group is in the round's last mini-batch.
+    """
+
+    round: int
+    num_right: int
+    num_wrong: int
+    right_mean: float
+    wrong_mean: float
+    log_ratio_min: float
+    kl: float
+    is_last: bool
+
+    @property
+    def right_fraction(self) -> float:
+        """Share of right responses, before the updates."""
+        return self.num_right / (self.num_right + self.num_wrong)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitResult:
+    """A finished unit.
+
+    Attributes:
+        settings: Everything that decides it, as JSON values: see ``claims.units``.
+        seeds: Its pair of seeds.
+        problem_ids: Of the P evaluation problems, in the order of every evaluation.
+        evaluations: Of the initial policy, then after each phase of training.
+        rounds: One row per round: the columns of ``RoundMetrics``, and ``cpu_seconds`` of
+            training, sampling and measuring included, evaluation left out.
+        groups: Of every round, the groups whose log-ratios were measured.
+        cpu_seconds: Of the process, by kind: ``training``, ``evaluation``, and ``warm_start`` where
+            this unit made it.
+        wall_seconds: By the same kinds.
+    """
+
+    settings: Mapping[str, Any]
+    seeds: SeedPair
+    problem_ids: tuple[str, ...]
+    evaluations: tuple[Evaluation, ...]
+    rounds: tuple[Mapping[str, float], ...]
+    groups: tuple[GroupShift, ...]
+    cpu_seconds: Mapping[str, float]
+    wall_seconds: Mapping[str, float]
+
+    @property
+    def initial(self) -> Evaluation:
+        """Of the initial policy."""
+        return self.evaluations[0]
+
+    @property
+    def final(self) -> Evaluation:
+        """After the last round."""
+        return self.evaluations[-1]
+
+    @property
+    def curve(self) -> Floats:
+        """Mean over the evaluations after training has begun, of each problem, [P]."""
+        if len(self.evaluations) < 2:
+            raise ValueError("there is no evaluation after training")
+        return np.asarray(np.mean([later.accuracies for later in self.evaluations[1:]], axis=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimResults:
+    """What is there of a claim: the pairs on which every arm has been trained.
+
+    Attributes:
+        seeds: The S complete pairs.
+        arms: By arm, one result for each of ``seeds``, in their order.
+        num_pairs: Pairs that are wanted.
+    """
+
+    seeds: tuple[SeedPair, ...]
+    arms: Mapping[str, tuple[UnitResult, ...]]
+    num_pairs: int
+
+    def final_accuracies(self, arm: str) -> Floats:
+        """Return the accuracies after an arm's last round, [S, P]."""
+        return np.stack([result.final.accuracies for result in self.arms[arm]])
+
+    def curve_accuracies(self, arm: str) -> Floats:
+        """Return the means over an arm's evaluations after training has begun, [S, P]."""
+        return np.stack([result.curve for result in self.arms[arm]])
+
+    def initial_accuracies(self, arm: str) -> Floats:
+        """Return the initial policies' accuracies, [S, P]."""
+        return np.stack([result.initial.accuracies for result in self.arms[arm]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningTrial:
+    """One combination of a tuning.
+
+    Attributes:
+        values: By dotted key.
+        accuracies: Final accuracy on the validation problems, one per pair of seeds.
+    """
+
+    values: Mapping[str, Any]
+    accuracies: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over pairs of seeds."""
+        return float(np.mean(self.accuracies))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningOutcome:
+    """A finished tuning: its trials, and the values that are used from now on."""
+
+    trials: tuple[TuningTrial, ...]
+
+    @property
+    def chosen(self) -> TuningTrial:
+        """The best trial; of equal ones the first."""
+        return max(self.trials, key=lambda trial: trial.accuracy)
+
+
+def result_to_json(result: UnitResult) -> dict[str, Any]:
+    """Return a result as JSON values; groups column by column, to keep the file small."""
+    return {
+        "settings": dict(result.settings),
+        "seeds": {"warm_start": result.seeds.warm_start, "training": result.seeds.training},
+        "problem_ids": list(result.problem_ids),
+        "evaluations": [
+            {
+                "round": evaluation.round,
+                "num_right": list(evaluation.num_right),
+                "num_samples": evaluation.num_samples,
+            }
+            for evaluation in result.evaluations
+        ],
+        "rounds": [{name: _plain(value) for name, value in row.items()} for row in result.rounds],
+        "groups": {
+            name: [_plain(getattr(group, name)) for group in result.groups]
+            for name in _GROUP_COLUMNS
+        },
+        "cpu_seconds": dict(result.cpu_seconds),
+        "wall_seconds": dict(result.wall_seconds),
+    }
+
+
+def result_from_json(values: Mapping[str, Any]) -> UnitResult:
+    """Return what :func:`result_to_json` was given."""
+    columns = values["groups"]
+    return UnitResult(
+        settings=values["settings"],
+        seeds=SeedPair(**values["seeds"]),
+        problem_ids=tuple(values["problem_ids"]),
+        evaluations=tuple(
+            Evaluation(
+                round=item["round"],
+                num_right=tuple(item["num_right"]),
+                num_samples=item["num_samples"],
+            )
+            for item in values["evaluations"]
+        ),
+        rounds=tuple(
+            {name: _number(value) for name, value in row.items()} for row in values["rounds"]
+        ),
+        groups=tuple(
+            GroupShift(**dict(zip(_GROUP_COLUMNS, map(_number, cells), strict=True)))
+            for cells in zip(*(columns[name] for name in _GROUP_COLUMNS), strict=True)
+        ),
+        cpu_seconds=values["cpu_seconds"],
+        wall_seconds=values["wall_seconds"],
+    )
+
+
+_GROUP_COLUMNS = tuple(GroupShift.__dataclass_fields__)
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN and no infinity: NaN is null, an infinity a text."""
+    if not isinstance(value, float) or np.isfinite(value):
+        return value
+    return None if np.isnan(value) else str(value)
+
+
+def _number(value: Any) -> Any:
+    return (
+        float("nan" if value is None else value) if value is None or type(value) is str else value
+    )
