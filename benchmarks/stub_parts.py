@@ -188,6 +188,7 @@ class StubTrainer:
                 loss=0.1,
                 gradient_norm=0.1,
                 is_made=True,
+                num_tokens=0,
                 num_clipped=1.0,
                 num_clip_units=10.0,
                 log_probs=self.log_probs(batch.rollouts, with_entropy=True)

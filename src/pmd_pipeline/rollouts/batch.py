@@ -93,6 +93,15 @@ def select_rows(batch: RolloutBatch, rows: Tensor) -> RolloutBatch:
     )
 
 
+def rollout_tokens(batch: RolloutBatch) -> list[int]:
+    """Return the tokens of each rollout, prompt and response."""
+    response_tokens = batch.response_mask.sum(dim=1).tolist()
+    return [
+        len(prompt) + tokens
+        for prompt, tokens in zip(batch.prompt_token_ids, response_tokens, strict=True)
+    ]
+
+
 def mini_batch_rows(group_ids: Tensor, num_mini_batches: int) -> list[Tensor]:
     """Return the rows of each mini-batch: whole groups, the same number in each.
 

@@ -70,7 +70,12 @@ class RoundMetricsTable(pa.DataFrameModel):
     algorithm: Series[str]
     round: Series[int] = pa.Field(ge=1)
     policy_version: Series[int] = pa.Field(ge=0)
+    num_skipped_updates: Series[int] = pa.Field(ge=0)
+    num_prompts: Series[int] = pa.Field(ge=1)
     num_rollouts: Series[int] = pa.Field(ge=1)
+    num_generation_calls: Series[int] = pa.Field(ge=1)
+    num_sampled_tokens: Series[int] = pa.Field(ge=0)
+    num_trained_tokens: Series[int] = pa.Field(ge=0)
     learning_rate: Series[float] = pa.Field(ge=0)
     mean_reward: Series[float]
     group_pass_rate: Series[float] = pa.Field(ge=0, le=1, nullable=True)

@@ -26,7 +26,12 @@ class RoundMetrics:
         policy_version: Updates that it has seen.
         num_skipped_updates: Mini-batches of this round that changed nothing: their gradient was
             exactly 0, or the prompt filter has dropped them whole.
-        num_rollouts: Of this round.
+        num_prompts, num_rollouts: Of this round.
+        num_generation_calls: Of the sampler; each began with a transfer of the weights to it.
+        num_sampled_tokens: Of the responses.
+        num_trained_tokens: Of prompts and responses, forward and backward through the policy in
+            this round's updates, those that changed nothing included; what the prompt filter has
+            dropped is not among them.
         learning_rate: Of the last update.
         mean_reward: Reward units.
         group_pass_rate: Mean over groups of the share of right rollouts; NaN if the reward does
@@ -55,7 +60,11 @@ class RoundMetrics:
     round: int
     policy_version: int
     num_skipped_updates: int
+    num_prompts: int
     num_rollouts: int
+    num_generation_calls: int
+    num_sampled_tokens: int
+    num_trained_tokens: int
     learning_rate: float
     mean_reward: float
     group_pass_rate: float
@@ -99,7 +108,11 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         round=result.round_index,
         policy_version=result.policy_version,
         num_skipped_updates=result.num_skipped_updates,
+        num_prompts=len(set(group_ids)),
         num_rollouts=len(rollouts),
+        num_generation_calls=len(result.cycles),
+        num_sampled_tokens=num_tokens,
+        num_trained_tokens=sum(update.num_tokens for update in result.updates),
         learning_rate=result.learning_rate,
         mean_reward=float(np.mean(rewards)),
         group_pass_rate=_group_pass_rate(rollouts, group_ids),

@@ -22,7 +22,7 @@ from pmd_pipeline.algorithms import (
 )
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, rollout_tokens, select_rows
 from pmd_pipeline.training.passes import (
     LogProbFunction,
     micro_batches,
@@ -81,6 +81,8 @@ class UpdateResult:
         loss: Mean over the mini-batch.
         gradient_norm: Before clipping.
         is_made: False if the gradient was exactly 0, which changes nothing; see `take_step`.
+        num_tokens: Tokens that went forward and backward, of prompts and responses, without
+            padding.
         num_clipped, num_clip_units: Tokens (sequences for GSPO) that were clipped, and that could
             have been.
         log_probs: Of the update's own forward pass, before the step, with entropies, [B, T], 0 for
@@ -90,6 +92,7 @@ class UpdateResult:
     loss: float
     gradient_norm: float
     is_made: bool
+    num_tokens: int
     num_clipped: float
     num_clip_units: float
     log_probs: TokenLogProbs | None = None
@@ -231,6 +234,7 @@ def take_step(
         loss=loss,
         gradient_norm=norm,
         is_made=is_made,
+        num_tokens=sum(rollout_tokens(select_rows(batch.rollouts, rows))),
         num_clipped=num_clipped,
         num_clip_units=num_units,
         log_probs=put_together(batch.rollouts, parts, computed) if keeps_log_probs else None,

@@ -8,7 +8,7 @@ import torch
 from helpers import make_rollouts
 
 from pmd_pipeline.records import Completion
-from pmd_pipeline.rollouts.batch import micro_batch_rows, mini_batch_rows, to_batch
+from pmd_pipeline.rollouts.batch import micro_batch_rows, mini_batch_rows, rollout_tokens, to_batch
 
 
 def test_tensors_hold_each_rollout_and_zero_in_the_padding() -> None:
@@ -94,3 +94,10 @@ def test_short_rows_are_not_padded_to_long_ones() -> None:
 def test_no_rollout_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one rollout"):
         to_batch([])
+
+
+def test_tokens_of_a_rollout_are_those_of_prompt_and_response() -> None:
+    rollouts = make_rollouts()
+    assert rollout_tokens(to_batch(rollouts)) == [
+        len(rollout.prompt_token_ids) + len(rollout.completion.token_ids) for rollout in rollouts
+    ]

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from helpers import make_rollouts
 
-from pmd_pipeline.rollouts.batch import to_batch
-from pmd_pipeline.training.sharded.balance import balanced_shares, rollout_tokens
+from pmd_pipeline.training.sharded.balance import balanced_shares
 
 
 def test_the_longest_go_first_each_to_the_share_with_least() -> None:
@@ -30,10 +28,3 @@ def test_fewer_rows_than_shares_leave_some_empty() -> None:
     shares = balanced_shares([5], 3)
     assert [share.tolist() for share in shares] == [[0], [], []]
     assert all(share.dtype == torch.long for share in shares)
-
-
-def test_tokens_of_a_rollout_are_those_of_prompt_and_response() -> None:
-    rollouts = make_rollouts()
-    assert rollout_tokens(to_batch(rollouts)) == [
-        len(rollout.prompt_token_ids) + len(rollout.completion.token_ids) for rollout in rollouts
-    ]

@@ -266,3 +266,27 @@ def test_a_filter_leaves_unknown_what_nothing_needs(tiny_policy: Policy) -> None
     is_measured = ~table["sequence_log_ratio"].isna()
     assert is_known[is_measured].all()
     assert is_known.sum() == GROUP_SIZE * 3
+
+
+def test_trained_tokens_are_those_of_the_rollouts_that_went_through_an_update(
+    tiny_policy: Policy,
+) -> None:
+    """A group without a signal goes through it; one that the prompt filter drops does not."""
+    twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
+    reward = Reward(without_signal=["0", "1", "5"])
+    all_groups = run(tiny_policy, reward=reward, num_mini_batches=4)
+    kept = make_algorithm(prompt_filter={"low": 0.2})
+    filtered = run(twin, kept, reward=reward, num_mini_batches=4)
+
+    rollouts = all_groups.result.cycles[0].rollouts
+    tokens = [len(r.prompt_token_ids) + len(r.completion.token_ids) for r in rollouts]
+    metrics = round_metrics(all_groups.result)
+    assert metrics.num_skipped_updates == 1  # of the first two groups, and it counts all the same
+    assert metrics.num_trained_tokens == sum(tokens)
+    assert round_metrics(filtered.result).num_trained_tokens == sum(
+        number
+        for number, rollout in zip(tokens, rollouts, strict=True)
+        if rollout.problem_id not in reward.without_signal
+    )
+    sampled = sum(len(rollout.completion.token_ids) for rollout in rollouts)
+    assert (metrics.num_prompts, metrics.num_sampled_tokens) == (NUM_PROMPTS, sampled)

@@ -67,6 +67,7 @@ def test_an_on_policy_round_samples_afresh_for_every_update(tiny_policy: Policy)
     first, _ = run(tiny_policy, make_algorithm(kind="on_policy_gradient"))
     assert [len(first.cycles), len(first.updates)] == [2, 2]
     assert [len(cycle.rollouts) for cycle in first.cycles] == [8, 8]
+    assert round_metrics(first).num_generation_calls == 2
 
 
 def test_both_see_the_same_prompts_and_begin_with_the_same_rollouts(tiny_policy: Policy) -> None:

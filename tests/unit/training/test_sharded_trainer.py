@@ -75,6 +75,7 @@ def test_two_rounds_give_the_losses_and_gradient_norms_of_one_process(
             assert two.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-5)
             assert two.num_clip_units == one.num_clip_units
             assert two.num_clipped == one.num_clipped
+            assert two.num_tokens == one.num_tokens > 0
 
 
 @pytest.mark.slow

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pmd_pipeline.rollouts.batch import RolloutBatch
-
 
 def balanced_shares(num_tokens: Sequence[int], num_shares: int) -> list[Tensor]:
     """Return which rows each share takes: about equally many tokens, the same every time.
@@ -27,12 +25,3 @@ def balanced_shares(num_tokens: Sequence[int], num_shares: int) -> list[Tensor]:
         rows_of[least].append(row)
         tokens_of[least] += num_tokens[row]
     return [torch.tensor(sorted(rows), dtype=torch.long) for rows in rows_of]
-
-
-def rollout_tokens(batch: RolloutBatch) -> list[int]:
-    """Return the tokens of each rollout, prompt and response."""
-    response_tokens = batch.response_mask.sum(dim=1).tolist()
-    return [
-        len(prompt) + tokens
-        for prompt, tokens in zip(batch.prompt_token_ids, response_tokens, strict=True)
-    ]

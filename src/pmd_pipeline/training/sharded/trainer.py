@@ -10,10 +10,10 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy, resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
-from pmd_pipeline.rollouts.batch import RolloutBatch, select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, rollout_tokens, select_rows
 from pmd_pipeline.training.passes import put_together
 from pmd_pipeline.training.setup import TrainingSetup
-from pmd_pipeline.training.sharded.balance import balanced_shares, rollout_tokens
+from pmd_pipeline.training.sharded.balance import balanced_shares
 from pmd_pipeline.training.sharded.driver import TrainingProcesses
 from pmd_pipeline.training.sharded.fsdp import without_weights
 from pmd_pipeline.training.sharded.shard import LogProbShare, ShardPlan, UpdateShare
@@ -167,6 +167,7 @@ def _added_up(
         loss=sum(result.loss for result in done),
         gradient_norm=done[0].gradient_norm,
         is_made=done[0].is_made,
+        num_tokens=sum(result.num_tokens for result in done),
         num_clipped=sum(result.num_clipped for result in done),
         num_clip_units=sum(result.num_clip_units for result in done),
         log_probs=put_together(batch, shares, log_probs) if log_probs else None,
