@@ -37,6 +37,12 @@ class ArmLine(StrictModel):
 
 class _Test(StrictModel):
     alpha: Alpha = 0.05
+    least_pairs: int = Field(
+        default=5,
+        ge=2,
+        description="complete pairs of seeds from which on there is a verdict; from fewer it "
+        "cannot be told",
+    )
 
 
 class DifferenceTest(_Test):
@@ -87,8 +93,9 @@ class LogRatioTest(_Test):
     measures: tuple[Literal["last_mini_batch_min", "wrong_mean", "right_slope"], ...] = Field(
         min_length=1,
         description="last_mini_batch_min: least log-ratio of the round's last mini-batch; "
-        "wrong_mean: mean over wrong responses; right_slope: of right responses' mean log-ratio "
-        "over the group's share of right ones",
+        "wrong_mean: mean over wrong responses; right_slope: progress of right responses, the "
+        "slope of their mean log-ratio on the most that they could gain, -log(share of right "
+        "ones)",
     )
 
     @property
@@ -103,6 +110,7 @@ class SlopeTest(_Test):
     kind: Literal["slope"]
     first: ArmLine
     second: ArmLine
+    margin: Margin = Field(default=0.01, description="accuracy per doubling of the number")
     identical: tuple[ArmPair, ...] = Field(
         default=(), description="arms that must end with the same answers, as a check"
     )
@@ -119,6 +127,7 @@ class DropTest(_Test):
     kind: Literal["drop"]
     first: ArmLine = Field(description="the freshest arm first; values: updates per round")
     second: ArmLine
+    margin: Margin = 0.01
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
