@@ -31,7 +31,9 @@ from pmd_pipeline.files import whole_file
 FOLDER_NAME = "mlflow_outbox"
 """Below the data folder."""
 
-Kind = Literal["create", "metrics", "parameters", "tags", "artifact", "status"]
+Kind = Literal[
+    "create", "metrics", "parameters", "tags", "inputs", "artifact", "best_model", "status"
+]
 
 _logger = logging.getLogger(__name__)
 

@@ -3,15 +3,18 @@
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from pmd_pipeline.tracking.data_inputs import DataInput
 from pmd_pipeline.tracking.errors import OutageError, TrackingError, reason_of, sorted_error
 from pmd_pipeline.tracking.outbox import FOLDER_NAME, Outbox, num_waiting_below
+from pmd_pipeline.tracking.policy_models import BestModel
 from pmd_pipeline.tracking.sender import Sender
 from pmd_pipeline.tracking.store import (
     PATIENCE_SECONDS,
@@ -93,6 +96,18 @@ class TrackedRuns:
         """Set tags."""
         if tags:
             self._add("tags", run, {name: str(value) for name, value in tags.items()})
+
+    def log_inputs(self, run: str, inputs: Iterable[DataInput]) -> None:
+        """Log data sets that a run reads."""
+        self._add("inputs", run, {"datasets": [asdict(data) for data in inputs]})
+
+    def register_best(self, run: str, model: BestModel) -> None:
+        """Register an algorithm's best policy as a model of the run that trained it."""
+        texts = {name: str(value) for name, value in model.parameters.items()}
+        short = {name: text for name, text in texts.items() if _is_short(text)}
+        finite = tuple(m for m in model.measurements if math.isfinite(m.value))
+        values = asdict(replace(model, parameters=short, measurements=finite))
+        self._add("best_model", run, {**values, "time": _now()})
 
     def log_file(self, run: str, content: bytes | str, path: str) -> None:
         """Log a file's content under a path within the run."""

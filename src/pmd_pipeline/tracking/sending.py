@@ -2,8 +2,9 @@
 
 Each may be sent twice, since a process can die, or a request time out, after the store has taken a
 record and before anybody has noted so. Nothing follows from it: a metric has the time at which it
-was recorded, and the store keeps one of equal metrics; parameters, tags, statuses and artifacts
-replace their equals; a run is looked for by its key before it is made.
+was recorded, and the store keeps one of equal metrics; parameters, tags, statuses, data sets and
+artifacts replace their equals; a run is looked for by its key before it is made, a model by its run
+and checksum.
 """
 
 import logging
@@ -14,8 +15,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from pmd_pipeline.tracking.data_inputs import DataInput
 from pmd_pipeline.tracking.errors import OutageError, RefusedError, reason_of, sorted_error
 from pmd_pipeline.tracking.outbox import Outbox, Record
+from pmd_pipeline.tracking.policy_models import send_best_model
 from pmd_pipeline.tracking.store import TrackingStore
 
 # MLflow refuses more entries in one request.
@@ -73,6 +76,11 @@ def _send(record: Record, outbox: Outbox, store: TrackingStore) -> None:
             _send_parameters(run_id, values, store)
         case "tags":
             _send_tags(run_id, values, store)
+        case "inputs":
+            datasets = [DataInput(**data).to_mlflow() for data in values["datasets"]]
+            client.log_inputs(run_id, datasets)
+        case "best_model":
+            send_best_model(run_id, values, store, lambda run: _run_id(run, outbox, store))
         case "artifact":
             path = outbox.artifact(record)
             if not path.is_file():
