@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.budgets import training_budgets
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.gains import INITIAL_POLICY, paired_gains
 from pmd_pipeline.pipelines.annotations import Figure
@@ -72,6 +73,13 @@ def compute_gains(
         level=evaluation.interval_level,
         num_resamples=evaluation.num_bootstrap_resamples,
     )
+
+
+def measure_budgets(round_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return what each training run has used: one row per algorithm and training seed."""
+    if "seed" not in round_metrics:
+        round_metrics = round_metrics.assign(seed=0)
+    return training_budgets(round_metrics)
 
 
 def measure_stage_times(run_state: dict[str, Any], round_metrics: pd.DataFrame) -> pd.DataFrame:
@@ -171,6 +179,7 @@ def write_report(
     comparison: pd.DataFrame,
     round_metrics: pd.DataFrame,
     gains: pd.DataFrame,
+    budgets: pd.DataFrame,
     stage_times: pd.DataFrame,
     data_report: dict[str, Any],
     decontaminated_problems: pd.DataFrame,
@@ -192,6 +201,7 @@ def write_report(
             comparison=comparison,
             round_metrics=round_metrics,
             gains=gains,
+            budgets=budgets,
             completions={INITIAL_POLICY: initial, **_of_last_round(completions)},
             stage_times=stage_times,
             data_report=data_report,

@@ -43,6 +43,12 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
                 name="compute_gains",
             ),
             Node(
+                nodes.measure_budgets,
+                inputs="round_metrics",
+                outputs="budgets",
+                name="measure_budgets",
+            ),
+            Node(
                 nodes.measure_stage_times,
                 inputs=["run_state", "round_metrics"],
                 outputs="stage_times",
@@ -80,6 +86,7 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
                     "comparison": "comparison",
                     "round_metrics": "round_metrics",
                     "gains": "gains",
+                    "budgets": "budgets",
                     "stage_times": "stage_times",
                     "data_report": "data_report",
                     "decontaminated_problems": "decontaminated_problems",

@@ -18,6 +18,7 @@ from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_pl
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.run_page import tables as report_tables
+from pmd_pipeline.reporting.run_page.budgets import costs
 from pmd_pipeline.reporting.run_page.legend import legend_entries
 from pmd_pipeline.reporting.run_page.samples import choose_samples
 from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
@@ -35,6 +36,7 @@ class ReportInputs:
     Attributes:
         comparison: The comparison table.
         round_metrics: One row per algorithm and round.
+        budgets: What each training run has used; None where it was not counted.
         gains: Paired differences; None where completions are not at hand.
         completions: Evaluated completions of the policies worth reading, by the name to show, such
             as ``"initial policy"`` and each algorithm's label.
@@ -49,6 +51,7 @@ class ReportInputs:
 
     comparison: pd.DataFrame
     round_metrics: pd.DataFrame
+    budgets: pd.DataFrame | None = None
     gains: pd.DataFrame | None = None
     completions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     stage_times: pd.DataFrame
@@ -88,6 +91,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         metrics=set(inputs.comparison["metric"]),
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
+        costs=None if inputs.budgets is None else costs(inputs.budgets),
         samples=_samples(inputs.completions, config.num_sample_completions),
         long_text_characters=_LONG_TEXT_CHARACTERS,
         stage_times=_stage_times(inputs.stage_times),

@@ -1,0 +1,146 @@
+"""What the algorithms' trainings cost, as the report tells it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.html_tables import HtmlTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """The section "What it cost".
+
+    Attributes:
+        sentences: What was equal, and what differs by how much.
+        table: One row per algorithm.
+    """
+
+    sentences: tuple[str, ...]
+    table: HtmlTable
+
+
+_COUNTS = {
+    "num_rollouts": "rollouts",
+    "num_prompts": "prompts",
+    "num_updates": "updates",
+    "num_sampled_tokens": "sampled tokens",
+    "num_trained_tokens": "trained tokens",
+    "num_generation_calls": "generation calls",
+}
+_SECONDS = {
+    "sampling_seconds": "sampling",
+    "grading_seconds": "grading",
+    "updating_seconds": "updating",
+    "total_seconds": "total",
+}
+
+
+def costs(budgets: pd.DataFrame) -> Costs:
+    """Return the section for a table of ``metrics.budgets.BUDGET_COLUMNS``."""
+    return Costs(sentences=tuple(_sentences(budgets)), table=_table(budgets))
+
+
+def _table(budgets: pd.DataFrame) -> HtmlTable:
+    means = _by_algorithm(budgets)
+    num_seeds = budgets["seed"].nunique()
+    of_seeds = "" if num_seeds == 1 else f", mean over {num_seeds} training seeds"
+    return HtmlTable(
+        caption=f"One training run of {_rounds(budgets)}{of_seeds}: counts, and wall time",
+        header=("algorithm", *_COUNTS.values(), *_SECONDS.values()),
+        rows=tuple(
+            (
+                str(algorithm),
+                *(_count(row[column]) for column in _COUNTS),
+                *(formatting.seconds(row[column]) for column in _SECONDS),
+            )
+            for algorithm, row in means.iterrows()
+        ),
+        num_text_columns=1,
+    )
+
+
+def _sentences(budgets: pd.DataFrame) -> list[str]:
+    # What an algorithm may have done: a sentence of its own tells the updates that were not made.
+    budgets = budgets.assign(num_updates=budgets["num_updates"] + budgets["num_skipped_updates"])
+    columns = ("num_rollouts", "num_updates", "num_prompts")
+    equal = [column for column in columns if len(set(budgets[column])) == 1]
+    means = _by_algorithm(budgets)
+    sentences = []
+    if equal:
+        numbers = [_counted(budgets[column].iloc[0], _COUNTS[column]) for column in equal]
+        sentences.append(f"Every training run had {formatting.listed(numbers)}.")
+    for column in columns:
+        if column not in equal:
+            sentences.append(_each(means[column], _COUNTS[column]))
+    sentences += _skipped(means["num_skipped_updates"])
+    if len(means) == 1:
+        return sentences
+    per_round = means["num_generation_calls"] / means["num_rounds"]
+    if len(set(per_round)) > 1:
+        sentences.append(_calls(per_round))
+    sentences.append(
+        _range(means["num_sampled_tokens"], "Sampled tokens", _count)
+        + _range(means["num_trained_tokens"], "; trained tokens", _count)
+        + _range(means["total_seconds"], "; time", formatting.seconds)
+        + "."
+    )
+    return sentences
+
+
+def _by_algorithm(budgets: pd.DataFrame) -> pd.DataFrame:
+    numbers = budgets.drop(columns="seed")
+    return numbers.groupby("algorithm", sort=False).mean()
+
+
+def _rounds(budgets: pd.DataFrame) -> str:
+    least, most = int(budgets["num_rounds"].min()), int(budgets["num_rounds"].max())
+    return formatting.counted(most, "round") if least == most else f"{least} to {most} rounds"
+
+
+def _each(values: pd.Series, name: str) -> str:
+    listed = formatting.listed([f"{label} {_count(value)}" for label, value in values.items()])
+    return f"{name.capitalize()} differ: {listed}."
+
+
+def _skipped(values: pd.Series) -> list[str]:
+    some = [f"{_count(value)} of {label}" for label, value in values.items() if value > 0]
+    if not some:
+        return []
+    return [f"Updates with nothing to learn from were not made: {formatting.listed(some)}."]
+
+
+def _calls(per_round: pd.Series) -> str:
+    usual = per_round.mode().iloc[0]
+    more = [f"{label} made {_count(value)}" for label, value in per_round.items() if value != usual]
+    others = "the others" if (per_round == usual).sum() > 1 else "the other"
+    return (
+        f"{formatting.listed(more)} generation calls a round, each with a transfer of the weights "
+        f"to the sampler; {others} made {_count(usual)}."
+    )
+
+
+def _range(values: pd.Series, name: str, write: Callable[[float], str]) -> str:
+    numbers = {str(label): float(value) for label, value in values.items()}
+    least, most = min(numbers, key=numbers.__getitem__), max(numbers, key=numbers.__getitem__)
+    low, high = numbers[least], numbers[most]
+    if low == high:
+        return f"{name}: {write(low)} each"
+    text = f"{name}: from {write(low)} ({least}) to {write(high)} ({most})"
+    return text if low == 0 else f"{text}, {_more(high / low)}"
+
+
+def _more(ratio: float) -> str:
+    return f"{100 * (ratio - 1):.0f} % more" if ratio < 2 else f"{ratio:.1f} times as much"
+
+
+def _counted(value: float, name: str) -> str:
+    singular = name.removesuffix("s") if value == 1 else name
+    return f"{_count(value)} {singular}"
+
+
+def _count(value: float) -> str:
+    """Return a count, or a mean of counts, in words such as ``6,144`` and ``47.3``."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"

@@ -1,0 +1,71 @@
+"""What the report says of the trainings' costs: what was equal, and what differs by how much."""
+
+import pandas as pd
+
+from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.budgets import BUDGET_COLUMNS
+from pmd_pipeline.reporting.run_page.budgets import costs
+from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
+
+
+def table(**changes: dict[str, float]) -> pd.DataFrame:
+    """Return two seeds of each of three algorithms, with changes by algorithm."""
+    usual = {
+        "num_rounds": 6,
+        "num_prompts": 768,
+        "num_rollouts": 6144,
+        "num_generation_calls": 6,
+        "num_sampled_tokens": 100_000,
+        "num_trained_tokens": 150_000,
+        "num_updates": 48,
+        "num_skipped_updates": 0,
+        "sampling_seconds": 4.0,
+        "grading_seconds": 1.0,
+        "updating_seconds": 5.0,
+        "total_seconds": 10.0,
+    }
+    rows = [
+        {"algorithm": algorithm, "seed": seed, **usual, **changes.get(algorithm, {})}
+        for algorithm in ("pmd_mean", "grpo", "on_policy")
+        for seed in (0, 1)
+    ]
+    return pd.DataFrame(rows)[list(BUDGET_COLUMNS)]
+
+
+def test_what_is_equal_is_said_once_and_what_differs_by_how_much() -> None:
+    budgets = table(
+        on_policy={"num_generation_calls": 48, "total_seconds": 25.0},
+        grpo={"num_sampled_tokens": 109_000},
+    )
+    assert costs(budgets).sentences == (
+        "Every training run had 6,144 rollouts, 48 updates and 768 prompts.",
+        "on_policy made 8 generation calls a round, each with a transfer of the weights to the "
+        "sampler; the others made 1.",
+        "Sampled tokens: from 100,000 (pmd_mean) to 109,000 (grpo), 9 % more; trained tokens: "
+        "150,000 each; time: from 10 s (pmd_mean) to 25 s (on_policy), 2.5 times as much.",
+    )
+
+
+def test_unequal_updates_are_told_by_algorithm_and_so_are_those_that_were_not_made() -> None:
+    budgets = table(on_policy={"num_updates": 96})
+    budgets.loc[budgets.index[0], ["num_updates", "num_skipped_updates"]] = 47, 1
+    sentences = costs(budgets).sentences
+    assert sentences[1] == "Updates differ: pmd_mean 48, grpo 48 and on_policy 96."
+    assert sentences[2] == ("Updates with nothing to learn from were not made: 0.5 of pmd_mean.")
+
+
+def test_the_page_has_a_row_for_each_algorithm(
+    comparison: pd.DataFrame, round_metrics: pd.DataFrame, stage_times: pd.DataFrame
+) -> None:
+    budgets = table(grpo={"num_updates": 1234})
+    rows = costs(budgets).table
+    assert rows.caption == (
+        "One training run of 6 rounds, mean over 2 training seeds: counts, and wall time"
+    )
+    assert [row[0] for row in rows.rows] == ["pmd_mean", "grpo", "on_policy"]
+    inputs = ReportInputs(
+        comparison=comparison, round_metrics=round_metrics, stage_times=stage_times, budgets=budgets
+    )
+    page = render_report(inputs, ReportingConfig())
+    assert '<h2 id="cost">What it cost</h2>' in page
+    assert "Updates differ: pmd_mean 48, grpo 1,234 and on_policy 48." in page
