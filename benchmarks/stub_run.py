@@ -122,7 +122,7 @@ def _make_project(folder: Path, work: StubWork) -> None:
             "sampling": {"max_new_tokens": work.num_tokens},
         },
         "algorithms": {"on_policy_gradient": {"num_mini_batches": 1}},
-        "evaluation": {"num_samples": 1, "num_bootstrap_resamples": 100},
+        "evaluation": {"num_samples": 1},
     }
     (environment / "parameters.yml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
     # Of the states of 0.5B parameters one is enough on disk.

@@ -45,7 +45,6 @@ algorithms:
 evaluation:
   num_samples: 2
   sampling: {max_new_tokens: 24}
-  num_bootstrap_resamples: 100
 theory:
   estimation_error: {num_seeds: 4}
   laboratory: {num_seeds: 4, num_rounds: 2}

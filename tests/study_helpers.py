@@ -63,7 +63,6 @@ SMALL: dict[str, Any] = {
     "evaluation": {
         "num_samples": 2,
         "sampling": {"max_new_tokens": 24},
-        "num_bootstrap_resamples": 100,
     },
     "studies": {
         "small": {

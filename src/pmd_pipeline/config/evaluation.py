@@ -12,4 +12,3 @@ class EvaluationConfig(StrictModel):
     num_samples: int = Field(ge=1, description="k: responses per problem")
     sampling: SamplingConfig
     interval_level: float = Field(default=0.95, gt=0, lt=1)
-    num_bootstrap_resamples: int = Field(default=2000, ge=100)

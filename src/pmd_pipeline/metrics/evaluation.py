@@ -1,13 +1,15 @@
 """From a table of graded completions to avg@k, pass@k and maj@k with intervals."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pmd_pipeline.metrics.estimators import average_at_k, pass_at_k
+from pmd_pipeline.metrics.intervals import interval_over_problems
 from pmd_pipeline.metrics.majority import majority_at_k
-from pmd_pipeline.statistics.problem_bootstrap import bootstrap_interval
 
 COMPLETION_COLUMNS = (
     "problem_id",
@@ -25,19 +27,15 @@ METRICS = (
     "truncated_fraction",
     "mean_response_tokens",
 )
+_Ballot = tuple[tuple[int | None, ...], tuple[bool, ...]]
 _READ_COLUMNS = (*COMPLETION_COLUMNS, "reward")
 EVALUATION_COLUMNS = ("metric", "k", "value", "ci_low", "ci_high")
 
 
 def evaluate_completions(
-    completions: pd.DataFrame,
-    *,
-    seed: int = 0,
-    num_resamples: int = 10_000,
-    level: float = 0.95,
-    has_answers: bool = True,
+    completions: pd.DataFrame, *, level: float = 0.95, has_answers: bool = True
 ) -> pd.DataFrame:
-    """Return the metrics of an evaluation set with bootstrap intervals over its problems.
+    """Return the metrics of an evaluation set with intervals over its problems.
 
     Rows, each a mean over problems:
 
@@ -53,13 +51,12 @@ def evaluate_completions(
             ``answer`` (the vote in maj@k; missing where there is none), ``correct`` (missing
             where it is not known; then ``reward`` is needed too), ``truncated`` and
             ``num_tokens``. Other columns and the order of rows do not matter.
-        seed: Of the bootstrap; one seed resamples the same problems for every metric.
-        num_resamples: Of the bootstrap.
         level: Of the intervals.
         has_answers: False where the reward names no answers: maj@k is left out.
 
     Returns:
-        A table with the columns ``metric, k, value, ci_low, ci_high``.
+        A table with the columns ``metric, k, value, ci_low, ci_high``; see
+        `intervals.interval_over_problems`.
 
     Raises:
         ValueError: If a column is missing or holds unusable values, the table is empty, a sample
@@ -68,7 +65,7 @@ def evaluate_completions(
     per_problem = evaluate_problems(completions, has_answers=has_answers)
     rows = []
     for (metric, k), values in per_problem.groupby(["metric", "k"], sort=False)["value"]:
-        interval = bootstrap_interval(values.to_numpy(), seed, num_resamples, level)
+        interval = interval_over_problems(str(metric), values.to_numpy(), level)
         rows.append((metric, k, interval.value, interval.low, interval.high))
     return pd.DataFrame(rows, columns=list(EVALUATION_COLUMNS))
 
@@ -85,19 +82,14 @@ def evaluate_problems(completions: pd.DataFrame, *, has_answers: bool = True) ->
         ValueError: As ``evaluate_completions``.
     """
     table = _checked_completions(completions)
-    ks = _powers_of_two(_num_samples(table))
-    judged = is_judged(table)
-    rows: list[tuple[str, int, object, float]] = []
-    for problem_id, samples in table.groupby("problem_id", sort=True):
-        for metric, k, value in _problem_metrics(samples, ks, judged, has_answers):
-            rows.append((metric, k, problem_id, value))
-    found = pd.DataFrame(rows, columns=["metric", "k", "problem_id", "value"])
-    order = {metric: i for i, metric in enumerate(METRICS)}
-    return found.sort_values(
-        ["metric", "k"],
-        key=lambda column: column.map(order) if column.name == "metric" else column,
-        kind="stable",
-    ).reset_index(drop=True)
+    num_samples = _num_samples(table)
+    table = table.sort_values(["problem_id", "sample_index"], kind="stable")
+    problem_ids = table["problem_id"].to_numpy()[::num_samples]
+    parts = [
+        pd.DataFrame({"metric": metric, "k": k, "problem_id": problem_ids, "value": values})
+        for metric, k, values in _measured(table, num_samples, has_answers)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def is_judged(completions: pd.DataFrame) -> bool:
@@ -105,30 +97,58 @@ def is_judged(completions: pd.DataFrame) -> bool:
     return bool(completions["correct"].notna().all())
 
 
-def _problem_metrics(
-    samples: pd.DataFrame, ks: Sequence[int], judged: bool, has_answers: bool
-) -> Iterator[tuple[str, int, float]]:
-    n = len(samples)
-    if judged:
-        yield from _correctness(samples, ks, has_answers)
+def _measured(
+    table: pd.DataFrame, n: int, has_answers: bool
+) -> Iterator[tuple[str, int, Sequence[float] | NDArray[np.float64]]]:
+    """Yield metric, k and a value per problem, in the order of ``METRICS`` and k ascending."""
+
+    def means(column: str) -> NDArray[np.float64]:
+        cells: NDArray[np.float64] = table[column].to_numpy(dtype=np.float64).reshape(-1, n)
+        return np.asarray(cells.mean(axis=1))
+
+    if is_judged(table):
+        yield from _correctness(table, n, has_answers)
     else:
-        yield "mean_reward", n, float(samples["reward"].mean())
-    yield "truncated_fraction", n, float(samples["truncated"].mean())
-    yield "mean_response_tokens", n, float(samples["num_tokens"].mean())
+        yield "mean_reward", n, means("reward")
+    yield "truncated_fraction", n, means("truncated")
+    yield "mean_response_tokens", n, means("num_tokens")
 
 
 def _correctness(
-    samples: pd.DataFrame, ks: Sequence[int], has_answers: bool
-) -> Iterator[tuple[str, int, float]]:
-    n = len(samples)
-    correct: list[bool] = samples["correct"].tolist()
-    num_correct = sum(correct)
-    answers = [None if pd.isna(answer) else answer for answer in samples["answer"]]
-    yield "avg_at_k", n, average_at_k(n, num_correct, n)
+    table: pd.DataFrame, n: int, has_answers: bool
+) -> Iterator[tuple[str, int, Sequence[float]]]:
+    correct = table["correct"].to_numpy(dtype=bool).reshape(-1, n)
+    num_correct = correct.sum(axis=1).tolist()
+    ks = _powers_of_two(n)
+    yield "avg_at_k", n, [average_at_k(n, c, n) for c in num_correct]
     for k in ks:
-        yield "pass_at_k", k, pass_at_k(n, num_correct, k)
-        if has_answers:
-            yield "maj_at_k", k, majority_at_k(answers, correct, k)
+        of_count = {c: pass_at_k(n, c, k) for c in set(num_correct)}
+        yield "pass_at_k", k, [of_count[c] for c in num_correct]
+    if not has_answers:
+        return
+    ballots = [
+        _ballot(answers, marks)
+        for answers, marks in zip(
+            table["answer"].astype(object).to_numpy().reshape(-1, n), correct.tolist(), strict=True
+        )
+    ]
+    for k in ks:
+        yield "maj_at_k", k, [_elected(ballot, k) for ballot in ballots]
+
+
+# Many problems of few samples are voted on alike, by every policy.
+@lru_cache(maxsize=4096)
+def _elected(ballot: _Ballot, k: int) -> float:
+    return majority_at_k(*ballot, k)
+
+
+def _ballot(answers: NDArray[np.object_], marks: list[bool]) -> _Ballot:
+    """Return votes by number, in order of appearance, and which are right."""
+    numbers: dict[object, int] = {}
+    votes = (
+        None if pd.isna(answer) else numbers.setdefault(answer, len(numbers)) for answer in answers
+    )
+    return tuple(votes), tuple(marks)
 
 
 def _powers_of_two(num_samples: int) -> Sequence[int]:

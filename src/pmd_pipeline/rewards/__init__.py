@@ -3,7 +3,7 @@
 from pmd_pipeline.records import Score
 from pmd_pipeline.rewards.answers.extraction import extract_answer
 from pmd_pipeline.rewards.answers.grading import Grade, GradeReason, GradingPool, grade
-from pmd_pipeline.rewards.answers.voting import vote_label
+from pmd_pipeline.rewards.answers.voting import vote_label, with_vote_labels
 from pmd_pipeline.rewards.answers.workers import GradingWorkerError
 from pmd_pipeline.rewards.reward_function import RewardFunction
 
@@ -17,4 +17,5 @@ __all__ = [
     "extract_answer",
     "grade",
     "vote_label",
+    "with_vote_labels",
 ]

@@ -42,14 +42,14 @@ class RoundCompletionTable(CompletionTable):
 
 
 class EvalMetricsTable(pa.DataFrameModel):
-    """One row per evaluation set, metric and k."""
+    """One row per evaluation set, metric and k; nothing bounds a single problem's mean reward."""
 
     eval_set: Series[str]
     metric: Series[str]
     k: Series[int] = pa.Field(ge=1)
     value: Series[float]
-    ci_low: Series[float]
-    ci_high: Series[float]
+    ci_low: Series[float] = pa.Field(nullable=True)
+    ci_high: Series[float] = pa.Field(nullable=True)
 
     class Config:
         strict = True

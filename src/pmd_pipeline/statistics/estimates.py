@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pmd_pipeline.statistics.errors import MeanError
-from pmd_pipeline.statistics.problem_bootstrap import Interval
+from pmd_pipeline.statistics.interval import Interval
 
 
 class Covers(StrEnum):

@@ -48,6 +48,7 @@ class PairComparison:
     Attributes:
         first: The algorithm that the verdict speaks of.
         second: The one that it is compared with.
+        num_seeds: Training seeds of both.
         difference: Mean score of the first minus that of the second, over seeds and problems.
         difference_on_these_problems: The same over seeds alone; None with one seed.
         p_value: Of no difference; answers for what ``difference.covers`` names.
@@ -63,6 +64,7 @@ class PairComparison:
 
     first: str
     second: str
+    num_seeds: int
     difference: Estimate
     difference_on_these_problems: Estimate | None
     p_value: CorrectedP
@@ -99,6 +101,7 @@ def compare_algorithms(
     margin: float,
     alpha: float = 0.05,
     initial: ArrayLike | None = None,
+    seeds: Mapping[str, Sequence[int]] | None = None,
     lowest: float = -math.inf,
     highest: float = math.inf,
     seed: int = 0,
@@ -115,13 +118,15 @@ def compare_algorithms(
             looking.
         alpha: Level of tests.
         initial: The initial policy's scores, [P]: a run whose mean is below theirs has collapsed.
+        seeds: By algorithm, the training seed of each row, where not all were trained with the same
+            ones: a pair is compared on the seeds of both.
         lowest: The least score that there can be: 0 for accuracies.
         highest: The greatest: 1 for accuracies.
         seed: Of drawn sign flips.
 
     Raises:
-        ValueError: If there are fewer than two algorithms, shapes differ, a value is not finite,
-            the margin is not positive or ``alpha`` is out of range.
+        ValueError: If there are fewer than two algorithms, shapes differ, two have no seed in
+            common, a value is not finite, the margin is not positive or ``alpha`` is out of range.
 
     Source: docs/statistics.md.
     """
@@ -130,9 +135,11 @@ def compare_algorithms(
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, found {alpha}")
     tables = {name: checked_scores(table, name) for name, table in scores.items()}
-    collapsed = {name: _collapsed(table, initial) for name, table in tables.items()}
     names = list(combinations(tables, 2))
-    differences = [paired_differences(tables[a], tables[b], (a, b)) for a, b in names]
+    shared = [_of_shared_seeds(tables, seeds, pair) for pair in names]
+    differences = [
+        paired_differences(*both, pair) for both, pair in zip(shared, names, strict=True)
+    ]
     estimates = [two_level_estimate(difference) for difference in differences]
     flips = [sign_flip_test(_units(difference), seed=seed) for difference in differences]
     p_values = _corrected([estimate.p_value() for estimate in estimates])
@@ -142,6 +149,7 @@ def compare_algorithms(
         PairComparison(
             first=a,
             second=b,
+            num_seeds=len(differences[i]),
             difference=estimates[i],
             difference_on_these_problems=_with(2, 1, differences[i], seeds_estimate),
             p_value=p_values[i],
@@ -149,8 +157,8 @@ def compare_algorithms(
             sign_flip_p_value=flip_p_values[i],
             equivalence_p_value=equivalences[i],
             effect_size=_with(3, 1, differences[i], lambda d: paired_effect_size(d.mean(axis=1))),
-            improvement=probability_of_improvement(tables[a], tables[b]),
-            collapses=_collapses(collapsed[a], collapsed[b]),
+            improvement=probability_of_improvement(*shared[i]),
+            collapses=_collapses(*(_collapsed(table, initial) for table in shared[i])),
             components=_with(2, 2, differences[i], estimate_components),
             verdict=_verdict(estimates[i].value, p_values[i], equivalences[i], alpha),
         )
@@ -161,6 +169,28 @@ def compare_algorithms(
         for name, table in tables.items()
     }
     return Comparison(means=means, pairs=pairs, margin=margin, alpha=alpha)
+
+
+def _of_shared_seeds(
+    tables: Mapping[str, FloatArray],
+    seeds: Mapping[str, Sequence[int]] | None,
+    pair: tuple[str, str],
+) -> tuple[FloatArray, FloatArray]:
+    """Return the rows of the training seeds that both algorithms have, in one order."""
+    first, second = (tables[name] for name in pair)
+    if seeds is None:
+        return first, second
+    ours, theirs = (list(seeds[name]) for name in pair)
+    shared = [seed for seed in ours if seed in theirs]
+    if not shared:
+        raise ValueError(
+            f"{pair[0]} was trained with the seeds {ours} and {pair[1]} with {theirs}: a paired "
+            "comparison needs seeds of both; train both with the same ones"
+        )
+    return (
+        first[[ours.index(seed) for seed in shared]],
+        second[[theirs.index(seed) for seed in shared]],
+    )
 
 
 def _verdict(

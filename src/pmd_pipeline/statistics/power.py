@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from pmd_pipeline.statistics.errors import MeanError
+from pmd_pipeline.statistics.scores import FloatArray
 from pmd_pipeline.statistics.two_level import error_of
 from pmd_pipeline.statistics.variance import VarianceComponents
 
@@ -41,9 +42,7 @@ def power_to_tell(
     error = float(planned.standard_error)
     if error == 0:
         return float(difference != 0)
-    critical, shift = planned.critical_value(alpha), abs(difference) / error
-    right, wrong = (planned.noncentral_tail(critical, side * shift) for side in (1, -1))
-    return float(right + wrong)
+    return _power(planned, planned.critical_value(alpha), abs(difference) / error)
 
 
 def seeds_to_tell(
@@ -125,16 +124,11 @@ def difference_told(
     _check_share("alpha", alpha)
     if power <= alpha:
         raise ValueError(f"power must be above alpha, {alpha}, found {power}")
-    error = float(_planned_error(components, num_seeds, num_problems).standard_error)
+    planned = _planned_error(components, num_seeds, num_problems)
+    error, critical = float(planned.standard_error), planned.critical_value(alpha)
 
     def power_at(num_errors: float) -> float:
-        return power_to_tell(
-            num_errors * error,
-            components,
-            num_seeds=num_seeds,
-            num_problems=num_problems,
-            alpha=alpha,
-        )
+        return _power(planned, critical, num_errors)
 
     low, high = 0.0, 1.0
     while error > 0 and power_at(high) < power:
@@ -143,6 +137,12 @@ def difference_told(
         middle = (low + high) / 2
         low, high = (middle, high) if power_at(middle) < power else (low, middle)
     return high * error
+
+
+def _power(planned: MeanError, critical: FloatArray, shift: float) -> float:
+    """Return the chance that a mean is found whose true value is ``shift`` standard errors off."""
+    right, wrong = (planned.noncentral_tail(critical, side * shift) for side in (1, -1))
+    return float(right + wrong)
 
 
 def _planned_error(components: VarianceComponents, num_seeds: int, num_problems: int) -> MeanError:

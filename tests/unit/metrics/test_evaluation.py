@@ -8,7 +8,7 @@ from pmd_pipeline.metrics import (
     majority_at_k,
     pass_at_k,
 )
-from pmd_pipeline.statistics.problem_bootstrap import bootstrap_interval
+from pmd_pipeline.statistics.two_level import two_level_estimate
 
 
 def completions(rows: dict[str, list[tuple[str | None, bool]]]) -> pd.DataFrame:
@@ -72,25 +72,21 @@ def test_values_are_means_over_problems(table: pd.DataFrame) -> None:
     assert value(metrics, "mean_response_tokens", 5) == 30.0
 
 
-def test_intervals_are_bootstrapped_over_problems(table: pd.DataFrame) -> None:
-    metrics = evaluate_completions(table, seed=7, num_resamples=300, level=0.8)
+def test_intervals_are_t_intervals_over_problems(table: pd.DataFrame) -> None:
+    """They end at 0 and 1 where the metric does."""
+    metrics = evaluate_completions(table, level=0.5)
     row = metrics.iloc[0]
-    expected = bootstrap_interval([1 / 5, 3 / 5], seed=7, num_resamples=300, level=0.8)
+    expected = two_level_estimate([[1 / 5, 3 / 5]]).interval(0.5)
     assert (row["value"], row["ci_low"], row["ci_high"]) == tuple(expected)
+    wide = evaluate_completions(table, level=0.99)
+    assert (wide.iloc[0]["ci_low"], wide.iloc[0]["ci_high"]) == (0.0, 1.0)
     assert (metrics["ci_low"] <= metrics["value"]).all()
     assert (metrics["value"] <= metrics["ci_high"]).all()
 
 
 def test_order_of_rows_does_not_matter(table: pd.DataFrame) -> None:
     shuffled = table.sample(frac=1, random_state=3)
-    pd.testing.assert_frame_equal(
-        evaluate_completions(shuffled, seed=1), evaluate_completions(table, seed=1), rtol=1e-14
-    )
-
-
-def test_same_seed_gives_the_same_bytes(table: pd.DataFrame) -> None:
-    first, second = (evaluate_completions(table, seed=1).to_csv() for _ in range(2))
-    assert first == second
+    assert evaluate_completions(shuffled).to_csv() == evaluate_completions(table).to_csv()
 
 
 def test_per_problem_values_are_tidy(table: pd.DataFrame) -> None:
@@ -105,7 +101,10 @@ def test_one_sample_of_one_problem_is_enough() -> None:
     metrics = evaluate_completions(completions({"p": [("5", True)]}))
     assert metrics["k"].unique().tolist() == [1]
     assert value(metrics, "maj_at_k", 1) == 1.0
-    assert (metrics["ci_low"] == metrics["ci_high"]).all()
+    shares = metrics[metrics["metric"] != "mean_response_tokens"]
+    assert (shares["ci_low"] == 0).all()
+    assert (shares["ci_high"] == 1).all()
+    assert np.isnan(metrics.iloc[-1]["ci_high"])
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])

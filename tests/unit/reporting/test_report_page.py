@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.config.reporting import ReportingConfig
-from pmd_pipeline.metrics.gains import INITIAL_POLICY
+from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
 

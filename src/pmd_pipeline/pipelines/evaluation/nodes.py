@@ -18,7 +18,7 @@ from pmd_pipeline.metrics.comparison import build_comparison
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
-from pmd_pipeline.rewards import vote_label
+from pmd_pipeline.rewards import with_vote_labels
 from pmd_pipeline.rewards.choice import reward_for, two_values_of
 from pmd_pipeline.rewards.length_penalty import length_penalty_of
 from pmd_pipeline.rollouts.tables import rollouts_to_table
@@ -80,32 +80,23 @@ def evaluate_policy(
 
 
 def compute_eval_metrics(
-    completions: pd.DataFrame, config: EvaluationConfig, rewards: RewardParameters, seed: int
+    completions: pd.DataFrame, config: EvaluationConfig, rewards: RewardParameters
 ) -> pd.DataFrame:
     """Return avg@k, pass@k, maj@k (or the mean reward), truncated share and length per set."""
     return measure_completions(
-        completions,
-        seed=seed,
-        num_resamples=config.num_bootstrap_resamples,
-        level=config.interval_level,
-        has_answers=rewards.root.gives_answers,
+        completions, level=config.interval_level, has_answers=rewards.root.gives_answers
     )
 
 
 def measure_completions(
-    completions: pd.DataFrame, *, seed: int, num_resamples: int, level: float, has_answers: bool
+    completions: pd.DataFrame, *, level: float, has_answers: bool
 ) -> pd.DataFrame:
     """Return the metrics of each evaluation set, one after the other."""
     tables = []
     for eval_set, rows in completions.groupby("eval_set", sort=False):
-        table = evaluate_completions(
-            # Answers that mean the same vote together.
-            rows.assign(answer=rows["answer"].map(vote_label, na_action="ignore")),
-            seed=derive_seed(seed, "bootstrap", str(eval_set)),
-            num_resamples=num_resamples,
-            level=level,
-            has_answers=has_answers,
-        )
+        # Answers that mean the same vote together.
+        votes = with_vote_labels(rows)
+        table = evaluate_completions(votes, level=level, has_answers=has_answers)
         table.insert(0, "eval_set", eval_set)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

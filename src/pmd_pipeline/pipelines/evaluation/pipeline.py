@@ -90,7 +90,7 @@ def _evaluate(namespace: str, policy: str, *, tag: str) -> Pipeline:
             ),
             Node(
                 nodes.compute_eval_metrics,
-                inputs=["eval_completions", "params:evaluation", "params:rewards", "params:seed"],
+                inputs=["eval_completions", "params:evaluation", "params:rewards"],
                 outputs="eval_metrics",
                 name="compute_metrics",
             ),

@@ -14,7 +14,8 @@ from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.metrics.budgets import training_budgets
 from pmd_pipeline.metrics.comparison import headline_metric
-from pmd_pipeline.metrics.gains import INITIAL_POLICY, paired_gains
+from pmd_pipeline.metrics.gains import paired_gains
+from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, problem_scores
 from pmd_pipeline.pipelines.annotations import Figure
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
@@ -35,7 +36,6 @@ from pmd_pipeline.reporting.run_page.stage_times import (
     training_times,
 )
 from pmd_pipeline.reporting.theory.loop_figures import predicted_against_measured, progress
-from pmd_pipeline.seeds import derive_seed
 
 _VISIBLE_FRACTION = 0.02
 
@@ -61,17 +61,16 @@ def compute_gains(
     initial: pd.DataFrame,
     evaluation: EvaluationConfig,
     reporting: ReportingConfig,
-    seed: int,
     **completions: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return paired differences: to the initial policy, and to the reference."""
-    return paired_gains(
+    scores = problem_scores(
         initial,
-        _of_last_round(completions),
-        reference=reporting.reference_algorithm,
-        seed=derive_seed(seed, "gains"),
-        level=evaluation.interval_level,
-        num_resamples=evaluation.num_bootstrap_resamples,
+        {(label, 0): table for label, table in completions.items()},
+        has_answers=False,
+    )
+    return paired_gains(
+        scores, reference=reporting.reference_algorithm, level=evaluation.interval_level
     )
 
 

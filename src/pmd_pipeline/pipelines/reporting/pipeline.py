@@ -35,7 +35,6 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
                 inputs={
                     "evaluation": "params:evaluation",
                     "reporting": "params:reporting",
-                    "seed": "params:seed",
                     **initial,
                     **completions,
                 },

@@ -128,7 +128,7 @@ def _evaluation_panel(
         series,
         title=f"{_named(rows)} on {eval_set}",
         meaning=f"{_MEANINGS[metric]} of the sampled responses on held-out problems; the band is "
-        f"the {formatting.percent(interval_level)} bootstrap interval over problems, and round 0 "
+        f"the {formatting.percent(interval_level)} interval over problems, and round 0 "
         "the initial policy.",
         y_label=_UNITS[metric],
     )

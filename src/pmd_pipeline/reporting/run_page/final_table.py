@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Group
 
 from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
-from pmd_pipeline.metrics.gains import INITIAL_POLICY
+from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import plain_table
 

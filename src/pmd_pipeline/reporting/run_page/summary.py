@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
-from pmd_pipeline.metrics.gains import INITIAL_POLICY
+from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.run_page.final_table import final_table
 

@@ -1,7 +1,7 @@
 """Which answers vote together in maj@k: there is no reference answer to compare them with."""
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pmd_pipeline.rewards.answers.choices import parse_option
 from pmd_pipeline.rewards.answers.equivalence import MAX_CHARACTERS
@@ -14,6 +14,9 @@ from pmd_pipeline.rewards.answers.sides import answer_values, drop_label
 from pmd_pipeline.rewards.answers.signs import expand_signs
 from pmd_pipeline.rewards.answers.structure import parse_collection
 from pmd_pipeline.rewards.answers.words import factors_of, words_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNION: Final = re.compile(r"\\cup(?![a-zA-Z])\s*")
 
@@ -41,6 +44,16 @@ def vote_label(answer: str | None) -> str | None:
     if roles is not None and not roles.of_one_letter():
         return _label(roles.in_order(roles.usual_order()).text())
     return _label(text)
+
+
+def with_vote_labels(completions: "pd.DataFrame") -> "pd.DataFrame":
+    """Return completions whose answers are replaced by what they vote for in maj@k.
+
+    Args:
+        completions: With a column ``answer``, missing where there is none.
+    """
+    labels = {answer: vote_label(answer) for answer in completions["answer"].dropna().unique()}
+    return completions.assign(answer=completions["answer"].map(labels))
 
 
 def _label(text: str) -> str:

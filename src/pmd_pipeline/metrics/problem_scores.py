@@ -1,0 +1,199 @@
+"""What every policy of a run scored on every problem: the cells that comparisons are made of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pmd_pipeline.metrics.comparison import headline_metric
+from pmd_pipeline.metrics.evaluation import evaluate_problems
+
+# A space keeps it apart from every algorithm's label.
+INITIAL_POLICY = "initial policy"
+PROBLEM_SCORE_COLUMNS = (
+    "algorithm",
+    "seed",
+    "round",
+    "eval_set",
+    "metric",
+    "k",
+    "problem_id",
+    "value",
+)
+_MEASURED = ["eval_set", "metric", "k", "problem_id"]
+
+
+class Measurement(NamedTuple):
+    """What was measured, and when.
+
+    Attributes:
+        algorithm: A label, or ``INITIAL_POLICY``.
+        round: How many rounds the policies have seen; 0 for the initial policy.
+        eval_set: On which problems.
+        metric: One of ``METRICS``.
+        k: Of the metric.
+    """
+
+    algorithm: str
+    round: int
+    eval_set: str
+    metric: str
+    k: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedScores:
+    """Scores of one algorithm's runs.
+
+    Attributes:
+        seeds: Training seeds, S of them; none for the initial policy, which has one row.
+        table: A row per training seed, a column per problem, [S, P].
+    """
+
+    seeds: tuple[int, ...]
+    table: NDArray[np.float64]
+
+    def of(self, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Return the rows of these training seeds, in this order."""
+        return self.table[[self.seeds.index(seed) for seed in seeds]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalScores:
+    """What policies are compared by, on one evaluation set, after their last evaluated round.
+
+    Attributes:
+        eval_set: The set.
+        metric: ``"avg_at_k"``; ``"mean_reward"`` where it is not known which responses are right.
+        k: Of the metric.
+        initial: Of the initial policy, [P].
+        by_algorithm: Of each algorithm.
+    """
+
+    eval_set: str
+    metric: str
+    k: int
+    initial: NDArray[np.float64]
+    by_algorithm: Mapping[str, SeedScores]
+
+    def shared(self, first: str, second: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the scores of two algorithms on the training seeds of both, [S, P] each.
+
+        Raises:
+            ValueError: If they have none in common.
+        """
+        ours, theirs = self.by_algorithm[first], self.by_algorithm[second]
+        seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
+        if not seeds:
+            raise ValueError(
+                f"{first} was trained with the seeds {list(ours.seeds)} and {second} with "
+                f"{list(theirs.seeds)}: train both with the same ones to compare them"
+            )
+        return ours.of(seeds), theirs.of(seeds)
+
+
+def problem_scores(
+    initial: pd.DataFrame,
+    completions: Mapping[tuple[str, int], pd.DataFrame],
+    *,
+    has_answers: bool,
+) -> pd.DataFrame:
+    """Return a row per policy, metric, k and problem, of all training runs.
+
+    Args:
+        initial: Graded completions of the initial policy, with a column ``eval_set`` beside those
+            of `evaluation.evaluate_completions`; answers are what they vote for.
+        completions: By algorithm and training seed: the same of all evaluated rounds, with a column
+            ``round``.
+        has_answers: As for ``evaluate_completions``.
+
+    Returns:
+        A table of ``PROBLEM_SCORE_COLUMNS``. The initial policy comes first, as round 0 of no
+        algorithm and no seed; then training runs in their order, rounds ascending, evaluation sets
+        and metrics as of the initial policy, problems in sorted order.
+
+    Raises:
+        ValueError: If a policy answered other problems or with other numbers of samples than the
+            initial one, or there is no training run.
+    """
+    if not completions:
+        raise ValueError("no training run to compare; train an algorithm (training.algorithms)")
+    start = _score(initial, has_answers).reset_index(drop=True)
+    parts = [start.assign(algorithm=INITIAL_POLICY, seed=None, round=0)]
+    for (algorithm, seed), table in completions.items():
+        for round_index, rows in table.groupby("round", sort=True):
+            where = f"{algorithm}, seed {seed}, round {round_index}"
+            scores = _in_order_of(start, _score(rows, has_answers), where)
+            parts.append(scores.assign(algorithm=algorithm, seed=seed, round=round_index))
+    scores = pd.concat(parts, ignore_index=True)[list(PROBLEM_SCORE_COLUMNS)]
+    return scores.astype({"seed": "Int64", "round": "int64", "k": "int64"})
+
+
+def score_arrays(scores: pd.DataFrame) -> dict[Measurement, SeedScores]:
+    """Return the scores as arrays, in the order of the table.
+
+    Args:
+        scores: As `problem_scores` returns them.
+
+    Raises:
+        ValueError: If runs of one algorithm answered different problems.
+    """
+    arrays = {}
+    for values, rows in scores.groupby(list(Measurement._fields), sort=False):
+        key = Measurement._make(cast(tuple[Any, ...], values))
+        seeds = tuple(int(seed) for seed in rows["seed"].dropna().unique())
+        cells = rows["value"].to_numpy(dtype=np.float64)
+        num_rows = max(len(seeds), 1)
+        if len(cells) % num_rows or rows["problem_id"].nunique() * num_rows != len(cells):
+            raise ValueError(f"{key}: the runs answered different problems")
+        arrays[key] = SeedScores(seeds=seeds, table=cells.reshape(num_rows, -1))
+    return arrays
+
+
+def final_scores(scores: pd.DataFrame) -> Iterator[FinalScores]:
+    """Yield what policies are compared by, per evaluation set.
+
+    Args:
+        scores: As `problem_scores` returns them.
+    """
+    last = scores.groupby("algorithm", sort=False)["round"].max().drop(INITIAL_POLICY)
+    is_last = scores["round"] == scores["algorithm"].map({**last, INITIAL_POLICY: 0})
+    for eval_set, rows in scores[is_last].groupby("eval_set", sort=False):
+        compared = rows[rows["metric"] == headline_metric(rows)]
+        by_policy = {key.algorithm: value for key, value in score_arrays(compared).items()}
+        initial = by_policy.pop(INITIAL_POLICY)
+        yield FinalScores(
+            eval_set=str(eval_set),
+            metric=str(compared["metric"].iloc[0]),
+            k=int(compared["k"].iloc[0]),
+            initial=initial.table[0],
+            by_algorithm=by_policy,
+        )
+
+
+def _score(completions: pd.DataFrame, has_answers: bool) -> pd.DataFrame:
+    parts = [
+        evaluate_problems(rows, has_answers=has_answers).assign(eval_set=eval_set)
+        for eval_set, rows in completions.groupby("eval_set", sort=False)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _in_order_of(initial: pd.DataFrame, scores: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return a policy's scores in the order of the initial policy's, or refuse other ones."""
+    if len(scores) == len(initial) and (scores[_MEASURED] == initial[_MEASURED]).all(axis=None):
+        return scores
+    keys = pd.MultiIndex.from_frame(initial[_MEASURED])
+    found = scores.set_index(_MEASURED)
+    different = set(keys) ^ set(found.index)
+    if different:
+        eval_set, metric, k, problem = min(different)
+        raise ValueError(
+            f"{where}: not scored as the initial policy was, for example {metric} at k = {k} on "
+            f"problem {problem!r} of {eval_set}; evaluate both on the same data with the same "
+            "parameters"
+        )
+    return found.loc[keys].reset_index()
