@@ -88,8 +88,10 @@ class UnitResult:
         rounds: One row per round: the columns of ``RoundMetrics``, and ``cpu_seconds`` of
             training, sampling and measuring included, evaluation left out.
         groups: Of every round, the groups whose log-ratios were measured.
-        cpu_seconds: Of the process, by kind: ``training``, ``evaluation``, and ``warm_start`` where
-            this unit made it.
+        diverged_in_round: The round in which a loss or gradient was not finite, which ended the
+            training: evaluations after it count no response as right. None where there was none.
+        cpu_seconds: Of the process, by kind: ``training``, ``evaluation``, and ``warm_start``,
+            which is near 0 where another unit had made it.
         wall_seconds: By the same kinds.
     """
 
@@ -99,6 +101,7 @@ class UnitResult:
     evaluations: tuple[Evaluation, ...]
     rounds: tuple[Mapping[str, float], ...]
     groups: tuple[GroupShift, ...]
+    diverged_in_round: int | None = None
     cpu_seconds: Mapping[str, float]
     wall_seconds: Mapping[str, float]
 
@@ -177,25 +180,37 @@ class TuningOutcome:
         return max(self.trials, key=lambda trial: trial.accuracy)
 
 
+def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as JSON values."""
+    return {
+        "round": evaluation.round,
+        "num_right": list(evaluation.num_right),
+        "num_samples": evaluation.num_samples,
+    }
+
+
+def evaluation_from_json(values: Mapping[str, Any]) -> Evaluation:
+    """Return what :func:`evaluation_to_json` was given."""
+    return Evaluation(
+        round=values["round"],
+        num_right=tuple(values["num_right"]),
+        num_samples=values["num_samples"],
+    )
+
+
 def result_to_json(result: UnitResult) -> dict[str, Any]:
     """Return a result as JSON values; groups column by column, to keep the file small."""
     return {
         "settings": dict(result.settings),
         "seeds": {"warm_start": result.seeds.warm_start, "training": result.seeds.training},
         "problem_ids": list(result.problem_ids),
-        "evaluations": [
-            {
-                "round": evaluation.round,
-                "num_right": list(evaluation.num_right),
-                "num_samples": evaluation.num_samples,
-            }
-            for evaluation in result.evaluations
-        ],
+        "evaluations": [evaluation_to_json(evaluation) for evaluation in result.evaluations],
         "rounds": [{name: _plain(value) for name, value in row.items()} for row in result.rounds],
         "groups": {
             name: [_plain(getattr(group, name)) for group in result.groups]
             for name in _GROUP_COLUMNS
         },
+        "diverged_in_round": result.diverged_in_round,
         "cpu_seconds": dict(result.cpu_seconds),
         "wall_seconds": dict(result.wall_seconds),
     }
@@ -208,14 +223,7 @@ def result_from_json(values: Mapping[str, Any]) -> UnitResult:
         settings=values["settings"],
         seeds=SeedPair(**values["seeds"]),
         problem_ids=tuple(values["problem_ids"]),
-        evaluations=tuple(
-            Evaluation(
-                round=item["round"],
-                num_right=tuple(item["num_right"]),
-                num_samples=item["num_samples"],
-            )
-            for item in values["evaluations"]
-        ),
+        evaluations=tuple(evaluation_from_json(item) for item in values["evaluations"]),
         rounds=tuple(
             {name: _number(value) for name, value in row.items()} for row in values["rounds"]
         ),
@@ -223,6 +231,7 @@ def result_from_json(values: Mapping[str, Any]) -> UnitResult:
             GroupShift(**dict(zip(_GROUP_COLUMNS, map(_number, cells), strict=True)))
             for cells in zip(*(columns[name] for name in _GROUP_COLUMNS), strict=True)
         ),
+        diverged_in_round=values["diverged_in_round"],
         cpu_seconds=values["cpu_seconds"],
         wall_seconds=values["wall_seconds"],
     )

@@ -117,8 +117,9 @@ class SlopeTest(_Test):
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
-        """Every arm of both lines."""
-        return (*self.first.arms, *self.second.arms)
+        """Every arm of both lines and of the checks."""
+        checked = (arm for pair in self.identical for arm in pair.arms)
+        return (*self.first.arms, *self.second.arms, *checked)
 
 
 class DropTest(_Test):

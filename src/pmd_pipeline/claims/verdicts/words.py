@@ -1,0 +1,70 @@
+"""How the numbers of claims are written, in sentences, tables and figures alike."""
+
+import math
+from collections.abc import Sequence
+
+from pmd_pipeline.claims.verdicts.records import Finding, Outcome, Unit
+
+MINUS = "−"
+MISSING = "–"
+
+_UNIT_WORDS: dict[Unit, str] = {
+    "accuracy": "",
+    "share": "",
+    "nats": " nats",
+    "nats per pass rate": " nats per unit of pass rate",
+    "ratio": " times",
+    "number": "",
+}
+
+
+def number(value: float, unit: Unit) -> str:
+    """Return a number as its unit is read: differences with a sign, shares and ratios without."""
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    match unit:
+        case "accuracy":
+            text = f"{value:+.3f}"
+        case "share" | "ratio":
+            text = f"{value:.2f}"
+        case "nats" | "nats per pass rate":
+            text = f"{value:+.2f}"
+        case "number":
+            text = f"{value:+.3g}"
+    return text.replace("-", MINUS)
+
+
+def with_interval(finding: Finding) -> str:
+    """Return ``+0.012 [−0.003, +0.027]``, with its unit; the value alone without an interval."""
+    value = number(finding.value, finding.unit)
+    if math.isnan(finding.low) or math.isnan(finding.high):
+        return value + _UNIT_WORDS[finding.unit]
+    low, high = (number(end, finding.unit) for end in (finding.low, finding.high))
+    return f"{value} [{low}, {high}]{_UNIT_WORDS[finding.unit]}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value with two digits, and no more zeros than one can read."""
+    if math.isnan(value):
+        return MISSING
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def counted_of(findings: Sequence[Finding], outcome: Outcome) -> str:
+    """Return how many of the deciding findings have this outcome: ``3 of 4``."""
+    deciding = [finding for finding in findings if finding.outcome is not None]
+    return f"{sum(finding.outcome is outcome for finding in deciding)} of {len(deciding)}"
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """Return ``1 pair`` or ``6 pairs``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

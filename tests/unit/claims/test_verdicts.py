@@ -1,0 +1,182 @@
+"""Verdicts of made-up results, of which they are known."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pmd_pipeline.claims.results import ClaimResults
+from pmd_pipeline.claims.verdicts.findings import (
+    difference_findings,
+    flatness_finding,
+    plain_finding,
+)
+from pmd_pipeline.claims.verdicts.judge import judge
+from pmd_pipeline.claims.verdicts.log_ratios import round_measure
+from pmd_pipeline.claims.verdicts.records import ClaimVerdict, Finding, Outcome, all_of, any_of
+from pmd_pipeline.claims.verdicts.seconds import reaching_seconds
+from pmd_pipeline.claims.verdicts.shift import binned
+from tests.claim_plants import CLAIMS, PLANTS, Plant, planted
+
+_CASES = [(name, outcome) for name, plants in PLANTS.items() for outcome in plants]
+
+
+def _verdict(name: str, outcome: str, *, num_pairs: int = 10) -> ClaimVerdict:
+    return judge(CLAIMS[name], planted(PLANTS[name][outcome], num_pairs=num_pairs))
+
+
+@pytest.mark.parametrize(("name", "outcome"), _CASES)
+def test_a_planted_effect_has_its_verdict(name: str, outcome: str) -> None:
+    verdict = _verdict(name, outcome)
+    assert verdict.outcome == outcome, verdict.sentence
+    assert verdict.judgement is not None
+    assert verdict.judgement.headline in verdict.judgement.findings
+    assert verdict.judgement.panels
+    assert verdict.num_pairs == verdict.num_declared_pairs == 10
+
+
+@pytest.mark.parametrize("name", ["beats_grpo", "unstable", "explodes", "conservative", "quick"])
+def test_from_fewer_pairs_than_the_claim_asks_for_it_cannot_be_told(name: str) -> None:
+    verdict = _verdict(name, "holds", num_pairs=3)
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+    assert "3 pairs of seeds are too few: the claim asks for at least 5" in verdict.sentence
+    assert (verdict.num_pairs, verdict.num_declared_pairs) == (3, 10)
+
+
+def test_a_claim_without_a_complete_pair_says_so() -> None:
+    empty = ClaimResults(seeds=(), arms=dict.fromkeys(CLAIMS["quick"].arms, ()), num_pairs=10)
+    verdict = judge(CLAIMS["quick"], empty)
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+    assert verdict.judgement is None
+    assert verdict.sentence == "No pair of seeds is complete yet."
+
+
+def test_met_shares_of_collapses_are_no_verdict_where_so_few_pairs_could_be_chance() -> None:
+    """5 against 0 of 5: McNemar's p is 1/16."""
+    verdict = _verdict("unstable", "holds", num_pairs=5)
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+    assert verdict.judgement is not None
+    assert verdict.judgement.headline.p_value == pytest.approx(1 / 16)
+    assert verdict.judgement.headline.p_holm == pytest.approx(1 / 8)
+
+
+def test_runs_that_diverge_count_as_collapsed_and_are_named() -> None:
+    arms = PLANTS["unstable"]["does not hold"]
+    arms = arms | {
+        name: replace(arms[name], diverged=9) for name in ("pmd_part_0_05", "pmd_part_0_1")
+    }
+    verdict = judge(CLAIMS["unstable"], planted(arms))
+    assert verdict.outcome is Outcome.HOLDS
+    diverged = {numbers.arm: numbers.num_diverged for numbers in verdict.arms}
+    assert diverged["pmd_part_0_1"] == 9
+    assert diverged["pmd_mean_0_1"] == 0
+    assert verdict.judgement is not None
+    assert any("diverged" in limit for limit in verdict.judgement.limits)
+
+
+def test_a_claim_that_never_reaches_the_accuracy_itself_cannot_hold() -> None:
+    """It ends sooner without getting there, which is not quicker."""
+    arms = {
+        "pmd_mean": Plant(curve=(0.37, 0.5, 0.55, 0.6), seconds=1.0),
+        "on_policy": Plant(curve=(0.37, 0.55, 0.7, 0.85), seconds=9.0),
+    }
+    verdict = judge(CLAIMS["quick"], planted(arms))
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+    assert verdict.judgement is not None
+    assert "10 of 10 runs of pmd_mean never reach 0.7" in verdict.judgement.limits[0]
+
+
+def test_seconds_are_those_of_training_until_the_accuracy_is_reached() -> None:
+    results = planted({"pmd_mean": Plant(curve=(0.37, 0.9), seconds=4.0)}, num_pairs=1)
+    unit = results.arms["pmd_mean"][0]
+    spent = sum(row["cpu_seconds"] for row in unit.rounds)
+    start, end = unit.initial.accuracy, unit.final.accuracy
+    target = (start + end) / 2
+    assert reaching_seconds(results, "pmd_mean", target)[0] == pytest.approx(spent / 2)
+
+
+def test_units_on_different_problems_are_refused() -> None:
+    results = planted(PLANTS["quick"]["holds"], num_pairs=2)
+    other = replace(results.arms["pmd_mean"][0], problem_ids=("another",) * 120)
+    arms = {**results.arms, "pmd_mean": (other, results.arms["pmd_mean"][1])}
+    with pytest.raises(ValueError, match="found 2 different sets"):
+        judge(CLAIMS["quick"], replace(results, arms=arms))
+
+
+def test_measures_of_round_1_by_hand() -> None:
+    unit = planted({"arm": Plant()}, num_pairs=1).arms["arm"][0]
+    first = replace(
+        unit.groups[0], num_right=1, num_wrong=3, right_mean=0.7, wrong_mean=-1.0, is_last=False
+    )
+    last = replace(
+        first, num_right=2, num_wrong=2, right_mean=-0.4, wrong_mean=-3.0, log_ratio_min=-5.0
+    )
+    solved = replace(first, num_right=4, num_wrong=0, right_mean=0.1, wrong_mean=math.nan)
+    later = replace(first, round=2, wrong_mean=-90.0, log_ratio_min=-99.0, is_last=True)
+    unit = replace(unit, groups=(first, solved, replace(last, is_last=True), later))
+    assert round_measure(unit, "last_mini_batch_min") == -5.0
+    assert round_measure(unit, "wrong_mean") == pytest.approx((3 * -1.0 + 2 * -3.0) / 5)
+    most = np.log([4, 2])
+    expected = (1 * 0.7 * most[0] + 2 * -0.4 * most[1]) / (1 * most[0] ** 2 + 2 * most[1] ** 2)
+    assert round_measure(unit, "right_slope") == pytest.approx(expected)
+
+
+def test_bins_hold_their_upper_bound_and_only_groups_with_a_signal() -> None:
+    unit = planted({"arm": Plant()}, num_pairs=1).arms["arm"][0]
+    groups = tuple(
+        replace(unit.groups[0], num_right=right, num_wrong=4 - right, wrong_mean=-float(right))
+        for right in (0, 1, 1, 2, 3, 4)
+    )
+    rates, means, counts = binned((replace(unit, groups=groups),), (0, 0.25, 0.6, 1), "wrong_mean")
+    assert counts.tolist() == [2, 1, 1]
+    assert rates.tolist() == [0.25, 0.5, 0.75]
+    assert means.tolist() == [1, 2, 3]
+
+
+def test_a_real_difference_below_the_margin_is_not_the_better_one_that_was_claimed() -> None:
+    """Every cell is 0.004 higher but for a little noise: real, and too small to matter."""
+    table = 0.004 + np.random.default_rng(0).normal(scale=1e-3, size=(10, 50))
+    (finding,) = difference_findings({"d": table}, wanted="higher", alpha=0.05, margin=0.01)
+    assert finding.p_holm < 0.001
+    assert finding.says == "within the margin"
+    assert finding.outcome is Outcome.DOES_NOT_HOLD
+
+
+def test_tests_of_a_family_are_corrected_together() -> None:
+    tables = {str(i): np.random.default_rng(i).normal(0.1, 0.3, (10, 50)) for i in range(3)}
+    findings = difference_findings(tables, wanted="higher", alpha=0.05, margin=0.01)
+    raw = [finding.p_value for finding in findings]
+    least = int(np.argmin(raw))
+    assert findings[least].p_holm == pytest.approx(min(1.0, 3 * raw[least]))
+
+
+def test_flatness_needs_slopes_within_their_bounds() -> None:
+    bounds = np.full(10, 0.5)
+    noise = 0.1 * np.cos(np.arange(10))
+    cases = {0.0: Outcome.HOLDS, 1.0: Outcome.DOES_NOT_HOLD, -1.0: Outcome.DOES_NOT_HOLD}
+    for mean, outcome in cases.items():
+        found = flatness_finding("s", mean + noise, bounds, alpha=0.05, unit="nats")
+        assert found.outcome is outcome
+    wide = flatness_finding("s", 20 * noise, bounds, alpha=0.05, unit="nats")
+    assert wide.outcome is Outcome.CANNOT_BE_TOLD
+
+
+def _findings(*outcomes: Outcome) -> list[Finding]:
+    shown = plain_finding("shown", [0.0, 1.0], "nats")
+    return [shown, *(replace(shown, outcome=outcome) for outcome in outcomes)]
+
+
+def test_a_claim_of_several_things_fails_with_one_and_holds_with_all() -> None:
+    holds, fails, unknown = Outcome.HOLDS, Outcome.DOES_NOT_HOLD, Outcome.CANNOT_BE_TOLD
+    assert all_of(_findings(holds, holds)) is holds
+    assert all_of(_findings(holds, unknown)) is unknown
+    assert all_of(_findings(holds, unknown, fails)) is fails
+
+
+def test_a_claim_of_any_measure_needs_one_and_no_contrary() -> None:
+    holds, fails, unknown = Outcome.HOLDS, Outcome.DOES_NOT_HOLD, Outcome.CANNOT_BE_TOLD
+    assert any_of(_findings(holds, unknown)) is holds
+    assert any_of(_findings(fails, unknown)) is fails
+    assert any_of(_findings(holds, fails)) is unknown
+    assert any_of(_findings(unknown)) is unknown
