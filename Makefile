@@ -4,12 +4,14 @@
 # make test-smollm2 the long tests with a real language model
 # make test-crash   runs killed, files flipped, disks filled: half an hour; figures in docs/reliability.md
 # make test-vllm    set up a separate environment with vLLM's CPU build and run the tests that need it
+# make claims try the paper's claims: hours of both cores, in pieces if it is stopped; docs/claims.md
 # make bench-trl  set up TRL in an environment of its own and measure a round against it
 # PYTHON     the interpreter to build the environment with (3.11 to 3.13)
 # ENV        the Kedro environment that `make run` runs (conf/<ENV>)
 
 PYTHON ?= python3
 ENV ?= base
+CLAIMS_ENV ?= claims
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK = 1
@@ -17,10 +19,14 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl clean
+.PHONY: run test test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl claims clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
+
+# Goes on where it was stopped. Another environment's: make claims CLAIMS_ENV=...
+claims: install
+	$(BIN)/kedro claims run --env $(CLAIMS_ENV)
 
 test: install-dev lint typecheck imports unit
 

@@ -13,6 +13,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 from kedro.io import DataCatalog, DatasetError
 
+from pmd_pipeline.cli_claims import claims_group
 from pmd_pipeline.cli_preflight import preflight_command
 from pmd_pipeline.cli_tracking import tracking_commands
 from pmd_pipeline.config.rewards import Convention
@@ -128,6 +129,7 @@ _overwrite = click.Option(
 _kedro_run = kedro_run.callback
 assert _kedro_run is not None
 cli.add_command(study_group(project_command))
+cli.add_command(claims_group(project_command))
 cli.add_command(preflight_command(project_command))
 for tracking_command in tracking_commands(project_command):
     cli.add_command(tracking_command)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from itertools import combinations
 from math import prod
 from typing import Annotated, Any, Self
 
@@ -69,18 +70,23 @@ class ClaimConfig(StrictModel):
 
 
 class TuningConfig(StrictModel):
-    """A search for an arm's free parameters, over every combination of a few values."""
+    """A search for an arm's free parameters: every combination of values is a trial."""
 
     algorithm: Label
     parameters: dict[ParameterPath, Any] = Field(default={})
     grid: dict[ParameterPath, Annotated[tuple[Value, ...], Field(min_length=1)]] = Field(
-        min_length=1, description="values by dotted key; each combination is a trial"
+        min_length=1, description="values by dotted key"
+    )
+    cases: tuple[dict[ParameterPath, Value], ...] = Field(
+        default=({},),
+        min_length=1,
+        description="values that go together, such as two bounds; each with all of the grid",
     )
 
     @property
     def num_trials(self) -> int:
         """Combinations."""
-        return prod(map(len, self.grid.values()))
+        return prod(map(len, self.grid.values())) * len(self.cases)
 
 
 class TuningProtocol(StrictModel):
@@ -103,10 +109,8 @@ class ClaimsConfig(StrictModel):
     claims: dict[ClaimName, ClaimConfig] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _tunings_are_fair(self) -> Self:
-        """Arms that one claim compares are tuned by the same number of trials."""
+    def _tunings_are_there(self) -> Self:
         for name, claim in self.claims.items():
-            trials: dict[str, int] = {}
             for arm_name, arm in claim.arms.items():
                 if arm.tuning is None:
                     continue
@@ -122,13 +126,23 @@ class ClaimsConfig(StrictModel):
                         f"{where}: {arm.tuning!r} tunes {tuning.algorithm}, the arm trains "
                         f"{arm.algorithm}"
                     )
-                trials[arm.tuning] = tuning.num_trials
-            if len(set(trials.values())) > 1:
-                raise ValueError(
-                    f"claims.{name}: its arms are tuned by different numbers of trials: "
-                    f"{', '.join(f'{name} by {count}' for name, count in trials.items())}; give "
-                    "each as many"
-                )
+        return self
+
+    @model_validator(mode="after")
+    def _tunings_are_fair(self) -> Self:
+        """Arms of one claim that are tuned under the same protocol have as many trials."""
+        for name, claim in self.claims.items():
+            names = {
+                arm.tuning: self.tunings[arm.tuning] for arm in claim.arms.values() if arm.tuning
+            }
+            for first, second in combinations(names, 2):
+                one, other = names[first], names[second]
+                if one.parameters == other.parameters and one.num_trials != other.num_trials:
+                    raise ValueError(
+                        f"claims.{name}: its arms are tuned by different numbers of trials, "
+                        f"{first} by {one.num_trials} and {second} by {other.num_trials}; give "
+                        "each as many"
+                    )
         return self
 
 

@@ -48,7 +48,7 @@ def test_a_claim_may_compare_arms_tuned_by_the_same_number_of_trials() -> None:
 def test_arms_tuned_by_different_numbers_of_trials_are_refused() -> None:
     values = _values()
     values["tunings"]["mean"]["grid"]["training.optimizer.learning_rate"] = [1e-4, 2e-4]
-    with pytest.raises(ClaimsError, match=r"claims\.beats: .*mean by 4, grpo by 2"):
+    with pytest.raises(ClaimsError, match=r"claims\.beats: .*mean by 4 and grpo by 2"):
         parse_claims(values)
 
 

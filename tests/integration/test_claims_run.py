@@ -1,0 +1,141 @@
+"""``kedro claims``: two small claims from nothing to their complete pairs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from projects import SHAPED, Project, make_project
+
+_CLAIMS = """
+num_pairs: 2
+tuning:
+  num_repeats: 1
+  validation: {kind: generated_addition, num_problems: 8, widths: [2]}
+tunings:
+  taus:
+    algorithm: pmd_mean
+    grid: {algorithm.tau: [0.2, 2.0]}
+claims:
+  same:
+    title: Two rollouts
+    hypothesis: With two rollouts PMD-part is PMD-mean.
+    source: docs/algorithms.md
+    holds: The same answers.
+    fails: Others.
+    parameters: {training.measured_rollouts: round}
+    arms: &arms
+      mean: {algorithm: pmd_mean}
+      part: {algorithm: pmd_part}
+    test: &test
+      kind: difference
+      comparisons: [{first: mean, second: part}]
+      wanted: equivalent
+  tuned:
+    title: Tuning helps
+    hypothesis: A tuned tau is better.
+    source: nowhere
+    holds: It is better.
+    fails: It is not.
+    arms:
+      tuned: {algorithm: pmd_mean, tuning: taus}
+      part: {algorithm: pmd_part, parameters: {training.measured_rollouts: round}}
+    test:
+      kind: difference
+      comparisons: [{first: tuned, second: part}]
+      wanted: better
+"""
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose claims were tried; do not change it."""
+    project = make_project(tmp_path_factory.mktemp("claims") / "project", has_database=False)
+    (project.path / "conf" / "tiny" / "parameters.yml").write_text(SHAPED)
+    (project.path / "conf" / "tiny" / "claims.yml").write_text(_CLAIMS)
+    result = project.command("claims", "run", "--env", "tiny", "--pairs", "1", "--workers", "1")
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "[5/5] " in result.stdout
+    assert "5 of 5 trainings are done." in result.stdout
+    return project
+
+
+def _units(project: Project) -> list[dict[str, object]]:
+    files = (project.data / "units").glob("*.json")
+    return [json.loads(path.read_text()) for path in files]
+
+
+def test_every_training_has_a_file_with_what_it_found(tried: Project) -> None:
+    units = _units(tried)
+    assert sorted((u["settings"]["algorithm"]["kind"], u["seeds"]["training"]) for u in units) == [
+        ("pmd_mean", 1),
+        ("pmd_mean", 1),
+        ("pmd_mean", 1001),
+        ("pmd_mean", 1001),
+        ("pmd_part", 1),
+    ]
+    for unit in units:
+        evaluations = unit["evaluations"]
+        assert [evaluation["round"] for evaluation in evaluations] == [0, 2, 4]
+        problems = set(unit["problem_ids"])
+        is_validation = unit["settings"]["on_validation"]
+        assert {name.split("/")[0] for name in problems} == {
+            "validation" if is_validation else "addition"
+        }
+        assert [row["round"] for row in unit["rounds"]] == [1, 2, 3, 4]
+        assert all(row["cpu_seconds"] > 0 for row in unit["rounds"])
+
+
+def test_with_two_rollouts_leave_one_out_pmd_part_is_pmd_mean_to_the_last_bit(
+    tried: Project,
+) -> None:
+    same = {
+        unit["settings"]["algorithm"]["kind"]: unit
+        for unit in _units(tried)
+        if unit["seeds"]["training"] == 1
+        and unit["settings"]["training"]["measured_rollouts"] == "round"
+    }
+    mean, part = same["pmd_mean"], same["pmd_part"]
+    assert mean["groups"] == part["groups"]
+    assert any(value != 0 for value in mean["groups"]["log_ratio_min"])
+    assert mean["evaluations"] == part["evaluations"]
+    # Four groups in two mini-batches, in each of four rounds.
+    assert mean["groups"]["is_last"] == 4 * [False, False, True, True]
+
+
+def test_the_status_says_what_is_done_and_what_was_chosen(tried: Project) -> None:
+    result = tried.command("claims", "status", "tuned", "--env", "tiny", "--pairs", "1")
+    assert result.returncode == 0, result.stderr
+    assert "tuned  1 of 1     2 of 2" in result.stdout
+    assert "taus       2 of 2" in result.stdout
+    assert "same" not in result.stdout
+
+
+def test_what_is_done_is_not_done_again(tried: Project) -> None:
+    files = {path: path.stat().st_mtime_ns for path in (tried.data / "units").iterdir()}
+    result = tried.command("claims", "run", "--env", "tiny", "--pairs", "1")
+    assert result.stdout.split("\n")[:2] == 2 * ["5 of 5 trainings are done."]
+    assert {path: path.stat().st_mtime_ns for path in (tried.data / "units").iterdir()} == files
+
+
+def test_a_claim_that_is_not_there_is_one_message(tried: Project) -> None:
+    result = tried.command("claims", "run", "tunde", "--env", "tiny")
+    assert result.returncode == 1
+    assert "there is no claim 'tunde'; there are: same, tuned; did you mean" in result.stderr
+
+
+def test_an_environment_without_claims_is_one_message(tried: Project) -> None:
+    result = tried.command("claims", "status", "--env", "smoke")
+    assert result.returncode == 1
+    assert "conf/smoke declares no claims" in result.stderr
+
+
+def test_two_runs_in_one_folder_do_not_meet(tried: Project) -> None:
+    from pmd_pipeline.hooks.lock import DataLock
+
+    lock = DataLock(Path(tried.data))
+    try:
+        result = tried.command("claims", "run", "--env", "tiny")
+    finally:
+        lock.release()
+    assert result.returncode == 1
+    assert "another run is using" in result.stderr
