@@ -78,6 +78,7 @@ def make_round_metrics(algorithms: Mapping[str, float], num_rounds: int) -> pd.D
                     "round": round_index,
                     "policy_version": 8 * round_index,
                     "num_rollouts": 1024,
+                    "num_sampled_tokens": round(1024 * (22 + 5 * progress)),
                     "learning_rate": 4e-4 * (1 - progress),
                     "mean_reward": 2 * (0.46 + (share - 0.46) * progress) - 1,
                     "group_pass_rate": 0.46 + (share - 0.46) * progress,

@@ -172,10 +172,13 @@ def test_the_smallest_log_ratio_is_never_smoothed(
 def test_alt_text_gives_first_and_last_values(
     round_metrics: pd.DataFrame, comparison: pd.DataFrame
 ) -> None:
-    """A reader who does not see the figure learns where each line starts and ends."""
+    """A reader who does not see the figure learns where each line and its band end."""
     panel = panel_named("avg_at_k_add3", learning_curve_panels(round_metrics, comparison))
     text = alt_text(panel)
-    assert text.startswith("avg@4 on add3 by round. pmd_mean: 0.46 at round 0, 0.88 at round 6; ")
+    assert text.startswith(
+        "avg@4 on add3 by round. pmd_mean: 0.46 at round 0, 0.88 at round 6, "
+        "band from 0.82 to 0.94; "
+    )
 
 
 def test_a_missing_column_is_named(round_metrics: pd.DataFrame, comparison: pd.DataFrame) -> None:

@@ -175,6 +175,35 @@ def test_pointing_at_a_point_says_what_the_series_says_or_nothing() -> None:
     assert second.hoverinfo == "skip"
 
 
+def test_lines_drawn_alike_are_broken_between_each_other() -> None:
+    """In either library, and pointing at a point says of which line it is."""
+    strands = np.array([3, 3, 7, 7])
+    series = make_series(strands=strands, strand_name="seed", name="grpo", group="grpo")
+    trace = plotly_of(make_panel(series)).data[0]
+    assert trace.y == (1, 2, None, 3, 4)
+    assert trace.customdata == (3, 3, None, 7, 7)
+    assert trace.hovertemplate.startswith("grpo, seed %{customdata}, x %{x:.4~g}: %{y:.4~g}<")
+    assert (trace.legendgroup, trace.showlegend) == ("grpo", False)
+    (line,) = axes_of(make_panel(series)).get_lines()
+    assert np.isnan(line.get_ydata()).tolist() == [False, False, True, False, False]
+
+
+def test_on_a_scale_of_ours_pointing_at_one_of_several_lines_says_its_value() -> None:
+    series = make_series(strands=np.array([3, 3, 7, 7]), strand_name="seed", name="grpo")
+    panel = make_panel(series, y=Axis(scale=SymlogScale(linear_width=1.0)))
+    trace = plotly_of(panel).data[0]
+    assert "seed %{customdata[0]}, x %{x:.4~g}: %{customdata[1]}<" in trace.hovertemplate
+    assert list(trace.customdata[3]) == [7, "3"]
+
+
+def test_a_gap_in_a_line_is_one_in_its_band() -> None:
+    """An outline on either side; no filling claims to know what lies between."""
+    y = np.array([1.0, 2.0, np.nan, 4.0])
+    band = plotly_of(make_panel(make_series(y=y, low=y - 1, high=y + 1))).data[0]
+    assert band.x == (0, 1, 1, 0, None, 3, 3)
+    assert band.y == (2, 3, 1, 0, None, 5, 3)
+
+
 @pytest.mark.parametrize("draw", [plotly_figure, matplotlib_figure])
 def test_a_figure_of_words_needs_no_data(draw: Callable[[FigureSpec], object]) -> None:
     drawn = draw(message("empty", "nothing to show"))

@@ -182,7 +182,7 @@ def test_each_curve_is_drawn_from_its_data(inputs: ReportInputs) -> None:
         for tag, attributes in page.elements
         if tag == "div" and attributes.get("class") == "plot"
     ]
-    assert len(plots) == 9 + 1 + 1
+    assert len(plots) == 9 + 1 + 1 + 1
     for plot in plots:
         assert f"{plot['id']}-data" in page.scripts
         assert plot["aria-label"]

@@ -14,6 +14,13 @@ def test_training_times_add_up_the_rounds_by_kind(round_metrics: pd.DataFrame) -
     assert rows["seconds"].tolist() == pytest.approx([7.2, 2.4, 11.4], rel=1e-12)
 
 
+def test_training_times_of_several_seeds_are_added_up(round_metrics: pd.DataFrame) -> None:
+    """Twice six rounds of 1.2 seconds of sampling, under a name that says so."""
+    both = pd.concat([round_metrics.assign(seed=seed) for seed in (0, 1)])
+    rows = training_times(both).query("stage == 'training grpo (2 seeds)'")
+    assert rows["seconds"].tolist() == pytest.approx([14.4, 4.8, 22.8], rel=1e-12)
+
+
 def test_stages_keep_their_order_and_kinds_are_optional() -> None:
     """Without kinds there is one column; rows of one stage are added."""
     table = pd.DataFrame({"stage": ["z", "a", "z"], "seconds": [1.0, 2.0, 3.0]})

@@ -54,6 +54,26 @@ def test_a_gap_stays_a_gap() -> None:
     assert 700 in few.x
 
 
+def test_lines_drawn_alike_share_the_points_and_each_keeps_its_own_ends() -> None:
+    """Three lines of 900 points: 100 each, of every 18 the highest and the lowest."""
+    line = make_line(
+        2700, x=np.tile(np.arange(900), 3), strands=np.repeat([4, 5, 9], 900), strand_name="seed"
+    )
+    few = thinned(line)
+    assert few.strands is not None
+    for strand in (4, 5, 9):
+        mine = few.strands == strand
+        assert 50 <= mine.sum() <= 102
+        assert few.x[mine][[0, -1]].tolist() == [0, 899]
+        part = line.y[line.strands == strand]
+        assert {part.min(), part.max()} <= set(few.y[mine])
+    assert thinning_note(900, 3) == (
+        "Drawn are the highest and the lowest of every 6 rounds, of a thin line of every 18."
+    )
+    assert thinning_note(300, 3).endswith("of every 6 rounds of a thin line.")
+    assert thinning_note(100, 3) == ""
+
+
 def test_points_without_a_line_are_all_drawn() -> None:
     points = make_line(5000, dash="none", marker="circle")
     assert thinned(points) is points

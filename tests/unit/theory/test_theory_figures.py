@@ -184,6 +184,34 @@ def test_the_loop_figures_show_each_algorithm(compared_rounds):
         assert shown == legend_texts(images[spec.name])
 
 
+def test_the_loop_figures_of_several_seeds_show_each_and_their_mean(compared_rounds):
+    """By round a thin line per seed below the mean; by pass rate a line through each round."""
+    first, groups = loop_round_table(compared_rounds), loop_group_table(compared_rounds)
+    second = first.assign(seed=1, slope=first["slope"] + 0.2)
+    panel = progress(pd.concat([first.assign(seed=0), second])).panels[0]
+    thin, mean = panel.series[0], panel.series[2]
+    assert thin.group == mean.label == "a"
+    assert thin.strands.tolist() == [0, 0, 0, 1, 1, 1]
+    assert thin.y == pytest.approx([0.2, 0.4, 0.6, 0.4, 0.6, 0.8])
+    assert mean.y == pytest.approx([0.3, 0.5, 0.7])
+    other = groups.assign(measured_log_ratio=groups["measured_log_ratio"] + 1.0)
+    series = predicted_against_measured(pd.concat([groups, other])).panels[0].series
+    points, line = series[0], series[3]
+    assert len(points.x) == 6
+    assert line.group == points.label == "measured, round 1"
+    right = groups.query("algorithm == 'a' and round == 1 and response == 'right'")
+    expected = right.sort_values("pass_rate")["measured_log_ratio"] + 0.5
+    assert line.y == pytest.approx(expected.to_numpy())
+
+
+def test_of_very_many_groups_some_are_drawn_and_the_line_is_of_all(compared_rounds):
+    """1,800 groups to a round are 120 points at most; no pass rate is left out."""
+    groups = pd.concat([loop_group_table(compared_rounds)] * 600)
+    series = predicted_against_measured(groups).panels[0].series
+    assert 60 < len(series[0].x) <= 120
+    assert len(np.unique(series[0].x)) == len(series[3].x) == 3
+
+
 def test_rounds_are_marked_by_whole_numbers(compared_rounds):
     """A tick per round where there are few: none at one and a half that reads as 2."""
     figure = as_plotly_reads(plotly_figure(progress(loop_round_table(compared_rounds))))

@@ -25,6 +25,7 @@ from pmd_pipeline.pipelines.reporting.theory_sections import (
 )
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.columns import CURVES
+from pmd_pipeline.reporting.curves.cost_curves import cost_figure
 from pmd_pipeline.reporting.curves.panels import learning_curve_grid, learning_curve_panels
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
@@ -117,6 +118,7 @@ def draw_learning_curves(
     headline = headline_metric(comparison)
     evaluations = [panel for panel in panels if headline in panel.name and panel.name != headline]
     figures = [FigureSpec.of(panel) for panel in panels]
+    costs = cost_figure(round_metrics, comparison)
     return {
         **{
             f"figure_{figure.name}": plotly_figure(figure)
@@ -130,11 +132,13 @@ def draw_learning_curves(
                 title=f"{formatting.metric_name(headline, 'k')} on held-out problems",
             )
         ),
+        f"figure_{costs.name}": plotly_figure(costs),
         "learning_curve_images": {
             figure.name: matplotlib_figure(figure)
             for figure in (
                 learning_curve_grid(panels, name="learning_curves", title="Learning curves"),
                 *figures,
+                costs,
             )
         },
     }

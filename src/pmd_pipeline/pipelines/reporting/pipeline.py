@@ -14,6 +14,7 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
     initial = {"initial": "initial.eval_completions"}
     completions = {label: f"{label}.completions" for label in algorithms}
     figures = [f"figure_{curve.column}" for curve in CURVES]
+    curves = [*figures, "figure_avg_at_k", "figure_cost_curves", "learning_curve_images"]
     loop_figures = [f"figure_{name}" for name in LOOP_FIGURES]
     theory_figures = [f"figure_{name}" for name in THEORY_FIGURES]
     return Pipeline(
@@ -56,9 +57,7 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
             Node(
                 nodes.draw_learning_curves,
                 inputs=["round_metrics", "comparison", "params:evaluation", "params:reporting"],
-                outputs={
-                    name: name for name in [*figures, "figure_avg_at_k", "learning_curve_images"]
-                },
+                outputs={name: name for name in curves},
                 name="draw_learning_curves",
             ),
             Node(

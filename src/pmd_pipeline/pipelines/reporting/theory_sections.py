@@ -12,17 +12,21 @@ _OVER_ROUNDS = "theory_in_the_loop_by_round"
 LOOP_FIGURES = {
     "theory_in_the_loop_by_pass_rate": (
         "Updates against their exact solutions, by pass rate",
-        "One point per prompt group: how far its right and its wrong responses moved in a round "
-        "(mean log-ratio of whole responses), over the share that was right before. The line is "
-        "where the exact update would have taken them. Points between 0 and the line went part of "
-        "the way; right responses below 0 were lost with the wrong ones.",
+        "One point per prompt group, of every training seed: how far its right and its wrong "
+        "responses moved in a round (mean log-ratio of whole responses), over the share that was "
+        "right before. Of a round with very many groups some are drawn; the line in its colour is "
+        "the mean of all. The black line is where the exact update would have taken them. Points "
+        "between 0 and that line went part of the way; right responses below 0 were lost with the "
+        "wrong ones.",
     ),
     _OVER_ROUNDS: (
         "Updates against their exact solutions, by round",
         "Progress is the slope of measured on predicted log-ratios: 0 nothing moved, 1 the fixed "
         "point was reached, below 0 the wrong way. Dashed lines are the exact update's own values; "
         "a gap in λ says that right and wrong responses moved alike. A falling learning rate "
-        "lowers progress. Past the bound goes no exact update at the group's own pass rate.",
+        "lowers progress. Past the bound goes no exact update at the group's own pass rate. Of "
+        "several training seeds each is a thin line, and the thick one their mean, with a gap "
+        "where one of them has no value.",
     ),
 }
 """Title and caption by figure: this run's training held against theory."""
@@ -54,17 +58,18 @@ THEORY_FIGURES = {
 
 
 def theory_sections(
-    figures: Mapping[str, InteractiveFigure], *, num_rounds: int
+    figures: Mapping[str, InteractiveFigure], *, num_rounds: int, num_seeds: int = 1
 ) -> list[tuple[str, InteractiveFigure, str]]:
     """Return title, figure and caption of each section; a figure that shows nothing has none.
 
     Args:
         figures: By name.
         num_rounds: Of the run.
+        num_seeds: Of the training.
     """
     sections = []
     for name, (title, caption) in {**LOOP_FIGURES, **THEORY_FIGURES}.items():
-        note = thinning_note(num_rounds) if name == _OVER_ROUNDS else ""
+        note = thinning_note(num_rounds, num_seeds) if name == _OVER_ROUNDS else ""
         if figures[name].data:
             sections.append((title, figures[name], f"{caption} {note}".strip()))
     return sections

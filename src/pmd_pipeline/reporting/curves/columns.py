@@ -19,6 +19,7 @@ class Curve:
             spread widely.
         includes_zero: True if the axis must show zero.
         smooths: True if a mean over rounds keeps its meaning; an extreme's does not.
+        over_seeds: What the line and the band of several seeds are, in words.
     """
 
     column: str
@@ -28,6 +29,10 @@ class Curve:
     linear_width: float | None = None
     includes_zero: bool = False
     smooths: bool = True
+    over_seeds: str = (
+        "The line is the mean of {num_seeds} seeds, thin lines are the seeds, and the band "
+        "reaches from the least to the greatest."
+    )
 
 
 REWARD_CURVE = Curve(
@@ -62,6 +67,8 @@ POLICY_CURVES = (
         linear_width=1.0,
         includes_zero=True,
         smooths=False,
+        over_seeds="Thin lines are {num_seeds} seeds, the line is the mean of their smallest "
+        "log-ratios, and the lower edge of the band is the smallest of all seeds.",
     ),
     Curve(
         column="kl",

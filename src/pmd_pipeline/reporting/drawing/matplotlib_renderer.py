@@ -137,9 +137,10 @@ def _draw_panel(axes: Axes, panel: Panel, *, is_wide: bool) -> None:
 
 def _draw_series(axes: Axes, series: Series) -> None:
     is_crowded = series.dash != "none" and len(series.x) > MOST_MARKED_POINTS
+    x, y = (_broken(values, series.breaks) for values in (series.x, series.y))
     axes.plot(
-        series.x,
-        series.y,
+        x,
+        y,
         label=series.label,
         color=series.colour,
         linestyle=_DASHES[series.dash],
@@ -151,6 +152,11 @@ def _draw_series(axes: Axes, series: Series) -> None:
         alpha=series.opacity,
         drawstyle="steps-post" if series.is_step else "default",
     )
+
+
+def _broken(values: np.ndarray, breaks: np.ndarray) -> np.ndarray:
+    """Return values with a gap where a new strand begins."""
+    return np.insert(values.astype(float), breaks, np.nan) if len(breaks) else values
 
 
 def _draw_bars(axes: Axes, all_bars: tuple[Bars, ...]) -> None:

@@ -1,5 +1,6 @@
 """What plotly.js calls traces: the lines, points, bands and bars of a panel."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,7 @@ def panel_traces(panel: Panel, in_legend: set[str]) -> list[dict[str, Any]]:
         if drawn.label is not None:
             in_legend.add(drawn.label)
         trace = _bars(drawn) if isinstance(drawn, Bars) else _line(drawn, panel)
-        named = {} if drawn.label is None else {"name": drawn.label, "legendgroup": drawn.label}
-        traces.append({**trace, **named, "showlegend": has_entry})
+        traces.append({**trace, **_named(drawn), "showlegend": has_entry})
     if panel.colour_bar is not None:
         traces.append(_colour_bar(panel.colour_bar))
     return traces
@@ -70,14 +70,21 @@ def positions(values: np.ndarray, axis: Axis) -> np.ndarray:
     return axis.scale.forward(values) if isinstance(axis.scale, SymlogScale) else values
 
 
+def _named(drawn: Series | Bars) -> dict[str, str]:
+    """Return what a click on the legend knows a trace by."""
+    group = drawn.group if isinstance(drawn, Series) and drawn.group else drawn.label
+    named = {} if drawn.label is None else {"name": drawn.label}
+    return named if group is None else {**named, "legendgroup": group}
+
+
 def _line(series: Series, panel: Panel) -> dict[str, Any]:
     is_crowded = series.dash != "none" and len(series.x) > MOST_MARKED_POINTS
     has_markers = series.marker != "none" and not is_crowded
     has_line = series.dash != "none"
     trace: dict[str, Any] = {
         "type": "scatter",
-        "x": numbers(positions(series.x, panel.x)),
-        "y": numbers(positions(series.y, panel.y)),
+        "x": _broken(numbers(positions(series.x, panel.x)), series),
+        "y": _broken(numbers(positions(series.y, panel.y)), series),
         "mode": "+".join(["lines"] * has_line + ["markers"] * has_markers),
         "opacity": series.opacity,
         **_hover(series, panel),
@@ -105,16 +112,43 @@ def _hover(series: Series, panel: Panel) -> dict[str, Any]:
             return {"hoverinfo": "skip"}
         texts = [text.replace("\n", "<br>") for text in series.hover]
         return {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
-    name = "" if series.label is None else f"{series.label}, "
-    x = "%{x:d}" if panel.x.is_integer else "%{x:.4~g}"
-    begin = f"{name}{panel.x.label} {x}: "
-    if series.low is None and not isinstance(panel.y.scale, SymlogScale):
-        return {"hovertemplate": f"{begin}%{{y:.4~g}}<extra></extra>"}
-    said = [
+    called = series.name or series.label
+    begin = "" if called is None else f"{called}, "
+    place = f"{panel.x.label} {'%{x:d}' if panel.x.is_integer else '%{x:.4~g}'}: "
+    has_plain_values = series.low is None and not isinstance(panel.y.scale, SymlogScale)
+    if series.strands is not None:
+        return _hover_of_strands(series, f"{begin}{series.strand_name} ", place, has_plain_values)
+    if has_plain_values:
+        return {"hovertemplate": f"{begin}{place}%{{y:.4~g}}<extra></extra>"}
+    template = f"{begin}{place}%{{customdata}}<extra></extra>"
+    return {"customdata": _said(series), "hovertemplate": template}
+
+
+def _hover_of_strands(
+    series: Series, begin: str, place: str, has_plain_values: bool
+) -> dict[str, Any]:
+    assert series.strands is not None
+    strands = series.strands.tolist()
+    if has_plain_values:
+        template = f"{begin}%{{customdata}}, {place}%{{y:.4~g}}<extra></extra>"
+        return {"customdata": _broken(strands, series), "hovertemplate": template}
+    pairs = [list(pair) for pair in zip(strands, _said(series), strict=True)]
+    template = f"{begin}%{{customdata[0]}}, {place}%{{customdata[1]}}<extra></extra>"
+    return {"customdata": _broken(pairs, series), "hovertemplate": template}
+
+
+def _said(series: Series) -> list[str]:
+    """Return each value in words, with its interval."""
+    return [
         f"{formatting.short_number(y)} {interval}".strip()
         for y, interval in zip(series.y.tolist(), _intervals(series), strict=True)
     ]
-    return {"customdata": said, "hovertemplate": f"{begin}%{{customdata}}<extra></extra>"}
+
+
+def _broken(values: list[Any], series: Series) -> list[Any]:
+    """Return what belongs to the points with a gap where a new strand begins."""
+    breaks = set(series.breaks.tolist())
+    return [part for i, value in enumerate(values) for part in ([None] * (i in breaks) + [value])]
 
 
 def _intervals(series: Series) -> list[str]:
@@ -127,23 +161,31 @@ def _intervals(series: Series) -> list[str]:
 def _band(series: Series, panel: Panel) -> dict[str, Any]:
     assert series.low is not None
     assert series.high is not None
-    known = np.isfinite(series.low) & np.isfinite(series.high)
-    x = positions(series.x[known], panel.x)
-    low, high = (positions(edge[known], panel.y) for edge in (series.low, series.high))
+    x = positions(series.x, panel.x)
+    low, high = (positions(edge, panel.y) for edge in (series.low, series.high))
+    known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+    # A gap in the line is one in its band: an outline on either side.
+    runs = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
+    around = [np.concatenate([x[run], x[run[::-1]]]) for run in runs]
+    edges = [np.concatenate([high[run], low[run[::-1]]]) for run in runs]
     red, green, blue = red_green_blue(series.colour)
-    named = {} if series.label is None else {"name": series.label, "legendgroup": series.label}
     return {
         "type": "scatter",
-        "x": numbers(np.concatenate([x, x[::-1]])),
-        "y": numbers(np.concatenate([high, low[::-1]])),
+        "x": _with_gaps_between(around),
+        "y": _with_gaps_between(edges),
         "mode": "lines",
         "line": {"width": 0, "color": series.colour},
         "fill": "toself",
         "fillcolor": f"rgba({red},{green},{blue},{BAND_OPACITY})",
         "hoverinfo": "skip",
         "showlegend": False,
-        **named,
+        **_named(series),
     }
+
+
+def _with_gaps_between(parts: Sequence[np.ndarray]) -> list[float | int | None]:
+    first, *others = map(numbers, parts)
+    return [*first, *(value for part in others for value in [None, *part])]
 
 
 def _bars(bars: Bars) -> dict[str, Any]:

@@ -18,12 +18,17 @@ _LEGEND_CHARACTERS_PER_INCH = 12.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One line, or one set of points where ``dash`` is ``none``.
+    """One line, several drawn alike, or one set of points where ``dash`` is ``none``.
 
     Attributes:
         x, y: N points, [N]; a NaN leaves a gap.
         colour: Hexadecimal.
         label: Legend entry; what has the same label shares one. None: no entry.
+        group: The label with which it is hidden and shown; None: its own.
+        name: What pointing at it calls it; None: its label.
+        strands: Which of several lines each point is of, such as the seed, [N]; the points of one
+            stand together. None: it is one line.
+        strand_name: What the numbers in ``strands`` count.
         dash: Of the line.
         marker: Of the points; left out along a line of very many.
         low, high: Edges of a band around the line, [N]; None where there is none.
@@ -40,6 +45,10 @@ class Series:
     y: np.ndarray
     colour: str
     label: str | None = None
+    group: str | None = None
+    name: str | None = None
+    strands: np.ndarray | None = None
+    strand_name: str = "line"
     dash: Dash = "solid"
     marker: Marker = "none"
     low: np.ndarray | None = None
@@ -59,12 +68,19 @@ class Series:
                 ("y", self.y),
                 ("low", self.low),
                 ("high", self.high),
+                ("strands", self.strands),
                 ("hover", self.hover or None),
             )
             if values is not None
         }
         if len(set(lengths.values())) > 1:
             raise ValueError(f"series {self.label!r}: its parts differ in length: {lengths}")
+
+    @property
+    def breaks(self) -> np.ndarray:
+        """Where a new strand begins, but for the first."""
+        strands = np.empty(0) if self.strands is None else self.strands
+        return np.flatnonzero(np.diff(strands)) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,10 @@ _DARK_PART = 0.66
 
 BAND_OPACITY = 0.13
 
+# Of the lines behind a mean, such as those of single seeds.
+THIN_WIDTH = 0.7  # points
+_PALEST, _LEAST_PALE = 0.2, 0.4
+
 # With more points than this, markers hide the line.
 MOST_MARKED_POINTS = 20
 
@@ -76,6 +80,11 @@ def algorithm_styles(algorithms: Iterable[str]) -> dict[str, AlgorithmStyle]:
         )
         for i, algorithm in enumerate(dict.fromkeys(algorithms))
     }
+
+
+def thin_opacity(num_lines: int) -> float:
+    """Return the opacity of so many thin lines behind a mean: the more there are, the paler."""
+    return min(max(1.2 / num_lines, _PALEST), _LEAST_PALE)
 
 
 def scale_colour(place: float) -> str:

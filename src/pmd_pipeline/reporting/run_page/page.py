@@ -9,11 +9,11 @@ import pandas as pd
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
+from pmd_pipeline.reporting.curves import cost_curves
+from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels, thinning_of
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
-from pmd_pipeline.reporting.drawing.thinning import thinning_note
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
@@ -26,6 +26,7 @@ from pmd_pipeline.reporting.run_page.summary import summary_paragraphs
 
 _PANEL_HEIGHT = 280
 _PANEL_TITLE_HEIGHT = 50
+_COST_CURVES_HEIGHT = 620
 _LONG_TEXT_CHARACTERS = 400
 
 
@@ -35,7 +36,9 @@ class ReportInputs:
 
     Attributes:
         comparison: The comparison table.
-        round_metrics: One row per algorithm and round.
+        comparison_by_seed: The same for each training seed; None: curves show no evaluation of a
+            single seed.
+        round_metrics: One row per algorithm, training seed and round.
         budgets: What each training run has used; None where it was not counted.
         gains: Paired differences; None where completions are not at hand.
         completions: Evaluated completions of the policies worth reading, by the name to show, such
@@ -51,6 +54,7 @@ class ReportInputs:
 
     comparison: pd.DataFrame
     round_metrics: pd.DataFrame
+    comparison_by_seed: pd.DataFrame | None = None
     budgets: pd.DataFrame | None = None
     gains: pd.DataFrame | None = None
     completions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -72,6 +76,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
     panels = learning_curve_panels(
         inputs.round_metrics,
         inputs.comparison,
+        inputs.comparison_by_seed,
         interval_level=inputs.interval_level,
         smoothing_rounds=config.smoothing_rounds,
     )
@@ -88,6 +93,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         else report_tables.gains_table(inputs.gains, metric=headline_metric(inputs.comparison)),
         legend=legend_entries(panels[0]),
         curves=[_curve(panel) for panel in panels],
+        cost_curves=_cost_curves(inputs),
         metrics=set(inputs.comparison["metric"]),
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
@@ -115,9 +121,27 @@ def _curve(panel: Panel) -> HtmlFigure:
         height=_PANEL_HEIGHT,
         margin={"l": 62, "r": 8, "t": 8, "b": 44},
     )
-    note = thinning_note(max((len(series.x) for series in panel.series), default=0))
-    caption = f"{panel.meaning} {note}".strip()
+    caption = f"{panel.meaning} {thinning_of(panel)}".strip()
     return html_figure(panel.name, panel.title, caption, alt_text(panel), figure)
+
+
+def _cost_curves(inputs: ReportInputs) -> HtmlFigure:
+    spec = cost_curves.cost_figure(
+        inputs.round_metrics, inputs.comparison, inputs.comparison_by_seed
+    )
+    caption = cost_curves.cost_caption(
+        inputs.comparison, inputs.comparison_by_seed, interval_level=inputs.interval_level
+    )
+    # One legend above serves this figure too.
+    figure = plotly_figure(spec).with_layout(
+        title=None,
+        showlegend=False,
+        height=_COST_CURVES_HEIGHT,
+        margin={"l": 62, "r": 8, "t": 30, "b": 44},
+    )
+    return html_figure(
+        cost_curves.NAME, cost_curves.TITLE, caption, cost_curves.cost_alt_text(spec), figure
+    )
 
 
 def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:

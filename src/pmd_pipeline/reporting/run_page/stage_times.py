@@ -15,14 +15,20 @@ _COLOURS = {"sampling": SKY, "grading": AMBER, "updating": GREEN}
 def training_times(round_metrics: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each algorithm's rounds by kind of work (``STAGE_TIME_COLUMNS``).
 
+    Those of several training seeds are added up.
     Other stages' rows can be put before and after, with an empty ``kind``.
     """
     rows = [
-        (f"training {algorithm}", kind, float(rounds[f"{kind}_seconds"].sum()))
+        (_training(str(algorithm), rounds), kind, float(rounds[f"{kind}_seconds"].sum()))
         for algorithm, rounds in round_metrics.groupby("algorithm", sort=False)
         for kind in _KINDS
     ]
     return pd.DataFrame(rows, columns=list(STAGE_TIME_COLUMNS))
+
+
+def _training(algorithm: str, rounds: pd.DataFrame) -> str:
+    num_seeds = rounds["seed"].nunique() if "seed" in rounds else 1
+    return f"training {algorithm}" + (f" ({num_seeds} seeds)" if num_seeds > 1 else "")
 
 
 def stacked_times(stage_times: pd.DataFrame) -> pd.DataFrame:

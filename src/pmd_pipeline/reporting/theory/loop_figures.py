@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from pmd_pipeline.reporting.curves.seed_lines import SeedLines, thin_lines
 from pmd_pipeline.reporting.drawing.spec import Axis, Dash, FigureSpec, Panel, Series
 from pmd_pipeline.reporting.drawing.styles import (
     GREY,
@@ -23,6 +24,8 @@ _DODGE = 0.014
 _MOST_ROUNDS = 4
 """Rounds whose groups are shown; more points would hide one another."""
 
+_MOST_POINTS = 120
+"""Of a round, for the same reason; the line through them is the mean of all."""
 
 _ROUNDS = Axis(label="round", is_integer=True)
 
@@ -31,7 +34,8 @@ def predicted_against_measured(groups: pd.DataFrame) -> FigureSpec:
     """Return the log-ratios of each group against its pass rate, predicted and measured.
 
     Args:
-        groups: The result of `loop_group_table`; one row of panels per algorithm.
+        groups: The result of `loop_group_table`, of one training seed or of several together; one
+            row of panels per algorithm.
 
     Raises:
         ValueError: If the table is empty: no round of PMD-mean or PMD-part was compared.
@@ -70,7 +74,8 @@ def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -
     """Return how far each round went towards its fixed point, and its divergences.
 
     Args:
-        rounds: The result of `loop_round_table`.
+        rounds: The result of `loop_round_table`, with a column ``seed`` where there are several
+            training seeds.
         algorithms: All of the run's algorithms in their order, so that each has the colour that it
             has in the report's other figures; those of ``rounds`` when None.
 
@@ -81,18 +86,25 @@ def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -
     styles = algorithm_styles([*(algorithms or ()), *rounds["algorithm"]])
 
     def curves(table: pd.DataFrame, column: str, dash: Dash, suffix: str) -> tuple[Series, ...]:
-        return tuple(
+        lines = {
+            str(name): SeedLines.of(rows, column)
+            for name, rows in table.groupby("algorithm", sort=False)
+        }
+        thin = [thin_lines(name, styles[name], line) for name, line in lines.items()]
+        means = [
             Series(
-                x=rows["round"].to_numpy(),
-                y=rows[column].to_numpy(),
-                colour=styles[str(name)].colour,
+                x=line.rounds,
+                y=line.mean,
+                colour=styles[name].colour,
                 dash=dash,
                 marker="circle" if dash == "solid" else "none",
                 size=4.0,
                 label=f"{name}{suffix}",
             )
-            for name, rows in table.groupby("algorithm", sort=False)
-        )
+            for name, line in lines.items()
+        ]
+        # What was measured shows its seeds; the exact updates' would cover them.
+        return (*(line for some in thin for line in some if dash == "solid"), *means)
 
     span = np.array([rounds["round"].min(), rounds["round"].max()])
     fixed_point = Series(
@@ -130,8 +142,11 @@ def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -
         measured = "implied_lam" if quantity == "lam" else f"measured_{quantity}"
         predicted = f"predicted_{quantity}"
         # A negative λ says that no update with a multiplier fits: a gap on either axis.
-        known = rounds[["algorithm", "round"]].join(
-            rounds[[measured, predicted]].where(rounds[[measured, predicted]] >= 0)
+        known = rounds.assign(
+            **{
+                column: rounds[column].where(rounds[column] >= 0)
+                for column in (measured, predicted)
+            }
         )
         panels.append(
             Panel(
@@ -153,28 +168,40 @@ def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -
 
 
 def _measured_by_round(rows: pd.DataFrame) -> tuple[Series, ...]:
-    """Return the groups of a few rounds, spread evenly from the first to the last."""
+    """Return groups of a few rounds, spread evenly from the first to the last, and their means."""
     rounds = np.unique(rows["round"])
     if len(rounds) > _MOST_ROUNDS:
         rounds = rounds[np.linspace(0, len(rounds) - 1, _MOST_ROUNDS).round().astype(int)]
-    curves = []
+    curves, mean_curves = [], []
     colours = ordered_colours(len(rounds))
     for index, (number, colour) in enumerate(zip(rounds, colours, strict=True)):
         points = rows[rows["round"] == number]
         shift = _DODGE * (index - (len(rounds) - 1) / 2)
+        label = f"measured, round {number}"
+        few = points.iloc[:: -(-len(points) // _MOST_POINTS)]
         curves.append(
             Series(
-                x=(points["pass_rate"] + shift).to_numpy(),
-                y=points["measured_log_ratio"].to_numpy(),
+                x=(few["pass_rate"] + shift).to_numpy(),
+                y=few["measured_log_ratio"].to_numpy(),
                 colour=colour,
                 dash="none",
                 marker="circle",
                 size=4.0,
                 opacity=0.6,
-                label=f"measured, round {number}",
+                label=label,
             )
         )
-    return tuple(curves)
+        means = points.groupby("pass_rate")["measured_log_ratio"].mean()
+        mean_curves.append(
+            Series(
+                x=means.index.to_numpy() + shift,
+                y=means.to_numpy(),
+                colour=colour,
+                group=label,
+                name=f"mean of round {number}",
+            )
+        )
+    return (*curves, *mean_curves)
 
 
 def _scale(values: pd.DataFrame) -> Literal["linear", "log"]:
