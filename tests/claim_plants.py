@@ -109,6 +109,7 @@ def _unit(
             {
                 "round": number,
                 "cpu_seconds": plant.seconds * float(random.uniform(0.95, 1.05)),
+                "kl": 0.2 * plant.seconds,
                 "entropy": 0.5 + (plant.entropy - 0.5) * number / num_rounds,
             }
             for number in done
@@ -224,7 +225,11 @@ CLAIMS: dict[str, ClaimConfig] = {
             "second": _line("pmd_mean", _SIZES),
             "identical": [{"first": "pmd_part_2", "second": "pmd_mean_2"}],
         },
-        (*_at("pmd_part", (2, *_SIZES)), *_at("pmd_mean", (2, *_SIZES))),
+        {
+            name: {"algorithm": label, "parameters": {"training.group_size": size}}
+            for label in ("pmd_part", "pmd_mean")
+            for name, size in zip(_at(label, (2, *_SIZES)), (2, *_SIZES), strict=True)
+        },
     ),
     "staleness": claim(
         {"kind": "drop", "first": _line("pmd_mean", _UPDATES), "second": _line("grpo", _UPDATES)},

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from claim_plants import CLAIMS, PLANTS, Plant, planted
 
 from pmd_pipeline.claims.results import ClaimResults
 from pmd_pipeline.claims.verdicts.findings import (
@@ -17,7 +18,6 @@ from pmd_pipeline.claims.verdicts.log_ratios import round_measure
 from pmd_pipeline.claims.verdicts.records import ClaimVerdict, Finding, Outcome, all_of, any_of
 from pmd_pipeline.claims.verdicts.seconds import reaching_seconds
 from pmd_pipeline.claims.verdicts.shift import binned
-from tests.claim_plants import CLAIMS, PLANTS, Plant, planted
 
 _CASES = [(name, outcome) for name, plants in PLANTS.items() for outcome in plants]
 

@@ -215,3 +215,23 @@ def test_a_figure_of_words_needs_no_data(draw: Callable[[FigureSpec], object]) -
         (axes,) = drawn.axes  # type: ignore[attr-defined]
         assert [text.get_text() for text in axes.texts] == ["nothing to show"]
         assert not axes.axison
+
+
+def test_ticks_with_names_stand_where_they_are_put_on_both_scales() -> None:
+    """On a logarithmic x and a linear y, in both renderers; lines of a name stay lines."""
+    sizes = tuple((size, f"n\n{size:g}") for size in (4.0, 8.0, 32.0))
+    rows = ((0.0, "first"), (2.0, "second"))
+    panel = make_panel(
+        make_series(x=np.array([4.0, 8.0, 16.0, 32.0])),
+        x=Axis(scale="log", ticks=sizes),
+        y=Axis(range=(3.0, -1.0), ticks=rows),
+    )
+    layout = plotly_of(panel).layout
+    assert layout.xaxis.type == "log"
+    assert (layout.xaxis.tickvals, layout.xaxis.ticktext[0]) == ((4.0, 8.0, 32.0), "n<br>4")
+    assert (layout.yaxis.tickvals, layout.yaxis.ticktext) == ((0.0, 2.0), ("first", "second"))
+    axes = axes_of(panel)
+    assert axes.get_xticks().tolist() == [4.0, 8.0, 32.0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == [name for _, name in sizes]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.get_ylim() == (3.0, -1.0)

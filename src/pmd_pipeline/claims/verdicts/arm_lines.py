@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from pmd_pipeline.config.claim_tests import ArmLine
 from pmd_pipeline.config.claims import ArmConfig
 
 
@@ -29,6 +30,15 @@ def line_name(arms: Sequence[str]) -> str:
     while shared and shared[-1].isdigit():
         shared.pop()
     return "_".join(shared) or f"{arms[0]} to {arms[-1]}"
+
+
+def parameter_name(arms: Mapping[str, ArmConfig], line: ArmLine) -> str:
+    """Return what differs along a line, in words: the parameter that has its values."""
+    values = dict(zip(line.arms, line.values, strict=True))
+    for key in dict.fromkeys(key for arm in line.arms for key in arms[arm].parameters):
+        if all(arms[arm].parameters.get(key, value) == value for arm, value in values.items()):
+            return key.rpartition(".")[2].replace("_", " ")
+    return "what differs"
 
 
 def declared_lines(arms: Mapping[str, ArmConfig], key: str) -> tuple[DeclaredLine, ...]:

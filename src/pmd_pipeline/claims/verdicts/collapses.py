@@ -133,6 +133,7 @@ def _panels(claim: ClaimConfig, results: ClaimResults) -> tuple[ClaimPanel, ...]
         shares.append(Line(label=line.label, x=x, y=value, low=low, high=high))
     if not accuracies:
         return ()
+    ticks = tuple(sorted({value for line in accuracies for value in line.x.tolist()}))
     initial = float(np.mean([results.initial_accuracies(arm).mean() for arm in claim.arms]))
     return (
         ClaimPanel(
@@ -140,16 +141,16 @@ def _panels(claim: ClaimConfig, results: ClaimResults) -> tuple[ClaimPanel, ...]
             x_label="tau",
             y_label="accuracy on held-out problems",
             lines=tuple(accuracies),
-            is_log_x=True,
+            log_x_ticks=ticks,
             level=(initial, "initial policies"),
             y_range=(0.0, 1.0),
         ),
         ClaimPanel(
             title="Runs that collapse",
             x_label="tau",
-            y_label="share of runs below the initial policy",
+            y_label="share of runs",
             lines=tuple(shares),
-            is_log_x=True,
+            log_x_ticks=ticks,
             y_range=(-0.03, 1.03),
         ),
     )

@@ -38,7 +38,12 @@ def judge_difference(test: DifferenceTest, results: ClaimResults) -> Judgement:
         sentence=_sentence(test, findings, headline),
         headline=headline,
         findings=findings,
-        panels=(*curves, paired_differences(tables, findings, y_label="difference of accuracies")),
+        panels=(
+            *curves,
+            paired_differences(
+                tables, findings, y_label="difference of accuracies", margin=test.margin
+            ),
+        ),
         limits=(
             *outlook.ceilings(results, test.arms),
             *outlook.disagreements(findings, tables, test.alpha),

@@ -47,7 +47,9 @@ def judge_drop(test: DropTest, results: ClaimResults) -> Judgement:
         panels=(
             _accuracies(test, results),
             _lost(test, of_first, of_second),
-            paired_differences(mean | each, (headline, *shown), y_label="difference of drops"),
+            paired_differences(
+                mean | each, (headline, *shown), y_label="difference of drops", margin=test.margin
+            ),
         ),
         limits=(
             *_start(results, freshest),
@@ -96,14 +98,16 @@ def _accuracies(test: DropTest, results: ClaimResults) -> ClaimPanel:
         x_label="updates per round",
         y_label="accuracy on held-out problems",
         lines=tuple(lines),
-        is_log_x=True,
+        log_x_ticks=test.first.values,
     )
 
 
 def _lost(test: DropTest, of_first: FloatArray, of_second: FloatArray) -> ClaimPanel:
     lines = [
         mean_line(
-            line.arms[0], np.array(line.values[1:]), [two_level_estimate(table) for table in drops]
+            line_name(line.arms),
+            np.array(line.values[1:]),
+            [two_level_estimate(table) for table in drops],
         )
         for line, drops in ((test.first, of_first), (test.second, of_second))
     ]
@@ -112,6 +116,5 @@ def _lost(test: DropTest, of_first: FloatArray, of_second: FloatArray) -> ClaimP
         x_label="updates per round",
         y_label="accuracy lost",
         lines=tuple(lines),
-        is_log_x=True,
-        level=(0.0, "nothing lost"),
+        log_x_ticks=test.first.values[1:],
     )

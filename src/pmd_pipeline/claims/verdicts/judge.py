@@ -77,7 +77,7 @@ def _judgement(claim: ClaimConfig, results: ClaimResults) -> Judgement:
         case LogRatioTest() as test:
             return judge_log_ratios(test, claim, results)
         case SlopeTest() as test:
-            return judge_slope(test, results)
+            return judge_slope(test, claim, results)
         case DropTest() as test:
             return judge_drop(test, results)
         case ShiftTest() as test:

@@ -54,7 +54,9 @@ def judge_late(test: LateTest, results: ClaimResults) -> Judgement:
         panels=(
             accuracy_curves(results, test.arms),
             _entropies(results, test.arms),
-            paired_differences(tables, findings, y_label="difference of losses"),
+            paired_differences(
+                tables, findings, y_label="difference of losses", margin=test.margin
+            ),
         ),
         limits=(
             *_bottom(results, test),

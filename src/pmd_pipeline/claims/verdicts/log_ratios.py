@@ -124,7 +124,7 @@ def _panels(
                     x_label="tau",
                     y_label=y_label,
                     lines=tuple(lines),
-                    is_log_x=True,
+                    log_x_ticks=tuple(sorted({x for line in lines for x in line.x.tolist()})),
                     level=(0.0, "no change"),
                 )
             )

@@ -36,6 +36,7 @@ def paired_differences(
     *,
     y_label: str,
     level: tuple[float, str] = (0.0, "no difference"),
+    margin: float | None = None,
 ) -> ClaimPanel:
     """Return each finding with its interval, and a point per pair beside it.
 
@@ -43,7 +44,8 @@ def paired_differences(
         tables: By the findings' names, a row per pair, [S, P] or [S].
         findings: Those to draw, in order.
         y_label: What they are, with the unit.
-        level: Where a horizontal line stands, and its name.
+        level: What says that there is none, and its name.
+        margin: From which difference on one matters.
     """
     lines: list[Line] = []
     for place, finding in enumerate(findings):
@@ -67,8 +69,9 @@ def paired_differences(
         x_label="",
         y_label=y_label,
         lines=tuple(lines),
-        x_names=tuple(finding.name for finding in findings),
+        names=tuple(finding.name for finding in findings),
         level=level,
+        margin=margin,
     )
 
 

@@ -64,6 +64,8 @@ class ArmNumbers:
         final: Accuracy after the last round.
         final_low, final_high: The 95 % interval of ``final``, over pairs and problems.
         best: The highest accuracy of the mean curve.
+        reward_gap_over_tau: How far apart rewards are in nats, R / tau; NaN without a tau.
+        kl_per_round: KL(after || before) of a round, nats per response; mean over rounds and pairs.
     """
 
     arm: str
@@ -73,6 +75,8 @@ class ArmNumbers:
     final_low: float
     final_high: float
     best: float
+    reward_gap_over_tau: float
+    kl_per_round: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class Line:
 
     Attributes:
         label: What it shows; equal labels have one look.
+        like: The label whose colour it has; empty: its own.
         x, y: Points, [N]; NaN leaves a gap.
         low, high: Ends of an interval at each point, [N]; None without.
         role: ``mean``: a line with its band; ``pair``: one pair's, thin; ``cloud``: a
@@ -89,6 +94,7 @@ class Line:
     """
 
     label: str
+    like: str = ""
     x: FloatArray
     y: FloatArray
     low: FloatArray | None = None
@@ -104,9 +110,12 @@ class ClaimPanel:
         title: Above it.
         x_label, y_label: What the axes show.
         lines: What is drawn.
-        is_log_x: True for a logarithmic x axis.
+        log_x_ticks: Ticks of a logarithmic x axis; empty for a linear one.
         level: Where to draw a horizontal line, and its name; None without.
-        x_names: Names of the places 0, 1, ... on the x axis, where it has names for numbers.
+        names: What stands at the places 0, 1, ... of a panel that is read from top to bottom:
+            its y is drawn to the right, its x downwards. Empty for any other.
+        margin: From which difference on one matters, drawn on both sides of the level; None
+            without.
         y_range: Lowest and highest value shown; None: what the data need.
     """
 
@@ -114,9 +123,10 @@ class ClaimPanel:
     x_label: str
     y_label: str
     lines: tuple[Line, ...]
-    is_log_x: bool = False
+    log_x_ticks: tuple[float, ...] = ()
     level: tuple[float, str] | None = None
-    x_names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    margin: float | None = None
     y_range: tuple[float, float] | None = None
 
 

@@ -125,5 +125,5 @@ def _panel(results: ClaimResults, pair: ArmPair, accuracy: float) -> ClaimPanel:
         x_label="CPU seconds of training",
         y_label="accuracy on held-out problems",
         lines=tuple(lines),
-        level=(accuracy, "the accuracy to reach"),
+        level=(accuracy, "to reach"),
     )

@@ -177,7 +177,6 @@ def _panel(test: ShiftTest, results: ClaimResults, measure: str) -> ClaimPanel:
         x_label="pass rate of the prompt",
         y_label="nats down" if measure == "wrong_mean" else "nats",
         lines=tuple(lines),
-        level=(0.0, "no change"),
     )
 
 
@@ -216,4 +215,5 @@ def _theory_line(results: ClaimResults, line: ArmLine, measure: str, measured: L
     scale = float((measured.y * at_bins).sum() / np.square(at_bins).sum())
     rates = np.linspace(0.01, 0.99, _CURVE_POINTS)
     label = f"{line_name(line.arms)}: the exact update times {scale:.2g}"
-    return [Line(label=label, x=rates, y=scale * exact(rates), role="theory")]
+    curve = scale * exact(rates)
+    return [Line(label=label, like=line_name(line.arms), x=rates, y=curve, role="theory")]

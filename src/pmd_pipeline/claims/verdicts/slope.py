@@ -4,7 +4,7 @@ import numpy as np
 
 from pmd_pipeline.claims.results import ClaimResults
 from pmd_pipeline.claims.verdicts import outlook, words
-from pmd_pipeline.claims.verdicts.arm_lines import line_name
+from pmd_pipeline.claims.verdicts.arm_lines import line_name, parameter_name
 from pmd_pipeline.claims.verdicts.findings import difference_findings, plain_finding
 from pmd_pipeline.claims.verdicts.panels import (
     accuracy_estimate,
@@ -13,11 +13,12 @@ from pmd_pipeline.claims.verdicts.panels import (
 )
 from pmd_pipeline.claims.verdicts.records import ClaimPanel, Finding, Judgement, Outcome
 from pmd_pipeline.config.claim_tests import ArmLine, ArmPair, SlopeTest
+from pmd_pipeline.config.claims import ClaimConfig
 from pmd_pipeline.statistics.contrasts import slopes
 from pmd_pipeline.statistics.scores import FloatArray
 
 
-def judge_slope(test: SlopeTest, results: ClaimResults) -> Judgement:
+def judge_slope(test: SlopeTest, claim: ClaimConfig, results: ClaimResults) -> Judgement:
     """Return whether final accuracy rises more per doubling along the first line than the second.
 
     One test, of the interaction of line and log2 of the number, with the pair as its unit.
@@ -39,8 +40,10 @@ def judge_slope(test: SlopeTest, results: ClaimResults) -> Judgement:
         headline=headline,
         findings=(headline, *alone, *checks),
         panels=(
-            _panel(test, results),
-            paired_differences(tables, (headline,), y_label="accuracy per doubling"),
+            _panel(test, claim, results),
+            paired_differences(
+                tables, (headline,), y_label="accuracy per doubling", margin=test.margin
+            ),
         ),
         limits=(
             *_check_limits(results, test),
@@ -94,15 +97,15 @@ def _largest(difference: FloatArray) -> float:
     return float(np.abs(difference.mean(axis=1)).max())
 
 
-def _panel(test: SlopeTest, results: ClaimResults) -> ClaimPanel:
+def _panel(test: SlopeTest, claim: ClaimConfig, results: ClaimResults) -> ClaimPanel:
     lines = []
     for line in (test.first, test.second):
         estimates = [accuracy_estimate(results.final_accuracies(arm)) for arm in line.arms]
         lines.append(mean_line(line_name(line.arms), np.array(line.values), estimates))
     return ClaimPanel(
         title="Final accuracy",
-        x_label="the number that differs, log scale",
+        x_label=parameter_name(claim.arms, test.first),
         y_label="accuracy on held-out problems",
         lines=tuple(lines),
-        is_log_x=True,
+        log_x_ticks=test.first.values,
     )

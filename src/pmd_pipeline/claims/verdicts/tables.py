@@ -1,6 +1,7 @@
 """Results as arrays: evaluations of an arm, seconds until each, and figures of its rounds."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -77,9 +78,25 @@ def arm_numbers(results: ClaimResults, arms: Iterable[str]) -> tuple[ArmNumbers,
                 final_low=final.interval().low,
                 final_high=final.interval().high,
                 best=float(curve.mean(axis=(1, 2)).max()),
+                reward_gap_over_tau=_reward_gap_over_tau(results.arms[arm][0]),
+                kl_per_round=_kl_per_round(results.arms[arm]),
             )
         )
     return tuple(rows)
+
+
+def _reward_gap_over_tau(unit: UnitResult) -> float:
+    tau = unit.settings["algorithm"].get("tau")
+    rewards = unit.settings["rewards"]
+    if tau is None or "correct_reward" not in rewards:
+        return math.nan
+    return float((rewards["correct_reward"] - rewards["incorrect_reward"]) / tau)
+
+
+def _kl_per_round(units: Sequence[UnitResult]) -> float:
+    values = np.array([row["kl"] for unit in units for row in unit.rounds])
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else math.nan
 
 
 def _elapsed(unit: UnitResult) -> FloatArray:

@@ -216,14 +216,18 @@ def _set_scale(axes: Axes, drawn: MatplotlibAxis, axis: Axis, *, most_ticks: int
         set_scale("log")
         drawn.set_minor_formatter(NullFormatter())
         low, high = axis.range or (axes.get_xlim() if is_x else axes.get_ylim())
-        if high < FEW_DECADES * low:
+        if high < FEW_DECADES * low and not axis.ticks:
             ticks = log_ticks(low, high)
             drawn.set_major_locator(FixedLocator(ticks))
             drawn.set_major_formatter(FixedFormatter([formatting.tick(tick) for tick in ticks]))
-    elif is_x or axis.is_integer:
+    elif (is_x or axis.is_integer) and not axis.ticks:
         drawn.set_major_locator(
             MaxNLocator(nbins=most_ticks, steps=_TICK_STEPS, integer=axis.is_integer)
         )
+    if axis.ticks:
+        drawn.set_major_locator(FixedLocator([place for place, _ in axis.ticks]))
+        drawn.set_minor_locator(NullLocator())
+        drawn.set_major_formatter(FixedFormatter([name for _, name in axis.ticks]))
     if axis.range is not None:
         set_limits(*axis.range)
 

@@ -159,6 +159,10 @@ def _axis(axis: Axis, data: Iterable[np.ndarray]) -> dict[str, Any]:
         layout["type"] = "log"
         if axis.range is not None:  # plotly wants it as powers of ten
             layout["range"] = [math.log10(end) for end in axis.range]
+    if axis.ticks:
+        names = [name.replace("\n", "<br>") for _, name in axis.ticks]
+        return layout | {"tickvals": [place for place, _ in axis.ticks], "ticktext": names}
+    if axis.scale == "log":
         values = np.concatenate([part[part > 0] for part in data] or [np.ones(1)])
         low, high = axis.range or (values.min(initial=1.0), values.max(initial=1.0))
         if high >= FEW_DECADES * low:

@@ -139,12 +139,15 @@ class Axis:
         scale: Linear, logarithmic, or logarithmic on both sides of zero.
         range: Lowest and highest value shown; None: what the data need.
         is_integer: True to keep ticks on whole numbers.
+        ticks: Place and text of each tick, where places have names; of one or more lines. Empty:
+            numbers of the renderer's choice, as on a scale with two logarithmic sides.
     """
 
     label: str = ""
     scale: Literal["linear", "log"] | SymlogScale = "linear"
     range: tuple[float, float] | None = None
     is_integer: bool = False
+    ticks: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
