@@ -67,11 +67,11 @@ def _units(project: Project) -> list[dict[str, object]]:
 def test_every_training_has_a_file_with_what_it_found(tried: Project) -> None:
     units = _units(tried)
     assert sorted((u["settings"]["algorithm"]["kind"], u["seeds"]["training"]) for u in units) == [
-        ("pmd_mean", 1),
-        ("pmd_mean", 1),
+        ("pmd_mean", 11),
+        ("pmd_mean", 11),
         ("pmd_mean", 1001),
         ("pmd_mean", 1001),
-        ("pmd_part", 1),
+        ("pmd_part", 11),
     ]
     for unit in units:
         evaluations = unit["evaluations"]
@@ -91,7 +91,7 @@ def test_with_two_rollouts_leave_one_out_pmd_part_is_pmd_mean_to_the_last_bit(
     same = {
         unit["settings"]["algorithm"]["kind"]: unit
         for unit in _units(tried)
-        if unit["seeds"]["training"] == 1
+        if unit["seeds"]["training"] == 11
         and unit["settings"]["training"]["measured_rollouts"] == "round"
     }
     mean, part = same["pmd_mean"], same["pmd_part"]

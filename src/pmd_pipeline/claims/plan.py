@@ -15,7 +15,9 @@ from pmd_pipeline.claims.store import ResultStore
 from pmd_pipeline.claims.units import Unit
 from pmd_pipeline.config.claims import ClaimConfig, ClaimsConfig, TuningConfig
 
-# The first seed of tunings, far above those of pairs: no claim is judged by what has chosen for it.
+# Those below were for looking at learning curves before anything was declared.
+_FIRST_SEED = 11
+# Far above those of pairs: no claim is judged by what has chosen for it.
 _FIRST_TUNING_SEED = 1001
 
 Chosen = Mapping[str, Mapping[str, Any]]
@@ -63,7 +65,8 @@ class ClaimsPlan:
     @property
     def pairs(self) -> tuple[SeedPair, ...]:
         """The pairs of seeds that every arm is trained on."""
-        return tuple(SeedPair(warm_start=i, training=i) for i in range(1, self.num_pairs + 1))
+        seeds = range(_FIRST_SEED, _FIRST_SEED + self.num_pairs)
+        return tuple(SeedPair(warm_start=seed, training=seed) for seed in seeds)
 
     def tuning(self, name: str) -> TuningConfig:
         """Return how a tuning is declared."""

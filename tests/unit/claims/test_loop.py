@@ -70,7 +70,18 @@ def test_tunings_come_first_then_pair_after_pair_and_a_second_run_does_nothing(
     setting: _Setting,
 ) -> None:
     assert setting.run() == {}
-    assert [unit.seeds.training for unit in setting.begun] == [1001, 1001, 1, 1, 1, 1, 2, 2, 2, 2]
+    assert [unit.seeds.training for unit in setting.begun] == [
+        1001,
+        1001,
+        11,
+        11,
+        11,
+        11,
+        12,
+        12,
+        12,
+        12,
+    ]
     assert [unit.alone for unit in setting.begun[2:6]] == [False, False, True, True]
     assert setting.run() == {}
     assert setting.begun == []
@@ -103,7 +114,7 @@ def test_a_process_that_dies_is_tried_once_more(setting: _Setting) -> None:
 
 def test_a_unit_that_fails_is_reported_and_the_rest_goes_on(setting: _Setting) -> None:
     def fail_grpo(unit: Unit) -> UnitResult:
-        if unit.label == "grpo" and unit.seeds.training == 1 and not unit.alone:
+        if unit.label == "grpo" and unit.seeds.training == 11 and not unit.alone:
             raise CallFailedError(
                 "", error_type="ValueError", error_message="no luck", traceback_text=""
             )
@@ -113,7 +124,7 @@ def test_a_unit_that_fails_is_reported_and_the_rest_goes_on(setting: _Setting) -
     assert list(failed.values()) == ["no luck"]
     assert [finished.error for finished in setting.ended if finished.result is None] == ["no luck"]
     seeds = plan().results("first", setting.store).seeds
-    assert [pair.training for pair in seeds] == [2]
+    assert [pair.training for pair in seeds] == [12]
 
 
 def test_without_its_tuning_an_arm_is_left_out(setting: _Setting) -> None:

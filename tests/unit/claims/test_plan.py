@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> ResultStore:
 
 def test_claims_share_units_and_every_claim_gets_a_pair_before_any_gets_its_next() -> None:
     pairs = plan().pair_units(_CHOSEN)
-    assert [{unit.seeds.training for unit in pair} for pair in pairs] == [{1}, {2}]
+    assert [{unit.seeds.training for unit in pair} for pair in pairs] == [{11}, {12}]
     # Tuned and plain, once for two claims; fixed and plain alone, as their seconds count.
     assert [[unit.label for unit in pair] for pair in pairs] == 2 * [
         ["pmd_mean", "grpo", "pmd_mean", "grpo"]
@@ -75,7 +75,7 @@ def test_only_pairs_on_which_every_arm_is_finished_count(store: ResultStore) -> 
     for unit in (units["plain"][1], units["tuned"][1]):
         store.write(unit, result_of(unit, num_right=4))
     found = work.results("first", store)
-    assert [seeds.training for seeds in found.seeds] == [2]
+    assert [seeds.training for seeds in found.seeds] == [12]
     assert found.final_accuracies("plain").tolist() == [[1.0]]
     assert found.num_pairs == 2
 
