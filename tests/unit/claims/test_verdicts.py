@@ -11,6 +11,7 @@ from pmd_pipeline.claims.results import ClaimResults
 from pmd_pipeline.claims.verdicts.findings import (
     difference_findings,
     flatness_finding,
+    per_pair_findings,
     plain_finding,
 )
 from pmd_pipeline.claims.verdicts.judge import judge
@@ -137,7 +138,9 @@ def test_bins_hold_their_upper_bound_and_only_groups_with_a_signal() -> None:
 def test_a_real_difference_below_the_margin_is_not_the_better_one_that_was_claimed() -> None:
     """Every cell is 0.004 higher but for a little noise: real, and too small to matter."""
     table = 0.004 + np.random.default_rng(0).normal(scale=1e-3, size=(10, 50))
-    (finding,) = difference_findings({"d": table}, wanted="higher", alpha=0.05, margin=0.01)
+    (finding,) = difference_findings(
+        {"d": table}, wanted="higher", needs="any", alpha=0.05, margin=0.01
+    )
     assert finding.p_holm < 0.001
     assert finding.says == "within the margin"
     assert finding.outcome is Outcome.DOES_NOT_HOLD
@@ -145,10 +148,19 @@ def test_a_real_difference_below_the_margin_is_not_the_better_one_that_was_claim
 
 def test_tests_of_a_family_are_corrected_together() -> None:
     tables = {str(i): np.random.default_rng(i).normal(0.1, 0.3, (10, 50)) for i in range(3)}
-    findings = difference_findings(tables, wanted="higher", alpha=0.05, margin=0.01)
+    findings = difference_findings(tables, wanted="higher", needs="any", alpha=0.05, margin=0.01)
     raw = [finding.p_value for finding in findings]
     least = int(np.argmin(raw))
     assert findings[least].p_holm == pytest.approx(min(1.0, 3 * raw[least]))
+
+
+def test_a_finding_that_all_tests_must_make_is_not_corrected_but_its_contrary_is() -> None:
+    """Sign flips of 6 pairs have p-values of 1/32 at least, which Holm takes to 3/32."""
+    numbers = {str(i): np.arange(1.0, 7.0) for i in range(3)}
+    for wanted, outcome in (("higher", Outcome.HOLDS), ("lower", Outcome.CANNOT_BE_TOLD)):
+        for found in per_pair_findings(numbers, wanted=wanted, alpha=0.05, unit="nats"):
+            assert (found.p_value, found.p_holm) == pytest.approx((1 / 32, 3 / 32))
+            assert found.outcome is outcome
 
 
 def test_flatness_needs_slopes_within_their_bounds() -> None:

@@ -66,13 +66,13 @@ def test_equivalence_is_shown_with_the_p_value_of_its_own_test() -> None:
     one = _judged("matches_gspo", num_pairs=10)
     assert one.verdict.judgement is not None
     headline = one.verdict.judgement.headline
-    assert headline.equivalence_p_holm < 0.05 < headline.p_holm
+    assert headline.deciding_p < 0.05 < headline.p_value
     row = next(
         line
         for line in claims_markdown([one], images="images").splitlines()
         if line.startswith("| A claim | holds")
     )
-    assert f"| {headline.equivalence_p_holm:.2g} |" in row
+    assert f"| {headline.deciding_p:.2g} |" in row
 
 
 def test_arms_are_shown_with_what_was_tuned_by_how_many_trials_and_at_which_end() -> None:
@@ -128,3 +128,10 @@ def test_a_document_without_a_place_for_verdicts_is_refused() -> None:
         with_verdicts("# Claims\n", "text")
     with pytest.raises(ValueError, match="must come after"):
         with_verdicts(f"{END}\n{BEGIN}\n", "text")
+
+
+def test_the_document_of_claims_has_its_place_for_verdicts() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "claims.md").read_text(encoding="utf-8")
+    again = with_verdicts(document, "new verdicts\n")
+    assert "new verdicts" in again
+    assert again.startswith(document.partition(BEGIN)[0])

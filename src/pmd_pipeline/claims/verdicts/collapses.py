@@ -47,6 +47,7 @@ def judge_collapses(test: CollapseTest, claim: ClaimConfig, results: ClaimResult
             test="McNemar",
             p_value=count.p_value,
             p_holm=p_holm,
+            deciding_p=count.p_value,
             says=says,
             outcome=outcome,
         )

@@ -4,7 +4,7 @@ import numpy as np
 
 from pmd_pipeline.claims.results import ClaimResults
 from pmd_pipeline.claims.verdicts import outlook, words
-from pmd_pipeline.claims.verdicts.findings import Wanted, difference_findings
+from pmd_pipeline.claims.verdicts.findings import Needs, Wanted, difference_findings
 from pmd_pipeline.claims.verdicts.panels import accuracy_curves, paired_differences
 from pmd_pipeline.claims.verdicts.records import Finding, Judgement, all_of, any_of
 from pmd_pipeline.config.claim_tests import ArmPair, DifferenceTest
@@ -29,8 +29,11 @@ def judge_difference(test: DifferenceTest, results: ClaimResults) -> Judgement:
         for measure in test.measures
     }
     wanted: Wanted = "higher" if test.wanted == "better" else "equivalent"
-    findings = difference_findings(tables, wanted=wanted, alpha=test.alpha, margin=test.margin)
-    outcome = any_of(findings) if test.wanted == "better" else all_of(findings)
+    needs: Needs = "any" if test.wanted == "better" else "all"
+    findings = difference_findings(
+        tables, wanted=wanted, needs=needs, alpha=test.alpha, margin=test.margin
+    )
+    outcome = any_of(findings) if needs == "any" else all_of(findings)
     headline = findings[_last_final(test)]
     curves = tuple(accuracy_curves(results, pair.arms) for pair in test.comparisons)
     return Judgement(

@@ -28,12 +28,16 @@ def judge_drop(test: DropTest, results: ClaimResults) -> Judgement:
     labels = (line_name(test.first.arms), line_name(test.second.arms))
     name = f"mean drop of {labels[0]} {words.MINUS} of {labels[1]}"
     mean = {name: (of_first - of_second).mean(axis=0)}
-    (headline,) = difference_findings(mean, wanted="lower", alpha=test.alpha, margin=test.margin)
+    (headline,) = difference_findings(
+        mean, wanted="lower", needs="all", alpha=test.alpha, margin=test.margin
+    )
     each = {
         f"the same at {value:g}": first - second
         for value, first, second in zip(test.first.values[1:], of_first, of_second, strict=True)
     }
-    shown = difference_findings(each, wanted="lower", alpha=test.alpha, margin=test.margin)
+    shown = difference_findings(
+        each, wanted="lower", needs="any", alpha=test.alpha, margin=test.margin
+    )
     alone = tuple(
         plain_finding(f"mean drop of {label}", drops.mean(axis=0), "accuracy")
         for label, drops in zip(labels, (of_first, of_second), strict=True)

@@ -16,6 +16,7 @@ from pmd_pipeline.statistics.sign_flips import sign_flip_test
 from pmd_pipeline.statistics.two_level import two_level_estimate
 
 Wanted = Literal["higher", "lower", "equivalent"]
+Needs = Literal["all", "any"]
 Says = Literal["higher", "lower", "within the margin", "beyond the margin", "cannot be told"]
 
 _COVERS = {
@@ -37,51 +38,64 @@ def difference_findings(
     tables: Mapping[str, ArrayLike],
     *,
     wanted: Wanted,
+    needs: Needs,
     alpha: float,
     margin: float,
-    unit: Unit = "accuracy",
 ) -> tuple[Finding, ...]:
-    """Return a finding for each table of paired differences, tested as one family.
+    """Return a finding for each table of paired differences of accuracies, tested as one family.
 
-    Higher is claimed: **holds** where the corrected p-value is below ``alpha`` and the mean above
-    0; **does not hold** where it is below 0, or where the corrected equivalence test says that the
-    difference is smaller than the margin, be it real or not. Lower: the mirror image. Equivalence
-    is claimed: **holds** where that test says so; **does not hold** where the difference is shown
-    to be larger than the margin. Otherwise it **cannot be told**.
+    Higher is claimed: **holds** where the p-value is below ``alpha`` and the mean above 0; **does
+    not hold** where it is below 0, or where the equivalence test says that the difference is
+    smaller than the margin, be it real or not. Lower: the mirror image. Equivalence is claimed:
+    **holds** where that test says so; **does not hold** where the difference is shown to be larger
+    than the margin. Otherwise it **cannot be told**.
+
+    P-values are corrected by Holm, but for those of what is claimed where all tests must find it:
+    that each does by chance is no likelier than that one does.
 
     Args:
         tables: By what each is, differences of pairs and problems, [S, P].
         wanted: What is claimed of each.
-        alpha: Level of the corrected tests.
+        needs: Whether the claim needs all of them or any.
+        alpha: Level of the tests.
         margin: The difference from which on one matters.
-        unit: Of the differences.
 
     Raises:
         ValueError: As ``two_level_estimate``.
     """
     estimates = [two_level_estimate(table) for table in tables.values()]
-    p_values = [estimate.p_value() for estimate in estimates]
+    raw = [estimate.p_value() for estimate in estimates]
     same = [equivalence_p_value(estimate, margin) for estimate in estimates]
-    larger = [_p_beyond(estimate, margin) for estimate in estimates]
-    return tuple(
-        Finding(
-            name=name,
-            value=estimate.value,
-            low=estimate.interval().low,
-            high=estimate.interval().high,
-            unit=unit,
-            covers=covers_words(estimate.covers),
-            test=TWO_LEVEL,
-            p_value=raw,
-            p_holm=corrected,
-            equivalence_p_holm=equal,
-            says=(says := _says(estimate.value, corrected, equal, beyond, wanted, alpha)),
-            outcome=_outcome(says, wanted),
+    beyond = holm([_p_beyond(estimate, margin) for estimate in estimates])
+    corrected, same_corrected = holm(raw), holm(same)
+    findings = []
+    for i, (name, estimate) in enumerate(zip(tables, estimates, strict=True)):
+        says: Says
+        if wanted == "equivalent":
+            deciding = _deciding(same[i], same_corrected[i], needs)
+            says = "cannot be told"
+            if deciding < alpha:
+                says = "within the margin"
+            elif beyond[i] < alpha:
+                says = "beyond the margin"
+        else:
+            deciding = _deciding(raw[i], corrected[i], needs)
+            says = "within the margin"
+            if same_corrected[i] >= alpha:
+                says = _side(estimate.value, deciding, corrected[i], wanted, alpha)
+        findings.append(
+            replace(
+                _of_estimate(name, estimate, "accuracy"),
+                test=TWO_LEVEL,
+                p_value=raw[i],
+                p_holm=corrected[i],
+                equivalence_p_holm=same_corrected[i],
+                deciding_p=deciding,
+                says=says,
+                outcome=_outcome(says, wanted),
+            )
         )
-        for name, estimate, raw, corrected, equal, beyond in zip(
-            tables, estimates, p_values, holm(p_values), holm(same), holm(larger), strict=True
-        )
-    )
+    return tuple(findings)
 
 
 def per_pair_findings(
@@ -93,21 +107,34 @@ def per_pair_findings(
 ) -> tuple[Finding, ...]:
     """Return a finding for each set of one number per pair, tested by sign flips as one family.
 
-    Log-ratios have heavy tails, which a permutation test does not mind; the interval is Student's
-    t. Numbers that are not finite are left out: say so where there are any.
+    The claim needs all of them. Log-ratios have heavy tails, which a permutation test does not
+    mind; the interval is Student's t. Numbers that are not finite are left out: say so where there
+    are any.
 
     Args:
         values: By what each is, paired differences, [S].
         wanted: The side of 0 that is claimed.
-        alpha: Level of the corrected tests.
+        alpha: Level of the tests.
         unit: Of the differences.
     """
     kept = {name: _finite(numbers) for name, numbers in values.items()}
-    raw = [sign_flip_test(v).p_value if v.size else 1.0 for v in kept.values()]
-    return tuple(
-        _per_pair_finding(name, numbers, p_value, corrected, wanted, alpha, unit)
-        for (name, numbers), p_value, corrected in zip(kept.items(), raw, holm(raw), strict=True)
-    )
+    raw = [sign_flip_test(numbers).p_value if numbers.size else 1.0 for numbers in kept.values()]
+    findings = []
+    for (name, numbers), p_value, corrected in zip(kept.items(), raw, holm(raw), strict=True):
+        found = plain_finding(name, numbers, unit)
+        if numbers.size:
+            says = _side(found.value, p_value, corrected, wanted, alpha)
+            found = replace(
+                found,
+                test=SIGN_FLIPS,
+                p_value=p_value,
+                p_holm=corrected,
+                deciding_p=p_value,
+                says=says,
+                outcome=_outcome(says, wanted),
+            )
+        findings.append(found)
+    return tuple(findings)
 
 
 def flatness_finding(
@@ -141,6 +168,7 @@ def flatness_finding(
         plain_finding(name, values[known], unit),
         test=SIGN_FLIPS,
         equivalence_p_holm=inside,
+        deciding_p=inside,
         says=says,
         outcome=_outcome(says, "equivalent"),
     )
@@ -156,23 +184,15 @@ def plain_finding(name: str, numbers: ArrayLike, unit: Unit) -> Finding:
 
     Args:
         name: What it is.
-        numbers: One per pair, [S], or a table of pairs and problems, [S, P].
+        numbers: One per pair, [S], of which those that are not finite are left out; or a table of
+            pairs and problems, [S, P].
         unit: Of the numbers.
     """
     array = np.asarray(numbers, dtype=np.float64)
     table = array if array.ndim == 2 else _finite(array)[:, None]
     if table.size == 0:
         return nothing_found(name, unit)
-    estimate = two_level_estimate(table)
-    interval = estimate.interval()
-    return Finding(
-        name=name,
-        value=estimate.value,
-        low=interval.low,
-        high=interval.high,
-        unit=unit,
-        covers=covers_words(estimate.covers),
-    )
+    return _of_estimate(name, two_level_estimate(table), unit)
 
 
 def nothing_found(name: str, unit: Unit) -> Finding:
@@ -182,47 +202,25 @@ def nothing_found(name: str, unit: Unit) -> Finding:
     )
 
 
-def _per_pair_finding(
-    name: str,
-    numbers: np.ndarray,
-    p_value: float,
-    corrected: float,
-    wanted: Literal["higher", "lower"],
-    alpha: float,
-    unit: Unit,
-) -> Finding:
-    if numbers.size == 0:
-        return nothing_found(name, unit)
-    estimate = two_level_estimate(numbers[:, None])
+def _of_estimate(name: str, estimate: Estimate, unit: Unit) -> Finding:
     interval = estimate.interval()
-    says = _side(estimate.value, corrected, alpha)
     return Finding(
         name=name,
-        value=estimate.value,
+        value=interval.value,
         low=interval.low,
         high=interval.high,
         unit=unit,
         covers=covers_words(estimate.covers),
-        test=SIGN_FLIPS,
-        p_value=p_value,
-        p_holm=corrected,
-        says=says,
-        outcome=_outcome(says, wanted),
     )
 
 
-def _says(
-    value: float, p_value: float, equal: float, beyond: float, wanted: Wanted, alpha: float
-) -> Says:
-    if equal < alpha:
-        return "within the margin"
-    if wanted == "equivalent":
-        return "beyond the margin" if beyond < alpha else "cannot be told"
-    return _side(value, p_value, alpha)
+def _deciding(raw: float, corrected: float, needs: Needs) -> float:
+    return raw if needs == "all" else corrected
 
 
-def _side(value: float, p_value: float, alpha: float) -> Says:
-    if p_value >= alpha:
+def _side(value: float, p_claimed: float, p_contrary: float, wanted: Wanted, alpha: float) -> Says:
+    is_claimed = (value > 0) == (wanted == "higher")
+    if (p_claimed if is_claimed else p_contrary) >= alpha:
         return "cannot be told"
     return "higher" if value > 0 else "lower"
 

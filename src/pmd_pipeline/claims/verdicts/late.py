@@ -29,7 +29,9 @@ def judge_late(test: LateTest, results: ClaimResults) -> Judgement:
     """
     drops = {arm: drops_from_best(evaluations(results, arm)) for arm in test.arms}
     tables = {_name(pair): drops[pair.first] - drops[pair.second] for pair in test.comparisons}
-    findings = difference_findings(tables, wanted="lower", alpha=test.alpha, margin=test.margin)
+    findings = difference_findings(
+        tables, wanted="lower", needs="all", alpha=test.alpha, margin=test.margin
+    )
     alone = tuple(
         plain_finding(f"best {words.MINUS} final accuracy, {arm}", table, "accuracy")
         for arm, table in drops.items()

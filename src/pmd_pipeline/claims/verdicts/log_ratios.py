@@ -26,8 +26,8 @@ _MEASURES = {
 def judge_log_ratios(test: LogRatioTest, claim: ClaimConfig, results: ClaimResults) -> Judgement:
     """Return whether every measure is lower for the first arm of every comparison.
 
-    The tests are one family of sign flips over pairs. The claim holds if all say lower, and does
-    not if one says higher.
+    The tests are sign flips over pairs. The claim holds if each says lower, and does not if one,
+    corrected by Holm, says higher.
     """
     differences = {
         _name(pair.first, pair.second, measure): _difference(results, pair.arms, measure)

@@ -35,6 +35,8 @@ class Finding:
         p_holm: Corrected by Holm for the tests of this claim.
         equivalence_p_holm: Of the difference being as large as the margin or larger, corrected;
             NaN where equivalence is not asked.
+        deciding_p: The one of these that is small where what is claimed is so; NaN if it is only
+            shown.
         says: What this number alone says, in a word or two; empty where it is only shown.
         outcome: What that means for the claim; None where it decides nothing.
     """
@@ -49,6 +51,7 @@ class Finding:
     p_value: float = math.nan
     p_holm: float = math.nan
     equivalence_p_holm: float = math.nan
+    deciding_p: float = math.nan
     says: str = ""
     outcome: Outcome | None = None
 

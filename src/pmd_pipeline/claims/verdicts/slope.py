@@ -27,7 +27,9 @@ def judge_slope(test: SlopeTest, claim: ClaimConfig, results: ClaimResults) -> J
     first, second = (line_name(line.arms) for line in (test.first, test.second))
     name = f"slope of {first} {words.MINUS} slope of {second}"
     tables = {name: of_first - of_second}
-    (headline,) = difference_findings(tables, wanted="higher", alpha=test.alpha, margin=test.margin)
+    (headline,) = difference_findings(
+        tables, wanted="higher", needs="all", alpha=test.alpha, margin=test.margin
+    )
     alone = tuple(
         plain_finding(f"slope of {line_name(line.arms)}", table, "accuracy")
         for line, table in ((test.first, of_first), (test.second, of_second))

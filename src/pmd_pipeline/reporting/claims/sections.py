@@ -129,7 +129,8 @@ def opening(judged: Sequence[JudgedClaim]) -> tuple[str, ...]:
         "cannot be told where the runs show neither; that is no sign that there is nothing.",
         "A pair is a warm-start seed and a training seed; every arm is trained on each pair, and "
         "arms are compared pair by pair. Intervals are 95 %, and what each covers stands beside "
-        "it. P-values are corrected by Holm for the tests of a claim, not for the number of "
+        "it. P-values are corrected by Holm where any of a claim's tests would do; where all must "
+        "find what is claimed, each stands for itself. They are not corrected for the number of "
         "claims.",
         *(f"Judged on fewer pairs than declared: {words.listed(short)}." for _ in short[:1]),
     )
@@ -177,15 +178,9 @@ def _overview_row(one: JudgedClaim) -> tuple[str, ...]:
         verdict.outcome,
         headline.name,
         words.with_interval(headline),
-        words.p_value(_deciding_p(one.claim, headline)),
+        words.p_value(headline.deciding_p),
         pairs,
     )
-
-
-def _deciding_p(claim: ClaimConfig, finding: Finding) -> float:
-    """Return the p-value that is small where the claim holds."""
-    asks_equivalence = claim.test.kind == "difference" and claim.test.wanted == "equivalent"
-    return finding.equivalence_p_holm if asks_equivalence else finding.p_holm
 
 
 def _protocol(one: JudgedClaim) -> tuple[str, ...]:
