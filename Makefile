@@ -27,6 +27,7 @@ run: install
 # Goes on where it was stopped. Another environment's: make claims CLAIMS_ENV=...
 claims: install
 	$(BIN)/kedro claims run --env $(CLAIMS_ENV)
+	$(BIN)/kedro claims report --env $(CLAIMS_ENV)
 
 test: install-dev lint typecheck imports unit
 

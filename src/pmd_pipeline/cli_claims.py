@@ -52,7 +52,7 @@ def claims_group(project_command: ProjectCommand) -> click.Group:
         help="Try the paper's claims in the small; see docs/claims.md.",
         context_settings=CONTEXT_SETTINGS,
     )
-    for command in (run, status):
+    for command in (run, status, report):
         group.add_command(command)
     return group
 
@@ -130,6 +130,33 @@ def status(names: tuple[str, ...], env: str, pairs: int | None) -> None:
     plan, store, _ = _read(names, env, pairs)
     print_parts(*status_tables(plan, store))
     click.echo(f"\n{_Progress(plan, store).what_is_left()}")
+
+
+@click.command()
+@_names
+@_env
+@_pairs
+@click.option(
+    "--document",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    help="Put the verdicts into this Markdown document too, such as docs/claims.md, and the "
+    "figures into images/claims beside it.",
+)
+def report(names: tuple[str, ...], env: str, pairs: int | None, document: Path | None) -> None:
+    """Judge all claims, or those named, by what is done, and write the page of their verdicts."""
+    from pmd_pipeline.reporting.claims.judged import judge_all
+    from pmd_pipeline.reporting.claims.report import write_claims_document, write_claims_page
+    from pmd_pipeline.reporting.claims.status import verdict_table
+    from pmd_pipeline.reporting.console import print_parts
+
+    plan, store, folder = _read(names, env, pairs)
+    judged = judge_all(plan, store)
+    page = folder / "report.html"
+    write_claims_page(judged, page)
+    if document is not None:
+        write_claims_document(judged, document, document.parent / "images" / "claims")
+    print_parts(verdict_table(judged))
+    click.echo(f"\n{_Progress(plan, store).what_is_left()}\nThe page: {page}")
 
 
 class _Progress:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from projects import SHAPED, Project, make_project
 
+from pmd_pipeline.reporting.claims.markdown import BEGIN, END
+
 _CLAIMS = """
 num_pairs: 2
 tuning:
@@ -108,6 +110,21 @@ def test_the_status_says_what_is_done_and_what_was_chosen(tried: Project) -> Non
     assert "tuned  1 of 1     2 of 2" in result.stdout
     assert "taus       2 of 2" in result.stdout
     assert "same" not in result.stdout
+
+
+def test_the_report_judges_by_what_is_done(tried: Project) -> None:
+    document = tried.path / "claims.md"
+    document.write_text(f"# Ours\n\n{BEGIN}\n{END}\n\nThe end.\n")
+    result = tried.command(
+        "claims", "report", "same", "--env", "tiny", "--pairs", "1", "--document", str(document)
+    )
+    assert result.returncode == 0, result.stderr
+    assert "same   cannot be told  1 of 1" in result.stdout
+    assert "With two rollouts PMD-part is PMD-mean." in document.read_text()
+    assert "With two rollouts PMD-part is PMD-mean." in (tried.data / "report.html").read_text()
+    figures = list((tried.path / "images" / "claims").glob("*.png"))
+    assert figures
+    assert all(f"images/claims/{figure.name}" in document.read_text() for figure in figures)
 
 
 def test_what_is_done_is_not_done_again(tried: Project) -> None:

@@ -7,6 +7,7 @@ from pmd_pipeline.claims.costs import UnitCosts
 from pmd_pipeline.claims.plan import ClaimsPlan
 from pmd_pipeline.claims.store import ResultStore
 from pmd_pipeline.claims.units import Unit
+from pmd_pipeline.reporting.claims.sections import JudgedClaim
 from pmd_pipeline.reporting.console import ConsoleTable, plain_table
 from pmd_pipeline.reporting.formatting import MISSING, number, share
 
@@ -35,6 +36,24 @@ def status_tables(plan: ClaimsPlan, store: ResultStore) -> list[ConsoleTable | s
             ),
         ]
     return tables
+
+
+def verdict_table(judged: Sequence[JudgedClaim]) -> ConsoleTable:
+    """Return the verdicts, each with its pairs of seeds and a sentence."""
+    return plain_table(
+        [
+            [
+                one.name,
+                str(one.verdict.outcome),
+                f"{one.verdict.num_pairs} of {one.verdict.num_declared_pairs}",
+                one.verdict.sentence,
+            ]
+            for one in judged
+        ],
+        names=["claim", "verdict"],
+        numbers=["pairs"],
+        texts=["what was found"],
+    )
 
 
 def values_in_words(values: Mapping[str, Any]) -> str:
