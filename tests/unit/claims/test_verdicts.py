@@ -163,6 +163,26 @@ def test_a_finding_that_all_tests_must_make_is_not_corrected_but_its_contrary_is
             assert found.outcome is outcome
 
 
+def test_a_test_without_a_finite_number_leaves_the_claim_open() -> None:
+    """Where all tests must find it, one that could not be made is none that did."""
+    numbers = {"known": np.arange(1.0, 11.0), "unknown": np.full(10, np.nan)}
+    found = per_pair_findings(numbers, wanted="higher", alpha=0.05, unit="nats")
+    assert [finding.outcome for finding in found] == [Outcome.HOLDS, Outcome.CANNOT_BE_TOLD]
+    assert all_of(found) is Outcome.CANNOT_BE_TOLD
+    empty = flatness_finding("s", [np.nan], [1.0], alpha=0.05, unit="nats")
+    assert empty.outcome is Outcome.CANNOT_BE_TOLD
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_single_pair_is_shown_without_a_verdict(name: str) -> None:
+    verdict = _verdict(name, "holds", num_pairs=1)
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+    assert verdict.judgement is not None
+    assert math.isfinite(verdict.judgement.headline.value)
+    for line in (line for panel in verdict.judgement.panels for line in panel.lines):
+        assert line.low is None or not np.isinf(line.low).any()
+
+
 def test_flatness_needs_slopes_within_their_bounds() -> None:
     bounds = np.full(10, 0.5)
     noise = 0.1 * np.cos(np.arange(10))

@@ -93,9 +93,11 @@ def test_arms_are_shown_with_what_was_tuned_by_how_many_trials_and_at_which_end(
     )
     results = planted(PLANTS["beats_grpo"]["holds"], num_pairs=2)
     one = judged_claim("beats", declared, results, {"mean": TuningOutcome(trials=trials)})
-    first, second = claim_section(one).arms.rows
-    assert first[3] == "tau 0.5, lr 0.0001 (best of 3 trials on 2 pairs; tau is the greatest tried)"
+    section = claim_section(one)
+    first, second = section.arms.rows
+    assert first[3] == "tau 0.5, lr 0.0001 (best of 3 trials on 2 pairs; tuned to the greatest tau)"
     assert second[2:4] == ("clip_low 0.2", "–")
+    assert section.limits[-1].endswith("may lie beyond: greatest tau of mean.")
 
 
 def test_a_claim_without_results_is_shown_as_it_is_declared() -> None:

@@ -82,6 +82,20 @@ def test_the_luck_of_the_best_evaluation_is_no_drop() -> None:
     assert abs(drops.mean()) < 3 * error < 0.02
 
 
+def test_intervals_of_a_difference_of_drops_cover_as_they_say() -> None:
+    """1,000 experiments of two flat curves: 8 evaluations, 10 pairs, 60 problems."""
+    random = np.random.default_rng(6)
+    tables = []
+    for _ in range(1000):
+        problems = random.normal(scale=0.3, size=60)
+        arms = random.normal(scale=0.3, size=(2, 8, 10, 60)) + problems
+        arms += random.normal(scale=0.05, size=(2, 8, 10, 1))
+        first, second = (drops_from_best(arm) for arm in arms)
+        tables.append(first - second)
+    off = np.abs(np.mean(tables, axis=(1, 2)))
+    assert 0.93 <= np.mean(two_level_error(np.array(tables)).upper_tail(off) >= 0.025) <= 0.97
+
+
 @pytest.mark.parametrize(
     ("scores", "x", "message"),
     [

@@ -121,8 +121,10 @@ def per_pair_findings(
     raw = [sign_flip_test(numbers).p_value if numbers.size else 1.0 for numbers in kept.values()]
     findings = []
     for (name, numbers), p_value, corrected in zip(kept.items(), raw, holm(raw), strict=True):
-        found = plain_finding(name, numbers, unit)
-        if numbers.size:
+        if not numbers.size:
+            found = _open(nothing_found(name, unit))
+        else:
+            found = plain_finding(name, numbers, unit)
             says = _side(found.value, p_value, corrected, wanted, alpha)
             found = replace(
                 found,
@@ -155,7 +157,7 @@ def flatness_finding(
     values, ends = np.asarray(slopes, dtype=np.float64), np.asarray(bounds, dtype=np.float64)
     known = np.isfinite(values) & np.isfinite(ends)
     if not known.any():
-        return nothing_found(name, unit)
+        return _open(nothing_found(name, unit))
     above, below = values[known] - ends[known], values[known] + ends[known]
     inside = max(_p_of_sign(above, -1), _p_of_sign(below, +1))
     outside = min(1.0, 2.0 * min(_p_of_sign(above, +1), _p_of_sign(below, -1)))
@@ -200,6 +202,10 @@ def nothing_found(name: str, unit: Unit) -> Finding:
     return Finding(
         name=name, value=math.nan, low=math.nan, high=math.nan, unit=unit, covers="nothing"
     )
+
+
+def _open(finding: Finding) -> Finding:
+    return replace(finding, says="cannot be told", outcome=Outcome.CANNOT_BE_TOLD)
 
 
 def _of_estimate(name: str, estimate: Estimate, unit: Unit) -> Finding:

@@ -59,8 +59,8 @@ def paired_differences(
             label="mean with its 95 % interval",
             x=at,
             y=np.array([finding.value for finding in findings]),
-            low=np.array([finding.low for finding in findings]),
-            high=np.array([finding.high for finding in findings]),
+            low=_finite_ends([finding.low for finding in findings]),
+            high=_finite_ends([finding.high for finding in findings]),
             role="points",
         )
     )
@@ -87,8 +87,8 @@ def mean_line(label: str, x: FloatArray, estimates: Sequence[Estimate]) -> Line:
         label=label,
         x=np.asarray(x, dtype=np.float64),
         y=np.array([interval.value for interval in intervals]),
-        low=np.array([interval.low for interval in intervals]),
-        high=np.array([interval.high for interval in intervals]),
+        low=_finite_ends([interval.low for interval in intervals]),
+        high=_finite_ends([interval.high for interval in intervals]),
     )
 
 
@@ -104,3 +104,8 @@ def per_pair_line(label: str, x: FloatArray, values: Sequence[FloatArray]) -> Li
     kept = [place for place, numbers in enumerate(finite) if numbers.size]
     estimates = [two_level_estimate(finite[place][:, None]) for place in kept]
     return mean_line(label, np.asarray(x, dtype=np.float64)[kept], estimates)
+
+
+def _finite_ends(ends: Sequence[float]) -> FloatArray:
+    """Return ends of intervals; one of a single pair has none that could be drawn."""
+    return np.where(np.isfinite(ends), ends, np.nan)

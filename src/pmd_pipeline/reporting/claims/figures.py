@@ -46,6 +46,24 @@ def claim_figures(name: str, title: str, panels: Iterable[ClaimPanel]) -> tuple[
     return tuple(figures)
 
 
+def caption(panels: Iterable[ClaimPanel]) -> str:
+    """Return what the marks of a claim's figures mean, those that there are."""
+    drawn = tuple(panels)
+    roles = {line.role for panel in drawn for line in panel.lines}
+    sentences = []
+    if "mean" in roles:
+        sentences.append("Lines are means, bands their 95 % intervals.")
+    if "pair" in roles:
+        sentences.append("Thin lines are pairs of seeds.")
+    if "theory" in roles:
+        sentences.append("Dotted lines are what theory predicts, scaled as the legend says.")
+    if "cloud" in roles:
+        sentences.append("Paired differences: a point per pair of seeds.")
+    if any(panel.margin is not None for panel in drawn):
+        sentences.append("Dotted: the margin from which on a difference matters.")
+    return " ".join(sentences)
+
+
 def in_words(panels: Iterable[ClaimPanel]) -> str:
     """Return a figure for who cannot see it: the ends of every line of means."""
     texts = []

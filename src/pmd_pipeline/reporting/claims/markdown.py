@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from pmd_pipeline.reporting.claims.figures import claim_figures, in_words
-from pmd_pipeline.reporting.claims.page import CAPTION
+from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words
 from pmd_pipeline.reporting.claims.sections import (
     ClaimSection,
     JudgedClaim,
@@ -79,7 +78,7 @@ def _section(section: ClaimSection, images: str) -> str:
     specs = claim_figures(section.name, section.title, section.panels)
     parts += (f"![{words}]({images}/{spec.name}.png)" for spec in specs)
     if specs:
-        parts.append(f"*{CAPTION}*")
+        parts.append(f"*{caption(section.panels)}*")
     parts += (_table(table) for table in (section.findings, section.arms) if table is not None)
     return "\n\n".join(parts)
 

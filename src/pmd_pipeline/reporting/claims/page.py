@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pmd_pipeline.reporting.claims.figures import claim_figures, in_words
+from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words
 from pmd_pipeline.reporting.claims.sections import (
     TITLE,
     ClaimSection,
@@ -14,15 +14,6 @@ from pmd_pipeline.reporting.claims.sections import (
 )
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
-
-CAPTION = (
-    "Thin lines are pairs, bands 95 % intervals over pairs and problems, dotted lines what theory "
-    "predicts, scaled as the legend says."
-)
-DIFFERENCES_CAPTION = (
-    "A point per pair; the line is the 95 % interval of their mean. Dotted: the margin from which "
-    "on a difference matters."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +39,17 @@ def render_claims_page(judged: Sequence[JudgedClaim]) -> str:
 
 def _html_figures(section: ClaimSection) -> tuple[HtmlFigure, ...]:
     """Return a claim's figures; the page has their titles as headings, those of panels stay."""
-    words = in_words(section.panels)
     figures = []
     for spec in claim_figures(section.name, section.title, section.panels):
         is_list = spec.name != section.name
+        shown = [panel for panel in section.panels if bool(panel.names) == is_list]
         drawn = plotly_figure(spec)
         has_titles_of_panels = len(spec.panels) > 1
         untitled = drawn.with_layout(
             title=None, margin={**drawn.layout["margin"], "t": 40 if has_titles_of_panels else 20}
         )
         title = spec.panels[0].title if len(spec.panels) == 1 else "What was measured"
-        caption = DIFFERENCES_CAPTION if is_list else CAPTION
-        figures.append(html_figure(f"claim-{spec.name}", title, caption, words, untitled))
+        figures.append(
+            html_figure(f"claim-{spec.name}", title, caption(shown), in_words(shown), untitled)
+        )
     return tuple(figures)

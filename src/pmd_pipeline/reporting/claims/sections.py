@@ -160,7 +160,11 @@ def claim_section(one: JudgedClaim) -> ClaimSection:
         holds=claim.holds,
         fails=claim.fails,
         protocol=(*claim.notes, *_protocol(one)),
-        limits=(*_pairs_missing(verdict), *(judgement.limits if judgement else ())),
+        limits=(
+            *_pairs_missing(verdict),
+            *(judgement.limits if judgement else ()),
+            *_ends_of_ranges(one),
+        ),
         findings=_findings_table(judgement.findings) if judgement else None,
         arms=_arms_table(one),
         panels=judgement.panels if judgement else (),
@@ -201,6 +205,22 @@ def _pairs_missing(verdict: ClaimVerdict) -> tuple[str, ...]:
     return (
         f"It was judged on {verdict.num_pairs} of the {verdict.num_declared_pairs} pairs that are "
         "declared.",
+    )
+
+
+def _ends_of_ranges(one: JudgedClaim) -> tuple[str, ...]:
+    """Return a sentence on what was tuned to an end of its range: a better one may lie beyond."""
+    found = [
+        f"{end} of {arm.tuning}"
+        for arm in one.claim.arms.values()
+        if arm.tuning is not None and arm.tuning in one.tunings
+        for end in _chosen_ends(arm, one.tunings[arm.tuning])
+    ]
+    if not found:
+        return ()
+    return (
+        f"Tuned to an end of what was tried, so that a better value may lie beyond: "
+        f"{words.listed(list(dict.fromkeys(found)))}.",
     )
 
 
@@ -289,17 +309,25 @@ def _tuned(arm: ArmConfig, tunings: Mapping[str, TuningOutcome]) -> str:
     outcome = tunings.get(arm.tuning)
     if outcome is None:
         return "not yet"
-    chosen = outcome.chosen
-    # What the arm is told itself takes the place of what was tuned.
-    used = {key: value for key, value in chosen.values.items() if key not in arm.parameters}
-    repeats = words.counted(len(chosen.accuracies), "pair")
-    text = f"{_told(used)} (best of {len(outcome.trials)} trials on {repeats}"
-    ends = [
-        f"{key.rpartition('.')[2]} is the {end} tried"
-        for key, value in used.items()
+    repeats = words.counted(len(outcome.chosen.accuracies), "pair")
+    text = f"{_told(_used(arm, outcome))} (best of {len(outcome.trials)} trials on {repeats}"
+    ends = _chosen_ends(arm, outcome)
+    return f"{text}; tuned to the {words.listed(ends)})" if ends else f"{text})"
+
+
+def _used(arm: ArmConfig, outcome: TuningOutcome) -> dict[str, Any]:
+    """Return what was tuned and is used: what the arm is told itself takes its place."""
+    values = outcome.chosen.values
+    return {key: value for key, value in values.items() if key not in arm.parameters}
+
+
+def _chosen_ends(arm: ArmConfig, outcome: TuningOutcome) -> list[str]:
+    """Return what was tuned to an end of its range: ``greatest tau``."""
+    return [
+        f"{end} {key.rpartition('.')[2]}"
+        for key, value in _used(arm, outcome).items()
         if (end := _end(value, {trial.values.get(key) for trial in outcome.trials}))
     ]
-    return f"{text}; {', '.join(ends)})" if ends else f"{text})"
 
 
 def _end(value: Any, tried: set[Any]) -> str:
