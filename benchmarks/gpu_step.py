@@ -227,6 +227,7 @@ def _setup(longest: int, packed: bool, checkpointing: bool) -> TrainingSetup:
         ),
         rewards=MathRewardConfig(convention="boxed"),
         seed=0,
+        adapter_seed=0,
     )
 
 

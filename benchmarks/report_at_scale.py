@@ -152,7 +152,7 @@ def _report(
     rounds: pd.DataFrame, comparison: pd.DataFrame, times: pd.DataFrame, folder: Path
 ) -> str:
     names = [f"figure_{name}" for name in (*LOOP_FIGURES, *THEORY_FIGURES)]
-    completions = {label: _completions(i + 1) for i, label in enumerate(LABELS)}
+    completions = {f"{label}.seed_0": _completions(i + 1) for i, label in enumerate(LABELS)}
     initial = _completions(0).drop(columns="round")
     reporting = ReportingConfig(reference_algorithm=LABELS[0])
     evaluation = EvaluationConfig.model_validate(
@@ -184,7 +184,7 @@ def _round_metrics(num_rounds: int, compared: pd.DataFrame) -> pd.DataFrame:
         table["kl"] = np.exp(3 * table["kl"])
         for name in CURVES[-3:]:
             table[name] = table[name].abs()
-        tables.append(table.assign(algorithm=label, round=range(1, num_rounds + 1)))
+        tables.append(table.assign(algorithm=label, seed=0, round=range(1, num_rounds + 1)))
     rounds = pd.concat(tables, ignore_index=True)
     return rounds.merge(compared, on=["algorithm", "round"], how="left")
 
@@ -226,7 +226,7 @@ def _theory_in_the_loop(num_rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
             )
     metrics = loop_round_table(rounds).drop(columns="method")
     prefixed = {name: f"{METRIC_PREFIX}{name}" for name in metrics.columns[2:]}
-    return loop_group_table(rounds), metrics.rename(columns=prefixed)
+    return loop_group_table(rounds).assign(seed=0), metrics.rename(columns=prefixed)
 
 
 def _completions(seed: int) -> pd.DataFrame:

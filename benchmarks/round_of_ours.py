@@ -95,6 +95,7 @@ def _setup(max_new_tokens: int) -> TrainingSetup:
         ),
         rewards=MathRewardConfig(convention="boxed"),
         seed=0,
+        adapter_seed=0,
     )
 
 

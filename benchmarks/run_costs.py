@@ -25,6 +25,7 @@ from rich.table import Table
 
 from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.rewards.choice import two_values_of
 from pmd_pipeline.training.theory_in_the_loop import ExactUpdate, exact_update_of, theory_metrics
 
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def _stages(node_seconds: dict[str, float]) -> Table:
-    table = Table("node", "seconds", title="Nodes of all algorithms and phases")
+    table = Table("node", "seconds", title="Nodes of all training runs and phases")
     total: defaultdict[str, float] = defaultdict(float)
     for name, seconds in node_seconds.items():
         total[name.rpartition(".")[2]] += seconds
@@ -58,20 +59,21 @@ def _stages(node_seconds: dict[str, float]) -> Table:
 
 
 def _comparisons(data: Path, parameters: dict[str, dict[str, object]]) -> Table:
-    table = Table("algorithm", "round", "its seconds", "compared in", "of the round", "wanted")
+    table = Table("training run", "round", "its seconds", "compared in", "of the round", "wanted")
     table.title = "Rounds held against theory"
     for column in table.columns[1:]:
         column.justify = "right"
     rounds = pd.read_csv(data / "08_reporting" / "round_metrics.csv")
-    for label, rows in rounds.groupby("algorithm", sort=False):
-        update = _update_of(str(label), parameters[f"training.{label}"])
+    for (label, seed), rows in rounds.groupby(["algorithm", "seed"], sort=False):
+        run = TrainingRun(str(label), int(seed))
+        update = _update_of(run.algorithm, parameters[f"training.{run.namespace}"])
         if update is None:
             continue
         for _, row in rows.iloc[[0, -1]].iterrows():
-            seconds = _seconds_to_compare(data, str(label), int(row["round"]), update)
+            seconds = _seconds_to_compare(data, run, int(row["round"]), update)
             work = float(row[WORK].sum())
             table.add_row(
-                str(label),
+                run.namespace,
                 str(row["round"]),
                 f"{work:.2f}",
                 f"{seconds:.4f}",
@@ -93,8 +95,10 @@ def _update_of(label: str, flat: dict[str, object]) -> ExactUpdate | None:
     return exact_update_of(algorithm, two_values_of(rewards))
 
 
-def _seconds_to_compare(data: Path, label: str, round_index: int, update: ExactUpdate) -> float:
-    folder = data / "07_model_output" / label
+def _seconds_to_compare(
+    data: Path, run: TrainingRun, round_index: int, update: ExactUpdate
+) -> float:
+    folder = data / "07_model_output" / run.algorithm / run.seed_name
     [path] = folder.glob(f"phase_*/rollouts/round_{round_index:05d}.parquet")
     rollouts = pd.read_parquet(path)
     seconds = []

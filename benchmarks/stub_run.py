@@ -77,7 +77,7 @@ def run(work: StubWork, folder: Path) -> Outcome:
         state_bytes=sum(path.stat().st_size for path in data.glob("run_state*")),
         peak_bytes=_peak_bytes(),
         start_bytes=start_bytes,
-        checkpoint_bytes=_size(sorted((data / "06_models").glob("*/phase_*/round_*"))[-1]),
+        checkpoint_bytes=_size(sorted((data / "06_models").glob("*/seed_*/phase_*/round_*"))[-1]),
     )
 
 
@@ -114,6 +114,7 @@ def _make_project(folder: Path, work: StubWork) -> None:
         },
         "training": {
             "algorithms": list(LABELS[: work.num_algorithms]),
+            "seeds": [0],
             "num_phases": work.num_phases,
             "rounds_per_phase": work.num_rounds // work.num_phases,
             "prompts_per_round": prompts,

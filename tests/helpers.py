@@ -55,6 +55,7 @@ def make_setup(algorithm: AnyAlgorithmConfig, **training: object) -> TrainingSet
         training=TrainingConfig.model_validate(defaults | training),
         rewards=MathRewardConfig(convention="boxed", num_workers=1),
         seed=0,
+        adapter_seed=0,
     )
 
 

@@ -34,6 +34,7 @@ policy_initialisation:
 rollout_generation: {num_samples: 2, min_mean_reward: null, max_mean_reward: null}
 training:
   algorithms: [pmd_mean, on_policy_gradient]
+  seeds: [0]
   num_phases: 2
   rounds_per_phase: 2
   prompts_per_round: 4

@@ -24,8 +24,8 @@ from pmd_pipeline.files import write_json
 from pmd_pipeline.hooks.intent import Intent, intending
 from pmd_pipeline.hooks.resume import ResumeHook
 
-EVERYTHING = ["load_problems", "select_prompts", "a.train", "b.train", "a.evaluate", "b.evaluate",
-              "compare"]  # fmt: skip
+EVERYTHING = ["load_problems", "select_prompts", "a.seed_0.train", "b.seed_0.train",
+              "a.seed_0.evaluate", "b.seed_0.evaluate", "compare"]  # fmt: skip
 
 
 class Killed(BaseException):
@@ -34,7 +34,7 @@ class Killed(BaseException):
 
 @dataclass
 class SmallExperiment:
-    """The stages in small: one table each, two algorithms, a phase of two rounds.
+    """The stages in small: one table each, two training runs, a phase of two rounds.
 
     Attributes:
         folder: Its data folder.
@@ -50,6 +50,11 @@ class SmallExperiment:
     ran: list[str] = field(default_factory=list)
     dies_at: tuple[str, str] | None = None
     algorithms: tuple[str, ...] = ("a", "b")
+    seeds: tuple[int, ...] = (0,)
+
+    @property
+    def runs(self) -> list[str]:
+        return [f"{label}.seed_{seed}" for label in self.algorithms for seed in self.seeds]
 
     def pipeline(self) -> Pipeline:
         def node(name: str, stage: str, inputs: list[str], output: str, make: Any) -> Node:
@@ -59,7 +64,7 @@ class SmallExperiment:
 
             namespace, _, own = name.rpartition(".")
             return Node(run, inputs, output, name=own, namespace=namespace or None,
-                        tags=[stage, *([namespace] if namespace else [])])  # fmt: skip
+                        tags=[stage])  # fmt: skip
 
         def total(*tables: pd.DataFrame) -> pd.DataFrame:
             return pd.DataFrame({"value": [sum(int(table["value"].sum()) for table in tables)]})
@@ -69,20 +74,20 @@ class SmallExperiment:
                  lambda seed: pd.DataFrame({"value": [self.gold]})),
             node("select_prompts", "rollout_generation", ["problems"], "prompts", total),
         ]  # fmt: skip
-        for label in self.algorithms:
+        for run in self.runs:
             nodes += [
-                self._training(label),
-                node(f"{label}.evaluate", "evaluation",
-                     [f"{label}.rounds", f"{label}.policy", "problems"],
-                     f"{label}.scores", lambda rounds, _, problems: total(rounds, problems)),
+                self._training(run),
+                node(f"{run}.evaluate", "evaluation",
+                     [f"{run}.rounds", f"{run}.policy", "problems"],
+                     f"{run}.scores", lambda rounds, _, problems: total(rounds, problems)),
             ]  # fmt: skip
-        scores = [f"{label}.scores" for label in self.algorithms]
+        scores = [f"{run}.scores" for run in self.runs]
         nodes.append(node("compare", "reporting", scores, "comparison", total))
         return Pipeline(nodes)
 
-    def _training(self, label: str) -> Node:
+    def _training(self, run: str) -> Node:
         def train(prompts: pd.DataFrame) -> Iterator[Any]:
-            self.ran.append(f"{label}.train")
+            self.ran.append(f"{run}.train")
             for index in (1, 2):
                 value = int(prompts["value"].sum()) + index + self.noise
                 table = pd.DataFrame({"value": [value], "grading_seconds": [len(self.ran)]})
@@ -91,18 +96,17 @@ class SmallExperiment:
                     "policy": {"value": value, "is_last": index == 2},
                 }
 
-        outputs = {name: f"{label}.{name}" for name in ("rounds", "policy")}
-        return Node(train, ["prompts"], outputs, name="train", namespace=label,
-                    tags=["training", label])  # fmt: skip
+        outputs = {name: f"{run}.{name}" for name in ("rounds", "policy")}
+        return Node(train, ["prompts"], outputs, name="train", namespace=run, tags=["training"])
 
     def catalog(self) -> DataCatalog:
         datasets: dict[str, Any] = {
             name: AtomicParquetDataset(filepath=str(self.folder / f"{name}.parquet"))
-            for name in ("problems", "prompts", *(f"{label}.scores" for label in self.algorithms))
+            for name in ("problems", "prompts", *(f"{run}.scores" for run in self.runs))
         }
-        for label in self.algorithms:
-            datasets[f"{label}.policy"] = PolicyDataset(path=self.folder / f"{label}.json")
-            datasets[f"{label}.rounds"] = RoundTablesDataset(path=str(self.folder / label))
+        for run in self.runs:
+            datasets[f"{run}.policy"] = PolicyDataset(path=self.folder / f"{run}.json")
+            datasets[f"{run}.rounds"] = RoundTablesDataset(path=str(self.folder / run))
         datasets["comparison"] = AtomicCSVDataset(
             filepath=str(self.folder / "comparison.csv"), save_args={"index": False}
         )
@@ -126,7 +130,8 @@ class SmallExperiment:
             sections: Changes to the parameters.
         """
         self.ran.clear()
-        training = {"algorithms": list(self.algorithms), **sections.pop("training", {})}
+        chosen = {"algorithms": list(self.algorithms), "seeds": list(self.seeds)}
+        training = {**chosen, **sections.pop("training", {})}
         algorithms = {
             label: {"kind": "pmd_mean", "tau": 0.5} | sections.pop(label, {})
             for label in self.algorithms

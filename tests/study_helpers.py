@@ -52,6 +52,7 @@ SMALL: dict[str, Any] = {
     },
     "rollout_generation": {"num_samples": 2, "min_mean_reward": None, "max_mean_reward": None},
     "training": {
+        "seeds": [0],
         "num_phases": 2,
         "rounds_per_phase": 1,
         "prompts_per_round": 16,

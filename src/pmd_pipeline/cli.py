@@ -178,7 +178,8 @@ def verify(env: str | None) -> None:
 def export_policy(policy: Path, destination: Path) -> None:
     """Write POLICY as a model folder to DESTINATION, with any adapter merged into the weights.
 
-    POLICY is a folder below data/06_models: the initial policy, a phase, or one of its rounds.
+    POLICY is a folder below data/06_models: the initial policy, a phase of a training run
+    such as pmd_mean/seed_0/phase_3, or one of its rounds.
     """
     from pmd_pipeline.datasets.policies import stored_policy
     from pmd_pipeline.policies import export

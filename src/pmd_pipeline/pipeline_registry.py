@@ -1,4 +1,4 @@
-"""The project's pipelines, built for the algorithms and phases of the parameters."""
+"""The project's pipelines, built for the training runs and phases of the parameters."""
 
 import os
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Self
 from kedro.pipeline import Pipeline
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.pipelines import (
     data_preparation,
@@ -25,7 +26,7 @@ from pmd_pipeline.project_folder import project_folder
 class Structure:
     """The parameters that decide which nodes there are."""
 
-    algorithms: tuple[str, ...]
+    runs: tuple[TrainingRun, ...]
     num_phases: int
     rounds_per_phase: int
     studies: tuple[str, ...]
@@ -34,7 +35,7 @@ class Structure:
     def of(cls, experiment: ExperimentConfig) -> Self:
         """Return an experiment's structure."""
         return cls(
-            algorithms=experiment.training.algorithms,
+            runs=experiment.training_runs(),
             num_phases=experiment.training.num_phases,
             rounds_per_phase=experiment.training.rounds_per_phase,
             studies=tuple(experiment.studies),
@@ -59,24 +60,24 @@ def register_pipelines() -> dict[str, Pipeline]:
     """Return every stage by name, and the whole experiment as ``__default__``."""
     # Commands without a context, such as `kedro registry list`, see the default environment.
     structure = _structure or _default_structure()
-    algorithms, num_phases = structure.algorithms, structure.num_phases
+    runs, num_phases = structure.runs, structure.num_phases
     stages = {
         "data_preparation": data_preparation.create_pipeline(),
         "policy_initialisation": policy_initialisation.create_pipeline(),
         "rollout_generation": rollout_generation.create_pipeline(),
-        "training": training.create_pipeline(algorithms=algorithms, num_phases=num_phases),
+        "training": training.create_pipeline(runs=runs, num_phases=num_phases),
         "evaluation": evaluation.create_pipeline(
-            algorithms=algorithms,
+            runs=runs,
             num_phases=num_phases,
             rounds_per_phase=structure.rounds_per_phase,
         ),
         "theory": theory.create_pipeline(),
-        "reporting": reporting.create_pipeline(algorithms=algorithms),
+        "reporting": reporting.create_pipeline(runs=runs),
     }
     return {
         **stages,
         "study_report": study_report.create_pipeline(studies=structure.studies),
-        "__default__": sum(stages.values(), Pipeline([])),
+        "__default__": Pipeline(stages.values()),
     }
 
 

@@ -1,4 +1,4 @@
-"""Every random choice follows from the experiment's one seed and from what it is for.
+"""Every random choice follows from a seed of the experiment and from what it is for.
 
 No generator's state has to be stored: a resumed round draws what the interrupted one drew.
 """

@@ -37,13 +37,13 @@ def test_an_adapter_in_bfloat16_resumes_to_the_byte_and_is_exported(project: Any
     assert final_adapter(project) == weights
 
     models = project.data / "06_models"
-    states = list((models / "pmd_mean").glob("phase_*/round_*"))
+    states = list((models / "pmd_mean" / "seed_0").glob("phase_*/round_*"))
     assert len(states) == 2
     assert not [file for state in states for file in state.rglob("model.safetensors")]
     for state in states:
         manifest = json.loads((state / "manifest.json").read_text())
         assert manifest["base_path"] == "../../../initial"
-    arguments = ("export-policy", "data/tiny/06_models/pmd_mean/phase_2", "exported")
+    arguments = ("export-policy", "data/tiny/06_models/pmd_mean/seed_0/phase_2", "exported")
     result = project.command(*arguments)
     assert result.returncode == 0, result.stderr
     exported = AutoModelForCausalLM.from_pretrained(project.path / "exported", dtype="auto")
@@ -55,5 +55,5 @@ def test_an_adapter_in_bfloat16_resumes_to_the_byte_and_is_exported(project: Any
 
 
 def final_adapter(project: Any) -> bytes:
-    [state] = (project.data / "06_models" / "pmd_mean" / "phase_2").glob("round_*")
+    [state] = (project.data / "06_models" / "pmd_mean" / "seed_0" / "phase_2").glob("round_*")
     return bytes((state / "policy" / "adapter_model.safetensors").read_bytes())

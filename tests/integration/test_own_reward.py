@@ -107,7 +107,7 @@ def test_several_rewards_are_added_up_and_each_ones_mean_is_kept(project: Any) -
     rounds = pd.read_csv(project.data / "08_reporting" / "round_metrics.csv")
     total = rounds["reward_correct"] + 0.2 * rounds["reward_brevity"]
     assert total.to_numpy() == pytest.approx(rounds["mean_reward"].to_numpy(), abs=1e-12)
-    folder = project.data / "07_model_output" / "pmd_mean" / "phase_1" / "rollouts"
+    folder = project.data / "07_model_output" / "pmd_mean" / "seed_0" / "phase_1" / "rollouts"
     rollouts = pd.read_parquet(next(folder.glob("*.parquet")))
     assert (
         rollouts["reward"] == rollouts["reward_correct"] + 0.2 * rollouts["reward_brevity"]
@@ -140,7 +140,7 @@ def test_a_reward_that_fails_in_a_later_round_keeps_the_rounds_before_it(project
         r"rewards \(fragile:make_reward\): a response to problem 'train/", broken.stderr
     )
     assert "RuntimeError: the judge is away" in broken.stderr
-    (kept,) = (project.data / "07_model_output").glob("*/phase_1/rollouts/*.parquet")
+    (kept,) = (project.data / "07_model_output").glob("*/seed_0/phase_1/rollouts/*.parquet")
     assert kept.name == "round_00001.parquet"
     before = kept.read_bytes()
     (project.path / "judge_is_back").touch()

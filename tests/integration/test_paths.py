@@ -102,4 +102,4 @@ def test_without_conf_local_everything_works_on_the_base(project) -> None:
     shutil.rmtree(project.path / "conf" / "local")
     result = project.command("catalog", "list-patterns")
     assert result.returncode == 0, result.stderr[-3000:]
-    assert "{algorithm}.round_metrics" in result.stdout
+    assert "{algorithm}.seed_{seed}.round_metrics" in result.stdout

@@ -30,7 +30,12 @@ def test_stories260k_on_real_aime_problems_goes_through_every_stage(project: Any
     assert set(comparison["eval_set"]) == {"aime2025"}
     assert set(comparison["round"]) == {0, 2, 4}
     completions = pd.read_parquet(
-        project.data / "07_model_output" / "pmd_mean" / "phase_2" / "eval_completions.parquet"
+        project.data
+        / "07_model_output"
+        / "pmd_mean"
+        / "seed_0"
+        / "phase_2"
+        / "eval_completions.parquet"
     )
     assert len(completions) == 8
     assert completions["response"].str.len().gt(0).all()

@@ -47,6 +47,30 @@ def test_a_run_killed_twice_resumes_to_the_byte(project: Any, finished: Any) -> 
 
 
 @pytest.mark.slow
+def test_a_training_run_has_its_bytes_whatever_is_trained_beside_it(
+    project: Any, finished: Any
+) -> None:
+    """Killed in its second round, before another training seed, in another order."""
+    params = {"training": {"algorithms": "pmd_mean", "seeds": "5+0"}}
+    options = {"params": params, "to_outputs": COMPARED, "only_missing_outputs": True}
+    assert project.run(before=at_state(6), **options) == -signal.SIGKILL
+    assert project.run(**options) == 0
+
+    def results(data: Path, seed: int) -> dict[str, bytes]:
+        patterns = ("06_models/{}/**/*.safetensors", "07_model_output/{}/phase_*/rollouts/*",
+                    "07_model_output/{}/phase_*/eval_completions.parquet")  # fmt: skip
+        paths = [p for text in patterns for p in data.glob(text.format(f"pmd_mean/seed_{seed}"))]
+        return {str(path.relative_to(data)): path.read_bytes() for path in paths}
+
+    mine, others = results(project.data, 0), results(project.data, 5)
+    assert mine == results(finished.data, 0)
+    assert len(mine) == len(others) == 2 * 2 + 4 + 2
+    for name, content in mine.items():
+        if "rollouts" in name:
+            assert others[name.replace("seed_0", "seed_5")] != content, name
+
+
+@pytest.mark.slow
 def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any) -> None:
     killed_at = project.path / "sampled"
 
@@ -77,7 +101,7 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
     runs = [client.get_run(run_id) for run_id in after.values()]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    history = client.get_metric_history(after["pmd_mean"], "mean_reward")
+    history = client.get_metric_history(after["pmd_mean.seed_0"], "mean_reward")
     assert {metric.step for metric in history} == {1, 2, 3, 4}
 
 
@@ -113,8 +137,8 @@ def test_a_run_goes_on_with_less_memory_longer_and_with_one_algorithm_more(proje
     runs = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
     assert client.get_run(runs[""]).data.tags["resumed.training.micro_batch_tokens"] == "64"
-    assert client.get_run(runs["gspo"]).info.status == "FINISHED"
-    history = client.get_metric_history(runs["pmd_mean"], "mean_reward")
+    assert client.get_run(runs["gspo.seed_0"]).info.status == "FINISHED"
+    history = client.get_metric_history(runs["pmd_mean.seed_0"], "mean_reward")
     assert {metric.step for metric in history} == {1, 2, 3, 4}
 
 
@@ -132,7 +156,9 @@ def test_a_damaged_checkpoint_is_named_and_nothing_else_is_lost(
     project: Any, finished: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert project.run(before=at_state(6), to_outputs=COMPARED) == -signal.SIGKILL
-    weights = next((project.data / "06_models").glob("*/phase_*/round_*/policy/*.safetensors"))
+    weights = next(
+        (project.data / "06_models").glob("*/seed_*/phase_*/round_*/policy/*.safetensors")
+    )
     content = bytearray(weights.read_bytes())
     content[-5] ^= 1
     weights.write_bytes(content)

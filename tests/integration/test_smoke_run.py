@@ -12,17 +12,22 @@ from kedro.io import MemoryDataset
 from mlflow.entities import Run
 
 ALGORITHMS = ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
+SEEDS = [0, 1]
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def runs(smoke: Any) -> dict[str, Run]:
-    """The MLflow runs by name; the pipeline's own under the empty name."""
+    """The MLflow runs by training run; the pipeline's own under the empty name."""
     client = mlflow.MlflowClient(f"sqlite:///{smoke.path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("pmd_pipeline")
     runs = client.search_runs([experiment.experiment_id])
-    return {run.data.tags.get("algorithm", ""): run for run in runs}
+    return {_namespace(run.data.tags): run for run in runs}
+
+
+def _namespace(tags: dict[str, str]) -> str:
+    return f"{tags['algorithm']}.seed_{tags['training_seed']}" if "algorithm" in tags else ""
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +48,22 @@ def test_the_comparison_has_the_promised_columns_and_rounds(smoke: Any) -> None:
     assert len(starts.drop_duplicates()) == len(starts) / len(ALGORITHMS)
 
 
+def test_each_training_seed_has_its_own_values_of_which_the_comparison_has_the_means(
+    smoke: Any,
+) -> None:
+    folder = smoke.data / "08_reporting"
+    table = pd.read_csv(folder / "comparison_by_seed.csv")
+    assert list(table.columns)[:2] == ["algorithm", "seed"]
+    assert table["seed"].unique().tolist() == SEEDS
+    key = ["algorithm", "eval_set", "metric", "k", "round"]
+    means = table.groupby(key)["value"].mean()
+    expected = pd.read_csv(folder / "comparison.csv").set_index(key)["value"]
+    assert means.to_dict() == pytest.approx(expected.to_dict())
+
+
 def test_round_metrics_are_complete_and_the_trainer_agrees_with_the_sampler(smoke: Any) -> None:
     table = pd.read_csv(smoke.data / "08_reporting" / "round_metrics.csv")
-    assert len(table) == 2 * len(ALGORITHMS)
+    assert len(table) == 2 * len(ALGORITHMS) * len(SEEDS)
     may_be_missing = {"clip_fraction"} | {c for c in table.columns if c.startswith("theory_")}
     always = table.drop(columns=list(may_be_missing & set(table.columns)))
     assert always.notna().all().all()
@@ -55,16 +73,23 @@ def test_round_metrics_are_complete_and_the_trainer_agrees_with_the_sampler(smok
     assert not clipped[["pmd_mean", "pmd_part", "on_policy_gradient"]].any()
 
 
-def test_all_algorithms_meet_the_same_first_prompts(smoke: Any) -> None:
-    first = {
-        label: set(
-            pd.read_parquet(
-                smoke.data / "07_model_output" / label / "phase_1/rollouts/round_00001.parquet"
-            )["problem_id"]
-        )
-        for label in ALGORITHMS
-    }
-    assert len({frozenset(ids) for ids in first.values()}) == 1
+def test_algorithms_of_a_training_seed_begin_with_the_same_rollouts_and_seeds_with_others(
+    smoke: Any,
+) -> None:
+    def first_rollouts(label: str, seed: int) -> dict[tuple[str, int], str]:
+        folder = smoke.data / "07_model_output" / label / f"seed_{seed}" / "phase_1" / "rollouts"
+        table = pd.read_parquet(folder / "round_00001.parquet")
+        return table.set_index(["problem_id", "sample_index"])["response"].to_dict()
+
+    # The on-policy gradient samples a round in parts, after updates.
+    labels = ALGORITHMS[:-1]
+    first = {seed: [first_rollouts(label, seed) for label in labels] for seed in SEEDS}
+    for tables in first.values():
+        assert all(table == tables[0] for table in tables)
+    assert first[0][0] != first[1][0]
+    for seed in SEEDS:
+        on_policy = first_rollouts(ALGORITHMS[-1], seed)
+        assert on_policy.keys() == first[seed][0].keys()
 
 
 def test_the_console_shows_the_table_and_where_to_look(smoke: Any) -> None:
@@ -103,17 +128,18 @@ def test_the_report_is_one_page_that_needs_no_network(smoke: Any) -> None:
     assert "Column addition" in page
 
 
-def test_one_finished_run_per_algorithm_below_the_pipelines_run(runs: dict[str, Run]) -> None:
-    assert set(runs) == {"", *ALGORITHMS}
+def test_one_finished_run_per_training_run_below_the_pipelines_run(runs: dict[str, Run]) -> None:
+    trained = {f"{label}.seed_{seed}" for label in ALGORITHMS for seed in SEEDS}
+    assert set(runs) == {"", *trained}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     parent = runs[""].info.run_id
-    assert {runs[label].data.tags["mlflow.parentRunId"] for label in ALGORITHMS} == {parent}
+    assert {runs[name].data.tags["mlflow.parentRunId"] for name in trained} == {parent}
 
 
 def test_parameters_are_logged_by_name(runs: dict[str, Run]) -> None:
-    assert runs["pmd_mean"].data.params["algorithm.tau"] == "0.5"
-    assert runs["grpo"].data.params["algorithm.clip_high"] == "0.2"
-    assert runs["grpo"].data.params["training.group_size"] == "4"
+    assert runs["pmd_mean.seed_0"].data.params["algorithm.tau"] == "0.5"
+    assert runs["grpo.seed_1"].data.params["algorithm.clip_high"] == "0.2"
+    assert runs["grpo.seed_1"].data.params["training.group_size"] == "4"
     assert runs[""].data.params["algorithms.pmd_part.tau"] == "0.5"
     assert "version.torch" in runs[""].data.tags
     assert "mlflow.source.git.commit" in runs[""].data.tags
@@ -124,13 +150,14 @@ def test_round_and_evaluation_metrics_have_the_tables_values(
     smoke: Any, runs: dict[str, Run], client: mlflow.MlflowClient
 ) -> None:
     rounds = pd.read_csv(smoke.data / "08_reporting" / "round_metrics.csv")
-    for label in ALGORITHMS:
-        expected = rounds[rounds["algorithm"] == label].set_index("round")["mean_reward"]
-        history = client.get_metric_history(runs[label].info.run_id, "mean_reward")
+    for (label, seed), rows in rounds.groupby(["algorithm", "seed"]):
+        expected = rows.set_index("round")["mean_reward"]
+        run_id = runs[f"{label}.seed_{seed}"].info.run_id
+        history = client.get_metric_history(run_id, "mean_reward")
         assert {metric.step: metric.value for metric in history} == expected.to_dict()
-    comparison = pd.read_csv(smoke.data / "08_reporting" / "comparison.csv")
-    avg = comparison[(comparison.algorithm == "grpo") & (comparison.metric == "avg_at_k")]
-    history = client.get_metric_history(runs["grpo"].info.run_id, "eval.addition.avg_at_2")
+    comparison = pd.read_csv(smoke.data / "08_reporting" / "comparison_by_seed.csv")
+    avg = comparison.query("algorithm == 'grpo' and seed == 1 and metric == 'avg_at_k'")
+    history = client.get_metric_history(runs["grpo.seed_1"].info.run_id, "eval.addition.avg_at_2")
     logged = {metric.step: metric.value for metric in history}
     assert logged == pytest.approx(avg.set_index("round")["value"].to_dict())
 
@@ -142,7 +169,7 @@ def test_figures_completions_and_report_are_logged(
     assert {"figures", "report.html"} <= parent
     figures = {file.path for file in client.list_artifacts(runs[""].info.run_id, "figures")}
     assert {"figures/figure_mean_reward.html", "figures/learning_curves.png"} <= figures
-    completions = client.list_artifacts(runs["pmd_mean"].info.run_id, "completions")
+    completions = client.list_artifacts(runs["pmd_mean.seed_0"].info.run_id, "completions")
     assert [file.path for file in completions] == [
         "completions/round_00001.json",
         "completions/round_00002.json",

@@ -146,11 +146,12 @@ def test_two_rounds_of_pmd_mean_on_gsm8k_change_the_weights_and_log_everything(
     assert result.returncode == 0, result.stderr[-3000:]
     data = project.path / "data/smollm2"
     assert_weights_changed(
-        data / "06_models/initial/policy", data / "06_models/pmd_mean/phase_1/round_00002/policy"
+        data / "06_models/initial/policy",
+        data / "06_models/pmd_mean/seed_0/phase_1/round_00002/policy",
     )
     rounds = pd.read_csv(data / "08_reporting/round_metrics.csv")
     assert_rounds_are_sound(rounds)
-    assert_rollouts_are_whole(data / "07_model_output/pmd_mean/phase_1/rollouts", rounds)
+    assert_rollouts_are_whole(data / "07_model_output/pmd_mean/seed_0/phase_1/rollouts", rounds)
     assert_mlflow_has(project.path / "mlflow.db", rounds)
     comparison = pd.read_csv(data / "08_reporting/comparison.csv")
     assert comparison["eval_set"].unique().tolist() == ["gsm8k"]

@@ -187,7 +187,13 @@ def test_the_exported_environment_reaches_the_same_value(studied: Path) -> None:
     """Exactly: the same seed gives the same policy and the same answers."""
     assert run_forked(lambda: _export_and_run(studied)) == 0
     comparison = pd.read_parquet(
-        studied / "data" / "small_best" / "07_model_output" / "pmd_mean" / "comparison.parquet"
+        studied
+        / "data"
+        / "small_best"
+        / "07_model_output"
+        / "pmd_mean"
+        / "seed_0"
+        / "comparison.parquet"
     )
     final = comparison.query("eval_set == 'validation' and metric == 'avg_at_k' and round == 2")
     summary = json.loads((_folder(studied) / "report" / "study_summary.json").read_text())

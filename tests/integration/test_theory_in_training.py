@@ -111,7 +111,7 @@ def test_the_report_and_kedro_viz_show_training_against_theory(compared: Any) ->
 def test_the_rows_can_be_made_anew_from_the_rollouts_alone(compared: Any) -> None:
     """Lost tables come back to the byte, without a training."""
     tables = [
-        compared.data / "07_model_output" / "pmd_mean" / "theory_groups.parquet",
+        compared.data / "07_model_output" / "pmd_mean" / "seed_0" / "theory_groups.parquet",
         compared.data / "08_reporting" / "theory" / "in_the_loop.csv",
     ]
     before = [table.read_bytes() for table in tables]

@@ -113,7 +113,7 @@ def test_a_lost_process_is_spoken_of_and_the_run_resumes_to_the_bit(
     # torchrun sees the loss too, and its signal may reach the driver first.
     spoken = ("Error: the connection to a training process broke", "Interrupted. Continue with")
     assert any(words in output for words in spoken), output[-3000:]
-    assert next(project.data.glob("06_models/pmd_mean/*/round_*")).name == "round_00001"
+    assert next(project.data.glob("06_models/pmd_mean/seed_0/*/round_*")).name == "round_00001"
 
     kedro = [str(Path(sys.executable).with_name("kedro")), "run", *OUTPUTS]
     status, output = torchrun(project, "--no-python", *kedro, "--only-missing-outputs")

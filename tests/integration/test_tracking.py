@@ -35,7 +35,11 @@ def test_a_failing_algorithm_has_failed_and_the_others_were_killed(
     errors = capfd.readouterr().err
     assert "pmd_mean, round 1, mini-batch 1: the loss is nan" in errors
     assert "train/" in errors, "the offending rollouts are named"
-    assert statuses(project) == {"": "FAILED", "pmd_mean": "FAILED", "on_policy_gradient": "KILLED"}
+    assert statuses(project) == {
+        "": "FAILED",
+        "pmd_mean.seed_0": "FAILED",
+        "on_policy_gradient.seed_0": "KILLED",
+    }
 
 
 @pytest.mark.slow
@@ -54,7 +58,7 @@ def test_an_interrupted_run_was_killed_and_says_how_to_go_on(project: Any) -> No
     try:
         deadline = time.monotonic() + 120
         models = project.data / "06_models"
-        while not list(models.glob("*/phase_1/round_00001/manifest.json")):
+        while not list(models.glob("*/seed_0/phase_1/round_00001/manifest.json")):
             assert time.monotonic() < deadline, "no round was finished in time"
             assert process.poll() is None, "the run has ended by itself"
             time.sleep(0.02)

@@ -36,7 +36,7 @@ def test_every_stage_runs_and_sampler_and_trainer_agree(project: Any) -> None:
 def check_that_sampler_followed(project: Any, algorithm: str) -> None:
     """Stale weights would show here: a round moves log-probs by much more."""
     metrics = pd.read_parquet(
-        project.data / "07_model_output" / algorithm / "round_metrics.parquet"
+        project.data / "07_model_output" / algorithm / "seed_0" / "round_metrics.parquet"
     )
     assert metrics["mismatch_max"].max() < 1e-3
     assert metrics["log_ratio_max"].abs().max() > 1e-2

@@ -103,6 +103,7 @@ class _Run:
             training=training,
             rewards=unit.experiment.rewards,
             seed=unit.seeds.training,
+            adapter_seed=unit.seeds.warm_start,
         )
         with self._timed("warm_start"):
             start = self._initial_policies.policy(

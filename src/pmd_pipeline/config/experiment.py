@@ -24,6 +24,7 @@ from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.study import StudyConfig, StudyName
 from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.config.training import TrainingConfig
+from pmd_pipeline.config.training_runs import TrainingRun
 
 
 class ParameterError(ValueError):
@@ -33,7 +34,11 @@ class ParameterError(ValueError):
 class ExperimentConfig(StrictModel):
     """Every section of ``conf/<env>/parameters*.yml``."""
 
-    seed: int = Field(ge=0, description="decides every random choice")
+    seed: int = Field(
+        ge=0,
+        description="decides problems, initial policy and the draws of evaluations, the same for "
+        "all training runs; training.seeds decides the rest",
+    )
     compute: ComputeConfig
     data_preparation: DataPreparationConfig
     policy_initialisation: PolicyInitialisationConfig
@@ -54,6 +59,13 @@ class ExperimentConfig(StrictModel):
     def trained_algorithms(self) -> dict[str, AnyAlgorithmConfig]:
         """Return the algorithms that are trained, by label, in their order."""
         return {label: self.algorithms[label] for label in self.training.algorithms}
+
+    def training_runs(self) -> tuple[TrainingRun, ...]:
+        """Return what is trained: every algorithm with every training seed, by algorithm."""
+        training = self.training
+        return tuple(
+            TrainingRun(label, seed) for label in training.algorithms for seed in training.seeds
+        )
 
     @model_validator(mode="after")
     def _algorithms_fit(self) -> Self:

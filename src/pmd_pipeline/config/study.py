@@ -189,7 +189,11 @@ class StudyConfig(StrictModel):
         default=30, ge=1, description="stop once this many trials have finished"
     )
     repeats: int = Field(
-        default=1, ge=1, le=100, description="per trial, over seeds; the mean counts"
+        default=1,
+        ge=1,
+        le=100,
+        description="per trial, each with another training seed: "
+        "training.seeds, then the smallest others; the mean counts",
     )
     tries_current_first: bool = Field(
         default=True,

@@ -10,6 +10,8 @@ from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.config.names import Label
 from pmd_pipeline.config.sampling import SamplingConfig
 
+_LARGEST_SEED = 2**63 - 1  # a column of tables
+
 # A GPU wants large products. On a CPU what a layer makes of 2,048 tokens still lies in its caches.
 _GPU_MICRO_BATCH_TOKENS = 16_384
 _CPU_MICRO_BATCH_TOKENS = 2048
@@ -66,6 +68,15 @@ class TrainingConfig(StrictModel):
     ] = Field(
         min_length=1, description="labels of the section `algorithms` to train, in this order"
     )
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=_LARGEST_SEED)], ...],
+        Extends(effect="the seeds that are trained stay as they are; the report is drawn again"),
+    ] = Field(
+        default=(0,),
+        min_length=1,
+        description="each algorithm is trained once with each; a training seed decides rollouts, "
+        "order of prompts and mini-batches",
+    )
     num_phases: Annotated[
         int,
         Extends(
@@ -121,10 +132,23 @@ class TrainingConfig(StrictModel):
         """Accept ``pmd_mean+grpo`` as a list, because ``--params`` splits at commas."""
         return tuple(labels.split("+")) if isinstance(labels, str) else labels
 
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds_from_one_text(cls, seeds: Any) -> Any:
+        """Accept ``0+1+2`` as a list, and one number, because ``--params`` splits at commas."""
+        if isinstance(seeds, str):
+            return tuple(seeds.split("+"))
+        return (seeds,) if isinstance(seeds, int) else seeds
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(set(self.algorithms)) != len(self.algorithms):
             raise ValueError(f"algorithms names a label twice: {list(self.algorithms)}")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(
+                f"seeds names a training seed twice: {list(self.seeds)}; the second training would "
+                "be the first again"
+            )
         if self.behaviour_log_probs == "sampler" and not self.sampling.keeps_full_support:
             raise ValueError(
                 "behaviour_log_probs: sampler needs top_p 1 and top_k 0 (found top_p "

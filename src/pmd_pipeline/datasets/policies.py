@@ -103,7 +103,7 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
     complete, so a killed run continues from the last complete round.
 
     Args:
-        path: Folder of the phase, beside those of the algorithm's other phases.
+        path: Folder of the phase, beside those of the training run's other phases.
         keep_optimizer_states: ``last``: once a state is saved, the optimizer states of earlier
             phases, which are no longer needed, are deleted; ``all``: all are kept.
     """
@@ -163,7 +163,7 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
 
 
 class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]]):
-    """The input side of an algorithm's :class:`TrainingStateDataset` entries.
+    """The input side of a training run's :class:`TrainingStateDataset` entries.
 
     Loads the last state of each phase that has started, by the phase's name. A node's input may not
     also be its output, hence another entry for the same folders.
@@ -202,7 +202,7 @@ def stored_policy(path: Path) -> Path:
     if not folders:
         raise ValueError(
             f"there is no policy in {path}; name a folder below data/06_models: initial, a phase "
-            "such as pmd_mean/phase_1, or one of its rounds"
+            "such as pmd_mean/seed_0/phase_1, or one of its rounds"
         )
     return folders[-1]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pmd_pipeline.config.effects import ChangesNoResult, Effect, Extends, effects
 from pmd_pipeline.config.experiment import ExperimentConfig
-from pmd_pipeline.flat_parameters import changes_by_key
+from pmd_pipeline.flat_parameters import changes_by_key, flatten
 from pmd_pipeline.hooks.run_state import RunState
 from pmd_pipeline.hooks.stages import stage_parameters
 
@@ -32,13 +32,13 @@ class Parameters:
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
-        self._values = experiment.model_dump(mode="json")
-        self._algorithms = experiment.training.algorithms
+        self._flat = flatten(experiment.model_dump(mode="json"))
+        self._runs = experiment.training_runs()
         self._effects = effects(experiment)
 
     def of_stage(self, stage: str) -> dict[str, Any]:
         """Return the flat parameters that decide a stage's results."""
-        return stage_parameters(stage, self._values, self._algorithms)
+        return stage_parameters(stage, self._flat, self._runs)
 
     def changes(self, former: RunState, stages: Iterable[str]) -> Changes:
         """Return what has changed since the results of these stages were made."""

@@ -23,8 +23,12 @@ class ConsoleHook:
         if has_stated_intent():
             # The first sign of life of `kedro run`; what it imports next takes seconds.
             folder = _shown(context.data_root, context)
-            seed = context.experiment.seed
-            click.echo(f"Environment {context.env or 'base'}, seed {seed}, results in {folder}")
+            experiment = context.experiment
+            seeds = ", ".join(map(str, experiment.training.seeds))
+            click.echo(
+                f"Environment {context.env or 'base'}, seed {experiment.seed}, training "
+                f"seed{'s' * (len(experiment.training.seeds) > 1)} {seeds}, results in {folder}"
+            )
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -23,6 +23,10 @@ from pmd_pipeline.files import (
 
 FILE_NAME = "run_state.json"
 
+# Of nodes, datasets and folders; another number where they have other names. Version 1 had no
+# training seeds: its policies were in 06_models/<algorithm>/<phase>.
+LAYOUT = 2
+
 FileRecords = dict[str, tuple[str, str]]
 
 _SEAL_LENGTH = 16
@@ -46,7 +50,7 @@ class RunState:
         sources: SHA-256 of each local problem file that was read, by its parameter.
         node_seconds: Wall time of each finished node, all attempts added up.
         mlflow_runs: MLflow run ids, or keys of runs that the store has not got yet: ``""`` for the
-            parent run, else by algorithm.
+            parent run, else by the training run's namespace.
     """
 
     version: str
@@ -63,7 +67,8 @@ class RunState:
 
     def save(self, data_root: Path) -> None:
         """Write the whole state; a killed run leaves the previous one or this one, never a part."""
-        values = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        values: dict[str, Any] = {"layout": LAYOUT}
+        values |= {item.name: getattr(self, item.name) for item in fields(self) if item.init}
         self._begin_journal(write_sealed_json(data_root / FILE_NAME, values))
         for former in data_root.glob(_journal_name("*")):
             former.unlink()
@@ -128,15 +133,27 @@ def load_run_state(data_root: Path) -> RunState | None:
     """Return the latest run's state, None if there was no run.
 
     Raises:
-        ResumeError: If the file, or the journal beside it, is damaged.
+        ResumeError: If the file, or the journal beside it, is damaged, or another version of this
+            package has written it.
     """
     path = data_root / FILE_NAME
     try:
         values, seal = read_sealed_json_and_seal(path)
+        layout = values.pop("layout", 1)
+        if layout != LAYOUT:
+            raise ResumeError(
+                f"the results in {data_root} were made by another version of pmd_pipeline, which "
+                f"gave them other names (layout {layout}; this version's is {LAYOUT}, with a "
+                "folder per training seed), so a run cannot go on from them. To keep them, choose "
+                "another data_root in globals.yml. kedro run --overwrite starts afresh in the same "
+                "folder; what it does not replace there can be deleted"
+            )
         state = RunState(**values)
         state.read_journal(data_root, seal)
     except FileNotFoundError:
         return None
+    except ResumeError:
+        raise
     except (ValueError, TypeError) as error:
         raise ResumeError(
             f"{path} is damaged ({error}), so nothing is known of the results beside it; kedro run "

@@ -1,11 +1,11 @@
 """Which stage a node belongs to, and which parameters decide a stage's results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kedro.pipeline.node import Node
 
-from pmd_pipeline.flat_parameters import flatten
+from pmd_pipeline.config.training_runs import TrainingRun
 
 _SHARED_STAGES = (
     "data_preparation",
@@ -19,15 +19,23 @@ _SHARED_STAGES = (
 # Made again in seconds from results that stay, so nobody is asked first.
 QUICK_STAGES = frozenset({"theory", "reporting", "study_report"})
 
+# They decide which training runs there are, and no result of one of them.
+_WHAT_IS_COMPARED = ("training.algorithms", "training.seeds")
+
 # The node that reads the problem files.
 READS_SOURCES = "load_problems"
 
 
 def stage_of(node: Node) -> str:
-    """Return the node's stage; those of training and evaluation have the algorithm's label."""
+    """Return the node's stage; each training run has stages of its own.
+
+    They are ``training.pmd_mean.seed_1`` and ``evaluation.pmd_mean.seed_1``, and the initial
+    policy's is ``evaluation.initial``.
+    """
     for kind in ("training", "evaluation"):
         if kind in node.tags:
-            return f"{kind}.{str(node.namespace).split('.')[0]}"
+            run = TrainingRun.containing(str(node.namespace))
+            return f"{kind}.{run.namespace if run is not None else node.namespace}"
     return next(stage for stage in _SHARED_STAGES if stage in node.tags)
 
 
@@ -36,31 +44,37 @@ def is_training(node: Node) -> bool:
     return "training" in node.tags
 
 
-def upstream_stages(stage: str, algorithms: tuple[str, ...]) -> set[str]:
+def upstream_stages(stage: str, runs: Sequence[TrainingRun]) -> set[str]:
     """Return all stages that ``stage`` builds on, directly or indirectly."""
-    direct = _direct_upstream(stage, algorithms)
-    return direct.union(*(upstream_stages(name, algorithms) for name in direct))
+    direct = _direct_upstream(stage, runs)
+    return direct.union(*(upstream_stages(name, runs) for name in direct))
 
 
 def stage_parameters(
-    stage: str, parameters: Mapping[str, Any], algorithms: tuple[str, ...]
+    stage: str, flat: Mapping[str, Any], runs: Sequence[TrainingRun]
 ) -> dict[str, Any]:
-    """Return the flat parameters that decide a stage's results, those of its upstream included."""
+    """Return the parameters that decide a stage's results, those of its upstream included.
+
+    Args:
+        stage: Its name.
+        flat: All parameters, by dotted key.
+        runs: The training runs that are compared.
+    """
     prefixes = {
         prefix
-        for name in {stage} | upstream_stages(stage, algorithms)
+        for name in {stage} | upstream_stages(stage, runs)
         for prefix in _own_parameters(name)
     }
     return {
         key: value
-        for key, value in flatten(parameters).items()
+        for key, value in flat.items()
         if any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
-        # Which algorithms are compared matters to reporting only and changes no other result.
-        and (key != "training.algorithms" or stage == "reporting")
+        # What is compared matters to reporting only and changes no other result.
+        and (key not in _WHAT_IS_COMPARED or stage == "reporting")
     }
 
 
-def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
+def _direct_upstream(stage: str, runs: Sequence[TrainingRun]) -> set[str]:
     kind, _, label = stage.partition(".")
     match kind:
         case "data_preparation":
@@ -74,13 +88,15 @@ def _direct_upstream(stage: str, algorithms: tuple[str, ...]) -> set[str]:
         case "evaluation":
             return {f"training.{label}"}
         case "reporting":
-            return {f"evaluation.{name}" for name in ("initial", *algorithms)} | {"theory"}
+            evaluated = ("initial", *(run.namespace for run in runs))
+            return {f"evaluation.{name}" for name in evaluated} | {"theory"}
         case _:
             return set()
 
 
 def _own_parameters(stage: str) -> tuple[str, ...]:
-    kind, _, label = stage.partition(".")
+    kind, _, name = stage.partition(".")
+    label = name.partition(".")[0]
     return {
         # Some rewards need a reference answer, and problems without one are dropped for them.
         "data_preparation": (
@@ -95,6 +111,6 @@ def _own_parameters(stage: str) -> tuple[str, ...]:
         "training": ("training", f"algorithms.{label}"),
         "evaluation": ("evaluation", "rewards"),
         "theory": ("seed", "theory"),
-        "reporting": ("reporting", "comparison", "training.algorithms"),
+        "reporting": ("reporting", "comparison", *_WHAT_IS_COMPARED),
         "study_report": (),
     }[kind]

@@ -1,4 +1,5 @@
-"""What the MLflow hook does in one session: one run per ``kedro run``, one child run per algorithm.
+"""What the MLflow hook does in one session: one run per ``kedro run``, one child run per
+training run.
 
 It keeps what kedro-mlflow's hook does for datasets of its own kinds. That one would log typed
 parameters as one unreadable text, and let training wait for a server.
@@ -125,10 +126,12 @@ class TrackedSession(MlflowHook):
         runs.set_tags(parent, {**self._run_tags(run_params), "data_version": state.version})
         self._unfinished = self._nodes_by_label(pipeline)
         self._ids = {_PARENT: parent}
-        for label in self._unfinished:
-            tags = {**below(parent), "algorithm": label}
-            self._ids[label] = runs.open(label, tags, former.get(label))
-            runs.log_parameters(self._ids[label], _parameters_of(label, parameters))
+        for run in context.experiment.training_runs():
+            name = run.namespace
+            if name in self._unfinished:
+                tags = {**below(parent), "algorithm": run.algorithm, "training_seed": str(run.seed)}
+                self._ids[name] = runs.open(name, tags, former.get(name))
+                runs.log_parameters(self._ids[name], _parameters_of(run.algorithm, parameters))
         state.mlflow_runs = {**former, **self._ids}
         state.save(context.data_root)
         if self._store is not None:
@@ -239,9 +242,9 @@ class TrackedSession(MlflowHook):
         }
 
     def _nodes_by_label(self, pipeline: Pipeline) -> dict[str, set[str]]:
-        """Return the nodes of each algorithm that has any, in the configured order."""
+        """Return the nodes of each training run that has any, in the configured order."""
         nodes: dict[str, set[str]] = {
-            label: set() for label in self._context.experiment.training.algorithms
+            run.namespace: set() for run in self._context.experiment.training_runs()
         }
         for node in pipeline.nodes:
             label = self._label_of(node)
@@ -254,7 +257,7 @@ class TrackedSession(MlflowHook):
         parts = dataset_name.split(".")
         if parts[0] == "initial":
             return 0
-        phase = int(parts[1].removeprefix("phase_"))
+        phase = int(parts[-2].removeprefix("phase_"))
         return phase * self._context.experiment.training.rounds_per_phase
 
     def _label_of(self, node: Node) -> str | None:
@@ -273,7 +276,7 @@ def _parameters_of(label: str, parameters: dict[str, Any]) -> dict[str, Any]:
     shared = {
         key: value
         for key, value in parameters.items()
-        if not key.startswith(("algorithms.", "training.algorithms"))
+        if not key.startswith(("algorithms.", "training.algorithms", "training.seeds"))
     }
     return {**own, **shared}
 

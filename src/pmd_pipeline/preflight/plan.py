@@ -184,7 +184,8 @@ def _rounds(
             algorithm=algorithm,
             training=experiment.training,
             rewards=experiment.rewards,
-            seed=experiment.seed,
+            seed=experiment.training.seeds[0],
+            adapter_seed=experiment.seed,
         )
         source = setup.behaviour_source(
             runs_policy_model=engine is not None and not engine.has_own_weights,

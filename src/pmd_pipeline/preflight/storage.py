@@ -41,7 +41,7 @@ def disk_need(
     """Return what a whole run leaves on disk.
 
     Args:
-        experiment: Phases, algorithms and precision.
+        experiment: Phases, training runs and precision.
         rounds: One round's work of each algorithm.
         num_parameters: Of the model.
         num_trained: Of the trained ones: a state holds only these.
@@ -52,9 +52,11 @@ def disk_need(
     weight = BFLOAT16_BYTES if is_bfloat16 else FLOAT32_BYTES
     masters = FLOAT32_BYTES if is_bfloat16 else 0
     moments = (masters + _MOMENTS_BYTES) * num_trained
-    num_states = len(rounds) * training.num_phases + 1
-    num_moments = num_states if keeps_all_moments else len(rounds) + 1
-    sampled = training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
+    num_seeds = len(training.seeds)
+    num_runs = len(rounds) * num_seeds
+    num_states = num_runs * training.num_phases + 1
+    num_moments = num_states if keeps_all_moments else num_runs + 1
+    sampled = num_seeds * training.num_rounds * sum(work.sampled_tokens for work in rounds.values())
     return DiskNeed(
         checkpoints=weight * (num_parameters + num_states * num_trained) + num_moments * moments,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
@@ -75,7 +77,8 @@ def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
     all_fit = remaining + rollouts <= free
     remedy = (
         f"free space below {data_root}, point data_root in the environment's globals.yml at a "
-        "larger disk, or train fewer phases (training.num_phases) or algorithms at a time"
+        "larger disk, or train fewer phases (training.num_phases), algorithms or "
+        "training seeds at a time"
     )
     already = f", {gib(taken)} of it already there" if taken else ""
     return [

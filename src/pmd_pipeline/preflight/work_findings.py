@@ -21,7 +21,8 @@ def work_findings(
     findings = [
         _note(
             "rounds",
-            f"{len(rounds)} algorithms x {training.num_rounds}, evaluated every "
+            f"{len(rounds)} algorithms x {len(training.seeds)} training seeds x "
+            f"{training.num_rounds}, evaluated every "
             f"{training.rounds_per_phase}",
         )
     ]

@@ -95,13 +95,14 @@ def run_work(
     """Return what the experiment computes, given one round of each algorithm."""
     training, evaluation = experiment.training, experiment.evaluation
     data = experiment.data_preparation
-    num_evaluations = 1 + len(rounds) * training.num_phases
+    num_seeds = len(training.seeds)
+    num_evaluations = 1 + num_seeds * len(rounds) * training.num_phases
     eval_response = known.mean_response_tokens or evaluation.sampling.max_new_tokens
     response = known.mean_response_tokens or training.sampling.max_new_tokens
     eval_counts = [max_problems(source) for source in data.evals.values()]
     num_eval = None if None in eval_counts else sum(count or 0 for count in eval_counts)
     num_train = max_problems(data.train)
-    num_rounds = training.num_rounds
+    num_rounds = num_seeds * training.num_rounds
     return RunWork(
         sampled_tokens=num_rounds * sum(work.sampled_tokens for work in rounds.values()),
         updated_tokens=num_rounds * sum(work.updated_tokens for work in rounds.values()),

@@ -32,7 +32,7 @@ class CompletionTable(pa.DataFrameModel):
 
 
 class RoundCompletionTable(CompletionTable):
-    """The completions of all evaluated rounds of one algorithm."""
+    """The completions of all evaluated rounds of one training run."""
 
     round: Series[int] = pa.Field(ge=1)
 
@@ -57,7 +57,10 @@ class EvalMetricsTable(pa.DataFrameModel):
 
 
 class ComparisonTable(EvalMetricsTable):
-    """What is compared: every algorithm after every evaluated round; round 0 is the start."""
+    """What is compared: every algorithm after every evaluated round; round 0 is the start.
+
+    Values are means over training seeds.
+    """
 
     algorithm: Series[str]
     round: Series[int] = pa.Field(ge=0)
@@ -66,3 +69,14 @@ class ComparisonTable(EvalMetricsTable):
         strict = True
         coerce = True  # a CSV file writes 1.0 as 1
         unique = ["algorithm", "eval_set", "metric", "k", "round"]  # noqa: RUF012
+
+
+class SeedComparisonTable(ComparisonTable):
+    """The same for each training seed."""
+
+    seed: Series[int] = pa.Field(ge=0)
+
+    class Config:
+        strict = True
+        coerce = True  # a CSV file writes 1.0 as 1
+        unique = ["algorithm", "seed", "eval_set", "metric", "k", "round"]  # noqa: RUF012

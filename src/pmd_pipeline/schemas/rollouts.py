@@ -60,7 +60,7 @@ class PromptStatisticsTable(pa.DataFrameModel):
 
 
 class RoundMetricsTable(pa.DataFrameModel):
-    """One row per algorithm and round; see ``training.round_metrics.RoundMetrics``.
+    """One row per algorithm, training seed and round; see ``training.round_metrics.RoundMetrics``.
 
     The columns ``reward_...`` are means of the parts of a reward that is made of several, and
     ``theory_...`` those of ``theory.RoundComparison``; NaN for algorithms and
@@ -68,6 +68,7 @@ class RoundMetricsTable(pa.DataFrameModel):
     """
 
     algorithm: Series[str]
+    seed: Series[int] = pa.Field(ge=0)
     round: Series[int] = pa.Field(ge=1)
     policy_version: Series[int] = pa.Field(ge=0)
     num_skipped_updates: Series[int] = pa.Field(ge=0)

@@ -87,12 +87,13 @@ class LaboratoryTable(pa.DataFrameModel):
 
 
 class ComparedGroupTable(pa.DataFrameModel):
-    """Training held against theory: one row per round, prompt group and kind of response.
+    """Training held against theory: a row per run, round, prompt group and kind of response.
 
     It has no rows where no exact update is known or no group was informative.
     """
 
     algorithm: Series[str]
+    seed: Series[int] = pa.Field(ge=0)
     method: Series[str] = pa.Field(isin=_METHODS)
     round: Series[int] = pa.Field(ge=1)
     problem_id: Series[str]
@@ -105,4 +106,4 @@ class ComparedGroupTable(pa.DataFrameModel):
     class Config:
         strict = True
         coerce = True  # a table without rows has no types to check
-        unique = ["algorithm", "round", "problem_id", "response"]  # noqa: RUF012
+        unique = ["algorithm", "seed", "round", "problem_id", "response"]  # noqa: RUF012

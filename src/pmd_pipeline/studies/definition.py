@@ -9,10 +9,11 @@ from optuna import Study
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
+from pmd_pipeline.config.experiment import parse_parameters
 from pmd_pipeline.config.study import StudyConfig
 from pmd_pipeline.flat_parameters import changed_parameters, flatten
 from pmd_pipeline.studies.errors import StudyError, StudyStorageError
-from pmd_pipeline.studies.parameters import parameter_path
+from pmd_pipeline.studies.parameters import parameter_path, repeat_seeds
 
 DEFINITION = "pmd_pipeline.definition"
 
@@ -25,6 +26,7 @@ _IRRELEVANT = (
     "comparison.",
     "theory.",
     "training.algorithms",
+    "training.seeds",
     "training.prompts_per_round",
 )
 
@@ -45,7 +47,12 @@ def definition(study: StudyConfig, parameters: Mapping[str, Any]) -> dict[str, A
         for key, value in flatten(parameters).items()
         if key not in own and not key.startswith((*_IRRELEVANT, *others))
     }
-    return {f"study.{k}": v for k, v in flatten(config).items()} | shared
+    seeds = repeat_seeds(study, parse_parameters(parameters))
+    return {
+        **{f"study.{k}": v for k, v in flatten(config).items()},
+        "study.training_seeds": list(seeds),
+        **shared,
+    }
 
 
 def create_or_load(

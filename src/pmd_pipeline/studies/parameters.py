@@ -3,6 +3,7 @@
 import copy
 import difflib
 from collections.abc import Mapping
+from itertools import chain, count, islice
 from typing import Any
 
 from pmd_pipeline.config.experiment import ExperimentConfig
@@ -12,7 +13,7 @@ from pmd_pipeline.studies.errors import StudyError
 Values = Mapping[str, Choice]
 
 # The budget and the shared initial rollouts fix these for every trial.
-_FIXED = ("algorithms", "num_phases", "rounds_per_phase", "prompts_per_round", "sampling")
+_FIXED = ("algorithms", "seeds", "num_phases", "rounds_per_phase", "prompts_per_round", "sampling")
 # An entry's other fields may differ by algorithm; its kind may not.
 _NOT_SEARCHED = ("kind",)
 
@@ -45,6 +46,13 @@ def trial_parameters(
     training["prompts_per_round"] = _prompts_per_round(result, study, label)
     result["data_preparation"]["evals"][VALIDATION_SET] = study.validation.model_dump(mode="json")
     return result
+
+
+def repeat_seeds(study: StudyConfig, experiment: ExperimentConfig) -> tuple[int, ...]:
+    """Return the training seed of each repeat: the experiment's, then the smallest others."""
+    seeds = experiment.training.seeds
+    others = (seed for seed in count() if seed not in seeds)
+    return tuple(islice(chain(seeds, others), study.repeats))
 
 
 def chosen_algorithm(study: StudyConfig, values: Values) -> str:
@@ -92,7 +100,8 @@ def check_names(study: StudyConfig, experiment: ExperimentConfig) -> None:
         if first == "training" and second in _FIXED:
             raise StudyError(
                 f"search_space.{name}: cannot be searched, as every trial has the same budget, "
-                "phases and initial rollouts; set it in training or in the study's budget"
+                "phases, training seeds and initial rollouts; set it in training or in the "
+                "study's budget"
             )
         similar = difflib.get_close_matches(name, sorted(known), n=1)
         hint = f"; did you mean {similar[0]!r}?" if similar else ""

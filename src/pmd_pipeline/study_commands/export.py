@@ -44,7 +44,9 @@ def export_best(project: StudyProject, study: Study) -> str:
     header = (
         f"{_MARK} {project.name}: trial {best.number}.\n"
         f"# `kedro run --env {name}` reaches {metric} {value:.6g} on the evaluation set "
-        "`validation`;\n# the other evaluation sets took no part in choosing these parameters.\n"
+        f"`validation` with\n# training seed {project.training_seeds[0]} "
+        "(08_reporting/comparison_by_seed.csv); the other evaluation sets took no part in\n"
+        "# choosing these parameters.\n"
     )
     differences = _differences(base["parameters"], parameters)
     text = yaml.safe_dump(differences, sort_keys=False, allow_unicode=True)

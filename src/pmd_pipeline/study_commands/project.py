@@ -14,6 +14,7 @@ from pmd_pipeline.config.study import StudyConfig
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.studies.definition import definition
 from pmd_pipeline.studies.errors import StudyError
+from pmd_pipeline.studies.parameters import repeat_seeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,11 @@ class StudyProject:
     def rounds_per_phase(self) -> int:
         """Rounds between two evaluations."""
         return self.config.budget.rounds_per_phase or self.experiment.training.rounds_per_phase
+
+    @property
+    def training_seeds(self) -> tuple[int, ...]:
+        """The training seed of each repeat of a trial."""
+        return repeat_seeds(self.config, self.experiment)
 
     @property
     def definition(self) -> dict[str, Any]:

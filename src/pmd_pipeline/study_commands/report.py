@@ -76,6 +76,7 @@ def _settings(project: StudyProject) -> dict[str, Any]:
         "rounds per phase": project.rounds_per_phase,
         "environment": project.env or "default",
         "seed": project.experiment.seed,
+        "training seeds of the repeats": list(project.training_seeds),
     }
 
 

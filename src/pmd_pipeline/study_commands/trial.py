@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -13,11 +14,11 @@ from optuna import Trial
 from optuna.exceptions import UpdateFinishedTrialError
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.pipelines.training.nodes import phase_name
 from pmd_pipeline.policies.policy import resolve_device
-from pmd_pipeline.seeds import derive_seed
 from pmd_pipeline.studies.findings import INTERVAL, REPEAT_VALUES, SECONDS, STEP_VALUES
 from pmd_pipeline.studies.parameters import trial_parameters
 from pmd_pipeline.studies.retries import INTERRUPTED, is_reclaimed
@@ -45,12 +46,14 @@ class TrialRunner:
         project = self.project
         values = suggest(trial, project.config, project.experiment)
         parameters = trial_parameters(project.parameters, project.config, values)
+        parameters["training"]["seeds"] = list(project.training_seeds)
         experiment = parse_parameters(parameters)
         run_id = self.runs.begin_trial(trial, flatten(experiment.model_dump(mode="json")))
         progress = _Progress(trial=trial, num_phases=project.num_phases)
         try:
-            for repeat in range(project.config.repeats):
-                self._run_repeat(trial.number, repeat, parameters, experiment, run_id, progress)
+            for repeat, run in enumerate(experiment.training_runs()):
+                folder = project.trial_folder(trial.number, repeat)
+                self._run_repeat(repeat, run, folder, parameters, experiment, run_id, progress)
         except optuna.TrialPruned:
             self._end(trial, run_id, "KILLED", "pruned")
             raise
@@ -85,18 +88,16 @@ class TrialRunner:
 
     def _run_repeat(
         self,
-        number: int,
         repeat: int,
+        run: TrainingRun,
+        folder: Path,
         parameters: dict[str, Any],
         experiment: ExperimentConfig,
         run_id: str,
         progress: "_Progress",
     ) -> None:
         project = self.project
-        label = experiment.training.algorithms[0]
-        folder = project.trial_folder(number, repeat)
         shutil.rmtree(folder, ignore_errors=True)
-        seed = repeat_seed(experiment.seed, repeat)
         prefix = f"repeat_{repeat}." if project.config.repeats > 1 else ""
 
         num_samples = experiment.evaluation.num_samples
@@ -117,13 +118,13 @@ class TrialRunner:
             with StudySession.begin(
                 project.path,
                 env=project.env,
-                parameters={**parameters, "seed": seed},
+                parameters=parameters,
                 data_root=folder,
                 shared_root=project.base_folder,
                 hooks=[LifecycleHook(keeps_graders=True), hook],
             ) as session:
                 groups = [
-                    [f"{label}.{phase_name(phase)}.{node}" for node in _NODES]
+                    [f"{run.namespace}.{phase_name(phase)}.{node}" for node in _NODES]
                     for phase in range(1, project.num_phases + 1)
                 ]
                 session.run(
@@ -136,11 +137,6 @@ class TrialRunner:
 
 
 _NODES = ("train", "evaluate", "compute_metrics")
-
-
-def repeat_seed(seed: int, repeat: int) -> int:
-    """Return the seed of a repeat; the first uses the experiment's, as ``kedro run`` does."""
-    return seed if repeat == 0 else derive_seed(seed, "repeat", repeat)
 
 
 @dataclass(slots=True, kw_only=True)

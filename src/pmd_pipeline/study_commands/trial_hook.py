@@ -67,10 +67,10 @@ class TrialHook:
         kind = dataset_name.rpartition(".")[2]
         if kind == "round_metrics" and isinstance(data, dict):
             for table in data.values():
-                row = table.iloc[0].drop(["algorithm", "round"]).to_dict()
+                row = table.iloc[0].drop(["algorithm", "seed", "round"]).to_dict()
                 self.on_round(row, int(table["round"].iloc[0]))
         elif kind == "eval_metrics":
-            self.on_evaluation(_evaluation(data, int(dataset_name.split(".")[1].split("_")[1])))
+            self.on_evaluation(_evaluation(data, int(dataset_name.split(".")[-2].split("_")[1])))
 
 
 def _evaluation(table: pd.DataFrame, phase: int) -> Evaluation:

@@ -8,7 +8,7 @@ import pandas as pd
 def round_metrics(table: pd.DataFrame) -> tuple[dict[str, float], int]:
     """Return the metrics of a round, one row, and its number."""
     row = table.iloc[0]
-    numbers = row.drop(["algorithm", "round"]).items()
+    numbers = row.drop(["algorithm", "seed", "round"]).items()
     return {str(name): float(value) for name, value in numbers}, int(row["round"])
 
 

@@ -17,7 +17,7 @@ def prompts_of_round(
         prompts: The train prompts, in a fixed order.
         round_index: From 0.
         prompts_per_round: At most ``len(prompts)``, so no round repeats a prompt of its epoch.
-        seed: The experiment's seed.
+        seed: The training seed.
 
     Raises:
         ValueError: If there are fewer prompts than a round needs.

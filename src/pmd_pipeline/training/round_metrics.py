@@ -151,13 +151,13 @@ def mean_parts(result: RoundResult) -> dict[str, float]:
     return part_columns({name: float(np.mean([r.parts[name] for r in rollouts])) for name in names})
 
 
-def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
+def warn_without_signal(name: str, metrics: RoundMetrics) -> None:
     """Warn if in every group all rewards are equal.
 
     The exact update of such a round is zero, and so is its gradient: the policy stays as it is.
 
     Args:
-        label: The algorithm's.
+        name: The training run's.
         metrics: Of the round.
     """
     if metrics.no_signal_fraction < 1:
@@ -167,7 +167,7 @@ def warn_without_signal(label: str, metrics: RoundMetrics) -> None:
         "was. Train on problems that the policy sometimes solves "
         "(select them with rollout_generation.min_mean_reward and max_mean_reward), or allow "
         "longer responses if they are cut off (truncated: %.0f %%)",
-        label,
+        name,
         metrics.round,
         100 * metrics.truncated_fraction,
     )

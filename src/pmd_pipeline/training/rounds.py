@@ -25,14 +25,14 @@ def run_rounds(
     """Run rounds ``first_round`` to ``last_round`` (from 0, the last excluded) and yield each.
 
     After each, the trainer's policy and optimizer state can be stored and continued from, because
-    every random choice depends only on the seed and the round.
+    every random choice depends only on seeds and the round.
 
     Raises:
         ValueError: If there are fewer prompts than a round needs.
         NonFiniteUpdateError: If a loss or gradient is NaN or infinite.
     """
     reset_every = setup.optimizer.reset_every_rounds
-    with progress_bar(f"training {setup.label}", last_round - first_round, "rounds") as bar:
+    with progress_bar(f"training {setup.name}", last_round - first_round, "rounds") as bar:
         for round_index in range(first_round, last_round):
             if reset_every is not None and round_index > 0 and round_index % reset_every == 0:
                 trainer.reset_optimizer()

@@ -22,15 +22,17 @@ BehaviourSource = Literal["trainer", "sampler", "own_then_sampler", "own_then_tr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """One algorithm's training: shared settings and its own.
+    """One training run: what all share, and its own.
 
     Attributes:
         label: The algorithm's name in this experiment.
         algorithm: Its configuration, which overrides ``training``'s settings.
         training: What all algorithms share.
         rewards: Which reward, and the length penalty.
-        seed: The experiment's seed; the label plays no part, so all algorithms see the same
-            prompts in the same order.
+        seed: The training seed, which decides rollouts, order of prompts and mini-batches; the
+            label plays no part, so all algorithms of a seed see the same prompts in the same order.
+        adapter_seed: The experiment's ``seed``, which decides a fresh adapter: all training runs
+            begin with the same.
     """
 
     label: str
@@ -38,6 +40,13 @@ class TrainingSetup:
     training: TrainingConfig
     rewards: AnyRewardConfig
     seed: int
+    adapter_seed: int
+
+    @property
+    def name(self) -> str:
+        """What messages call the training run: with its training seed, if there are several."""
+        several = len(self.training.seeds) > 1
+        return f"{self.label}, seed {self.seed}" if several else self.label
 
     @property
     def group_size(self) -> int:

@@ -19,7 +19,6 @@ def load_start(start: PolicyReference, setup: TrainingSetup, compute: ComputeCon
     policy = start.load(compute)
     lora = setup.training.lora
     if lora is not None and policy.base_folder is None:
-        # The same for every algorithm, so that they all start from one policy.
-        seed = derive_seed(setup.seed, "adapter")
+        seed = derive_seed(setup.adapter_seed, "adapter")
         add_adapter(policy, lora, base_folder=start.folder, seed=seed)
     return policy

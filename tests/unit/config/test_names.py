@@ -1,6 +1,5 @@
 """Which names are free for a user's algorithms: none that the project itself has."""
 
-import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +7,7 @@ from kedro.pipeline import Pipeline
 from pydantic import TypeAdapter, ValidationError
 
 from pmd_pipeline.config.names import Label
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.pipeline_registry import (
     Structure,
     get_structure,
@@ -16,14 +16,13 @@ from pmd_pipeline.pipeline_registry import (
 )
 
 MINE = "mine"
+RUN = TrainingRun(MINE, 3)
 
 
 @pytest.fixture
 def pipelines() -> Iterator[dict[str, Pipeline]]:
     former = get_structure()
-    set_structure(
-        Structure(algorithms=(MINE,), num_phases=2, rounds_per_phase=1, studies=("of_mine",))
-    )
+    set_structure(Structure(runs=(RUN,), num_phases=2, rounds_per_phase=1, studies=("of_mine",)))
     yield register_pipelines()
     set_structure(former)  # type: ignore[arg-type]
 
@@ -44,25 +43,8 @@ def test_no_stage_folder_table_or_tag_can_be_a_label(pipelines: dict[str, Pipeli
         datasets = {*node.inputs, *node.outputs}
         names |= {name for name in datasets if "." not in name and ":" not in name}
     names -= {MINE, "of_mine"}
-    assert {"initial", "tokenizer", "theory", "report", "phase_1", "training"} <= names
+    assert {"initial", "tokenizer", "theory", "report", "phase_1", "seed_3", "training"} <= names
     assert not [name for name in names if is_free(name)]
-
-
-def test_labels_do_not_meet_the_other_inputs_of_a_node(pipelines: dict[str, Pipeline]) -> None:
-    """A node that takes a table per algorithm takes it by the label."""
-    by_label = [
-        node
-        for node in pipelines["reporting"].nodes
-        if any(name.startswith(f"{MINE}.") for name in node.inputs)
-    ]
-    assert len(by_label) >= 4
-    for node in by_label:
-        own = [
-            parameter.name
-            for parameter in inspect.signature(node.func).parameters.values()
-            if parameter.kind != inspect.Parameter.VAR_KEYWORD
-        ]
-        assert not [name for name in own if is_free(name)], node.name
 
 
 @pytest.mark.parametrize("label", ["pmd_mean", "grpo", "phases", "initially", "a" * 60])

@@ -10,6 +10,7 @@ import pytest
 from small_experiment import EVERYTHING, SmallExperiment
 
 from pmd_pipeline import pipeline_registry
+from pmd_pipeline.files import read_sealed_json_and_seal, write_sealed_json
 from pmd_pipeline.hooks.intent import Intent, RunnerError
 from pmd_pipeline.hooks.run_state import Change, ResumeError, RunState, load_run_state
 
@@ -38,7 +39,15 @@ def test_one_command_begins_goes_on_and_has_nothing_left_to_do(
     assert experiment.run(intent=intent) == []
 
 
-DATASETS = ["problems", "prompts", "a.rounds", "a.policy", "b.policy", "a.scores", "comparison"]
+DATASETS = [
+    "problems",
+    "prompts",
+    "a.seed_0.rounds",
+    "a.seed_0.policy",
+    "b.seed_0.policy",
+    "a.seed_0.scores",
+    "comparison",
+]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -57,9 +66,9 @@ def test_killed_at_any_save_the_same_command_ends_with_the_same_comparison(
 def test_a_file_written_again_by_a_killed_run_does_not_count_as_damaged(
     experiment: SmallExperiment, when: str
 ) -> None:
-    experiment.kill("after", "a.policy")
+    experiment.kill("after", "a.seed_0.policy")
     experiment.noise = 1  # its tables have another content now, as wall times have
-    experiment.kill(when, "a.rounds")
+    experiment.kill(when, "a.seed_0.rounds")
     experiment.run()
     assert experiment.comparison == COMPARISON + 4
 
@@ -70,8 +79,14 @@ def test_killed_between_the_removal_of_old_results_and_the_new_ones(
     experiment.run()
     experiment.gold = 5
     again = lambda: experiment.run(intent=Intent.OVERWRITE)  # noqa: E731
-    experiment.kill("before", "a.policy", again)
-    assert experiment.run() == ["a.train", "b.train", "a.evaluate", "b.evaluate", "compare"]
+    experiment.kill("before", "a.seed_0.policy", again)
+    assert experiment.run() == [
+        "a.seed_0.train",
+        "b.seed_0.train",
+        "a.seed_0.evaluate",
+        "b.seed_0.evaluate",
+        "compare",
+    ]
     assert experiment.comparison == COMPARISON + 24
 
 
@@ -82,7 +97,7 @@ def test_results_of_other_data_are_refused_by_name_before_anything_is_written(
     experiment.gold = 2
     before = (experiment.folder / "comparison.csv").read_bytes()
     assert experiment.run("load_problems", intent=Intent.DEFAULT) == ["load_problems"]
-    for names in (["a.train", "a.evaluate"], ["compare"], []):
+    for names in (["a.seed_0.train", "a.seed_0.evaluate"], ["compare"], []):
         with pytest.raises(ResumeError, match="made from other data") as caught:
             experiment.run(*names, intent=Intent.DEFAULT)
         assert "problems: " in str(caught.value)
@@ -97,17 +112,17 @@ def test_a_stage_left_out_between_new_data_and_its_user_is_refused_in_the_same_r
 ) -> None:
     experiment.run()
     experiment.gold = 2
-    names = ["load_problems", "a.train"]
+    names = ["load_problems", "a.seed_0.train"]
     with pytest.raises(ResumeError, match=r"load_problems has come out .* select_prompts"):
         experiment.run(*names, intent=Intent.OVERWRITE)
     with pytest.raises(ResumeError, match="made from other data"):
-        experiment.run("a.evaluate", intent=Intent.DEFAULT)
+        experiment.run("a.seed_0.evaluate", intent=Intent.DEFAULT)
 
 
 def test_the_same_data_made_again_is_no_other_data(experiment: SmallExperiment) -> None:
     experiment.run()
     experiment.run("load_problems", intent=Intent.DEFAULT)
-    experiment.run("a.train", intent=Intent.OVERWRITE)  # its wall times differ
+    experiment.run("a.seed_0.train", intent=Intent.OVERWRITE)  # its wall times differ
     assert experiment.run("compare", intent=Intent.DEFAULT) == ["compare"]
     assert experiment.run() == []
 
@@ -115,17 +130,23 @@ def test_the_same_data_made_again_is_no_other_data(experiment: SmallExperiment) 
 def test_a_report_follows_what_it_is_made_from(experiment: SmallExperiment) -> None:
     experiment.run()
     experiment.noise = 1
-    experiment.run("a.train", "b.train", "a.evaluate", "b.evaluate", intent=Intent.OVERWRITE)
+    experiment.run(
+        "a.seed_0.train",
+        "b.seed_0.train",
+        "a.seed_0.evaluate",
+        "b.seed_0.evaluate",
+        intent=Intent.OVERWRITE,
+    )
     assert experiment.run() == ["compare"]
     assert experiment.comparison == COMPARISON + 4
 
 
 def test_a_part_needs_what_comes_before_it(experiment: SmallExperiment) -> None:
     with pytest.raises(ResumeError, match="rollout_generation: prompts"):
-        experiment.run("a.train")
+        experiment.run("a.seed_0.train")
 
 
-@pytest.mark.parametrize("name", ["problems.parquet", "a/round_1.parquet", "comparison.csv"])
+@pytest.mark.parametrize("name", ["problems.parquet", "a.seed_0/round_1.parquet", "comparison.csv"])
 def test_a_flipped_byte_is_named(experiment: SmallExperiment, name: str) -> None:
     experiment.run()
     path = experiment.folder / name
@@ -141,16 +162,16 @@ def test_a_flipped_byte_is_named(experiment: SmallExperiment, name: str) -> None
 
 def test_a_part_is_not_built_on_a_damaged_table(experiment: SmallExperiment) -> None:
     experiment.run()
-    table = experiment.folder / "b" / "round_2.parquet"
+    table = experiment.folder / "b.seed_0" / "round_2.parquet"
     table.write_bytes(table.read_bytes()[:-1])
     with pytest.raises(ResumeError, match=r"round_2\.parquet: its SHA-256"):
-        experiment.run("b.evaluate", intent=Intent.DEFAULT)
+        experiment.run("b.seed_0.evaluate", intent=Intent.DEFAULT)
 
 
 def test_a_phase_whose_tables_are_gone_begins_again(experiment: SmallExperiment) -> None:
     experiment.run()
-    (experiment.folder / "a" / "round_1.parquet").unlink()
-    assert experiment.run() == ["a.train"]
+    (experiment.folder / "a.seed_0" / "round_1.parquet").unlink()
+    assert experiment.run() == ["a.seed_0.train"]
 
 
 @pytest.mark.parametrize("position", [0, 30, 400, -2])
@@ -183,7 +204,7 @@ def test_results_of_other_parameters_are_named_and_replaced_only_on_demand(
     if is_finished:
         experiment.run()
     else:
-        experiment.kill("after", "a.rounds")
+        experiment.kill("after", "a.seed_0.rounds")
     before = load_run_state(experiment.folder)
     with pytest.raises(ResumeError) as caught:
         experiment.run(intent=intent, a={"tau": 0.1})
@@ -196,21 +217,21 @@ def test_results_of_other_parameters_are_named_and_replaced_only_on_demand(
 
 
 def test_a_parameter_of_what_has_not_begun_may_still_change(experiment: SmallExperiment) -> None:
-    experiment.kill("after", "a.policy")
+    experiment.kill("after", "a.seed_0.policy")
     experiment.run(b={"tau": 0.1})
     state = load_run_state(experiment.folder)
     assert state is not None
-    assert state.stage_parameters["training.b"]["algorithms.b.tau"] == 0.1
+    assert state.stage_parameters["training.b.seed_0"]["algorithms.b.tau"] == 0.1
 
 
 def test_stages_without_training_are_made_again_when_asked_for(
     experiment: SmallExperiment,
 ) -> None:
     experiment.run()
-    evaluations = ["a.evaluate", "b.evaluate"]
+    evaluations = ["a.seed_0.evaluate", "b.seed_0.evaluate"]
     assert experiment.run(*evaluations, intent=Intent.DEFAULT) == evaluations
     assert experiment.run(*evaluations, intent=Intent.CONTINUE) == []
-    assert experiment.run("a.train", intent=Intent.DEFAULT) == []
+    assert experiment.run("a.seed_0.train", intent=Intent.DEFAULT) == []
 
 
 def test_a_session_of_pythons_own_does_not_repeat_training(experiment: SmallExperiment) -> None:
@@ -230,7 +251,7 @@ def test_only_the_report_is_drawn_again_for_its_own_parameters(
 def test_speed_and_memory_may_change_and_it_is_said(
     experiment: SmallExperiment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    experiment.kill("after", "a.policy")
+    experiment.kill("after", "a.seed_0.policy")
     experiment.run(
         training={"micro_batch_tokens": 128, "gradient_checkpointing": True},
         compute={"num_threads": 1},
@@ -259,11 +280,57 @@ def test_an_algorithm_may_join_and_only_it_and_the_report_are_made(
 ) -> None:
     experiment.run()
     experiment.algorithms = ("a", "b", "c")
-    assert experiment.run() == ["c.train", "c.evaluate", "compare"]
+    assert experiment.run() == ["c.seed_0.train", "c.seed_0.evaluate", "compare"]
     assert experiment.comparison == COMPARISON * 3 // 2
     experiment.algorithms = ("a", "c")
     assert experiment.run() == ["compare"]
     assert experiment.comparison == COMPARISON
+
+
+def test_a_training_seed_may_join_or_leave_and_the_others_stay(
+    experiment: SmallExperiment, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment.run()
+    experiment.seeds = (3, 0)
+    new = ["a.seed_3.train", "b.seed_3.train", "a.seed_3.evaluate", "b.seed_3.evaluate"]
+    assert experiment.run() == [*new, "compare"]
+    assert experiment.comparison == 2 * COMPARISON
+    said = "training.seeds: [0] -> [3, 0]: the seeds that are trained stay as they are"
+    assert said in "\n".join(caplog.messages)
+    experiment.seeds = (3,)
+    assert experiment.run() == ["compare"]
+    assert experiment.comparison == COMPARISON
+    experiment.seeds = (0, 3)
+    assert experiment.run() == ["compare"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_in_the_second_training_seed_only_what_was_interrupted_runs_again(
+    experiment: SmallExperiment, when: str
+) -> None:
+    experiment.seeds = (0, 1)
+    experiment.kill(when, "a.seed_1.policy")
+    done = list(experiment.ran)
+    ran = experiment.run()
+    assert experiment.comparison == 2 * COMPARISON
+    assert set(done) & set(ran) == {"a.seed_1.train"}
+
+
+def test_results_of_a_version_with_other_names_are_refused_and_replaced_on_demand(
+    experiment: SmallExperiment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As they were before there were training seeds."""
+    experiment.run()
+    path = experiment.folder / "run_state.json"
+    values, _ = read_sealed_json_and_seal(path)
+    del values["layout"]
+    write_sealed_json(path, values)
+    for intent in (Intent.DEFAULT, Intent.CONTINUE):
+        with pytest.raises(ResumeError, match="made by another version of pmd_pipeline"):
+            experiment.run(intent=intent)
+    assert experiment.run(intent=Intent.OVERWRITE) == EVERYTHING
+    assert "Starting afresh" in caplog.text
+    assert experiment.run() == []
 
 
 def test_a_problem_file_that_has_changed_is_named(
@@ -298,8 +365,8 @@ def test_runners_that_run_nodes_at_once_are_refused(
 
 
 def test_a_killed_run_leaves_its_folder_to_the_next(experiment: SmallExperiment) -> None:
-    experiment.kill("before", "a.policy")
-    assert "a.train" in experiment.run()
+    experiment.kill("before", "a.seed_0.policy")
+    assert "a.seed_0.train" in experiment.run()
 
 
 def test_a_state_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -327,7 +394,9 @@ def num_bytes_of_a_round(state: RunState, folder: Path, number: int) -> int:
     """Return how many bytes are written when a round's table has been saved."""
     before = {path: path.stat() for path in folder.iterdir()}
     records = {f"a/round_{number:05d}.parquet": ("0" * 64, "1" * 64)}
-    state.note(Change(files={"a.rounds": records}, node_seconds={"a.train": 0.5}), folder)
+    state.note(
+        Change(files={"a.seed_0.rounds": records}, node_seconds={"a.seed_0.train": 0.5}), folder
+    )
     return sum(
         path.stat().st_size - (before[path].st_size if path in before else 0)
         for path in folder.iterdir()
@@ -336,27 +405,27 @@ def num_bytes_of_a_round(state: RunState, folder: Path, number: int) -> int:
 
 
 def test_a_round_writes_as_much_about_itself_after_hundreds_of_others(tmp_path: Path) -> None:
-    state = RunState(version="1", consumed={"a.train": {"prompts": "2" * 64}})
+    state = RunState(version="1", consumed={"a.seed_0.train": {"prompts": "2" * 64}})
     state.save(tmp_path)
     written = [num_bytes_of_a_round(state, tmp_path, number) for number in range(300)]
     assert set(written) == {written[0]}
     assert load_run_state(tmp_path) == RunState(
         version="1",
         files={
-            "a.rounds": {
+            "a.seed_0.rounds": {
                 f"a/round_{number:05d}.parquet": ["0" * 64, "1" * 64]  # type: ignore[dict-item]
                 for number in range(300)
             }
         },
-        consumed={"a.train": {"prompts": "2" * 64}},
-        node_seconds={"a.train": 0.5},
+        consumed={"a.seed_0.train": {"prompts": "2" * 64}},
+        node_seconds={"a.seed_0.train": 0.5},
     )
     state.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run_state.json"]
 
 
 def test_a_damaged_journal_of_a_killed_run_is_noticed(experiment: SmallExperiment) -> None:
-    experiment.kill("before", "b.policy")
+    experiment.kill("before", "b.seed_0.policy")
     (journal,) = experiment.folder.glob("run_state.*.jsonl")
     content = bytearray(journal.read_bytes())
     content[len(content) // 2] ^= 1
@@ -370,7 +439,7 @@ def test_a_damaged_journal_of_a_killed_run_is_noticed(experiment: SmallExperimen
 def test_a_journal_of_a_state_that_has_been_replaced_counts_for_nothing(tmp_path: Path) -> None:
     state = RunState(version="1")
     state.save(tmp_path)
-    state.note(Change(started_nodes={"a.train": "1"}), tmp_path)
+    state.note(Change(started_nodes={"a.seed_0.train": "1"}), tmp_path)
     (journal,) = tmp_path.glob("run_state.*.jsonl")
     content = journal.read_bytes()
     RunState(version="2").save(tmp_path)

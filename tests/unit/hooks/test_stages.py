@@ -1,14 +1,15 @@
 """Which parameters decide which stage's results."""
 
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.stages import stage_parameters, upstream_stages
 
-ALGORITHMS = ("pmd_mean", "grpo")
+RUNS = (TrainingRun("pmd_mean", 0), TrainingRun("pmd_mean", 1), TrainingRun("grpo", 0))
 PARAMETERS = {
     "seed": 0,
     "data_preparation": {"train": {"kind": "x"}},
     "policy_initialisation": {"policy": {"kind": "embedded"}},
-    "training": {"algorithms": ("pmd_mean", "grpo"), "group_size": 8},
+    "training": {"algorithms": ("pmd_mean", "grpo"), "seeds": (0, 1), "group_size": 8},
     "algorithms": {"pmd_mean": {"tau": 0.5}, "grpo": {"clip_low": 0.2}},
     "evaluation": {"num_samples": 4},
     "reporting": {"title": "t"},
@@ -16,20 +17,21 @@ PARAMETERS = {
 
 
 def of(stage: str) -> dict[str, object]:
-    return stage_parameters(stage, PARAMETERS, ALGORITHMS)
+    return stage_parameters(stage, flatten(PARAMETERS), RUNS)
 
 
 def test_training_depends_on_its_own_algorithm_and_on_all_before_it() -> None:
-    keys = set(of("training.pmd_mean"))
+    keys = set(of("training.pmd_mean.seed_1"))
     assert {"algorithms.pmd_mean.tau", "training.group_size", "seed", "data_preparation.train.kind",
             "policy_initialisation.policy.kind"} <= keys  # fmt: skip
     assert "algorithms.grpo.clip_low" not in keys
     assert "evaluation.num_samples" not in keys
 
 
-def test_which_algorithms_are_compared_matters_to_reporting_alone() -> None:
-    assert "training.algorithms" not in of("training.pmd_mean")
+def test_which_training_runs_are_compared_matters_to_reporting_alone() -> None:
+    assert {"training.algorithms", "training.seeds"}.isdisjoint(of("training.pmd_mean.seed_1"))
     assert of("reporting")["training.algorithms"] == ["pmd_mean", "grpo"]
+    assert of("reporting")["training.seeds"] == [0, 1]
 
 
 def test_reporting_depends_on_everything() -> None:
@@ -37,7 +39,7 @@ def test_reporting_depends_on_everything() -> None:
 
 
 def test_the_initial_evaluation_needs_no_training() -> None:
-    assert upstream_stages("evaluation.initial", ALGORITHMS) == {
+    assert upstream_stages("evaluation.initial", RUNS) == {
         "data_preparation",
         "policy_initialisation",
     }

@@ -9,6 +9,7 @@ import pandera.errors
 import pytest
 
 from pmd_pipeline.config.theory import EstimationErrorFigureConfig, LaboratoryConfig, TheoryConfig
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.datasets.rounds import RoundPartitionsDataset, RoundTablesDataset
 from pmd_pipeline.pipelines import reporting, theory
 from pmd_pipeline.pipelines.reporting.nodes import collect_theory_groups, draw_theory_in_the_loop
@@ -99,7 +100,7 @@ def test_the_report_has_words_for_every_theory_figure() -> None:
     """What the stage draws is what reporting asks for."""
     drawn = {name for name in theory.create_pipeline().all_outputs() if name.startswith("figure_")}
     assert drawn == {f"figure_{name}" for name in THEORY_FIGURES}
-    asked = reporting.create_pipeline(algorithms=["a"]).inputs()
+    asked = reporting.create_pipeline(runs=[TrainingRun("a", 0)]).inputs()
     assert {name for name in asked if name.startswith("figure_")} == drawn
 
 
@@ -113,7 +114,12 @@ def test_training_held_against_theory_is_drawn_for_the_compared_algorithms() -> 
     columns += ["measured_kl", "predicted_kl", "measured_chi2", "predicted_chi2"]
     rounds = pd.DataFrame(
         [
-            {"algorithm": name, "round": 1, **{f"theory_{column}": value for column in columns}}
+            {
+                "algorithm": name,
+                "seed": 0,
+                "round": 1,
+                **{f"theory_{column}": value for column in columns},
+            }
             for name, value in (("mine", 0.5), ("grpo", np.nan), ("other", 0.25))
         ]
     )
@@ -135,7 +141,9 @@ def test_training_held_against_theory_is_drawn_for_the_compared_algorithms() -> 
 def test_where_nothing_was_compared_the_figures_say_so_and_the_report_leaves_them_out() -> None:
     empty = collect_theory_groups(grpo=group_table("grpo").head(0))
     assert list(empty.columns) == list(group_table("mine").columns)
-    figures = draw_theory_in_the_loop(empty, pd.DataFrame({"algorithm": ["grpo"], "round": [1]}))
+    figures = draw_theory_in_the_loop(
+        empty, pd.DataFrame({"algorithm": ["grpo"], "seed": [0], "round": [1]})
+    )
     assert figures["theory_in_the_loop_images"] == {}
     for name in LOOP_FIGURES:
         figure = figures[f"figure_{name}"]
@@ -171,7 +179,7 @@ def test_rollouts_are_loaded_round_by_round_in_order(tmp_path: Path) -> None:
 
 
 def test_a_rounds_schema_also_checks_tables_that_are_loaded_later() -> None:
-    bad = pd.DataFrame({"algorithm": ["a"]})
+    bad = pd.DataFrame({"algorithm": ["a"], "seed": [0]})
     lazily = EachRoundMetricsTable().validate({"round_00001": lambda: bad})
     with pytest.raises(pandera.errors.SchemaError, match="round"):
         lazily["round_00001"]()
@@ -181,7 +189,9 @@ def test_a_rounds_schema_also_checks_tables_that_are_loaded_later() -> None:
 def test_round_metrics_may_have_theory_columns(value: Any) -> None:
     """Numbers or NaN; without them the table is valid too."""
     row = {
-        "algorithm": "a", "round": 1, "policy_version": 1, "num_rollouts": 8,
+        "algorithm": "a", "seed": 0, "round": 1, "policy_version": 1, "num_rollouts": 8,
+        "num_skipped_updates": 0, "num_prompts": 2, "num_generation_calls": 1,
+        "num_sampled_tokens": 9, "num_trained_tokens": 9,
         "learning_rate": 0.1, "mean_reward": 0.0, "group_pass_rate": 0.5,
         "no_signal_fraction": 0.0, "gradient_norm": 1.0, "loss": 0.0, "clip_fraction": np.nan,
         "truncated_fraction": 0.0,

@@ -16,6 +16,7 @@ from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.config.rewards import MathRewardConfig, RewardParameters
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.datasets.rounds import RoundPartitionsDataset
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.pipelines.training.nodes import make_train_phase
@@ -97,7 +98,12 @@ def test_after_a_round_nothing_large_of_former_rounds_is_in_memory(
     for name, value in inputs.items():
         catalog[name] = value
     outputs = {"rollouts": "rollouts", "round_metrics": "round_metrics", "policy": "policy"}
-    train = Node(make_train_phase("a", 1), {name: name for name in inputs}, outputs, name="train")
+    train = Node(
+        make_train_phase(TrainingRun("a", 0), 1),
+        {name: name for name in inputs},
+        outputs,
+        name="train",
+    )
     SequentialRunner().run(Pipeline([train]), catalog)
     assert len(catalog["rollouts"].load()) == NUM_ROUNDS
     assert tables.most == 1

@@ -75,7 +75,7 @@ def test_an_algorithms_own_group_size_counts() -> None:
 
 
 def test_the_embedded_experiment_by_hand() -> None:
-    """5 algorithms, 3 phases, 6 rounds; 16 evaluations of 128 problems x 4 and 1024 x 8 first."""
+    """5 algorithms, 3 seeds, 3 phases, 6 rounds; 46 evaluations of 128 x 4; first 1024 x 8."""
     experiment = _base()
     rounds = dict.fromkeys(
         experiment.training.algorithms,
@@ -87,8 +87,8 @@ def test_the_embedded_experiment_by_hand() -> None:
         ),
     )
     work = run_work(experiment, rounds, Assumptions())
-    assert work.sampled_tokens == 5 * 6 * 512 * 16 * 8192
-    assert work.evaluated_tokens == 16 * 128 * 4 * 60
+    assert work.sampled_tokens == 5 * 3 * 6 * 512 * 16 * 8192
+    assert work.evaluated_tokens == 46 * 128 * 4 * 60
     assert work.selection_tokens == 1024 * 8 * 60
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_file_has_no_count(tmp_path: Path) -> None:
 
 
 def test_checkpoints_by_hand() -> None:
-    """Initial weights (4 bytes), 15 phases' states and one in the making (12 bytes)."""
+    """Initial weights (4 bytes), 45 phases' states and one in the making (12 bytes)."""
     experiment = _base()
     rounds = dict.fromkeys(
         experiment.training.algorithms,
@@ -158,20 +158,20 @@ def test_checkpoints_by_hand() -> None:
     need = disk_need(
         experiment, rounds, num_parameters=1000, num_trained=1000, keeps_all_moments=True
     )
-    assert need.checkpoints == 4 * 1000 + 16 * 12 * 1000
+    assert need.checkpoints == 4 * 1000 + 46 * 12 * 1000
     # Of an adapter in bfloat16: its weights (2), their masters (4) and moments (8).
     compute = experiment.compute.model_copy(update={"weights": "bfloat16"})
     in_bfloat16 = experiment.model_copy(update={"compute": compute})
     adapted = disk_need(
         in_bfloat16, rounds, num_parameters=1000, num_trained=10, keeps_all_moments=True
     )
-    assert adapted.checkpoints == 2 * 1000 + 16 * 14 * 10
-    # The moments (8 bytes) of five algorithms, and of the state in the making.
+    assert adapted.checkpoints == 2 * 1000 + 46 * 14 * 10
+    # The moments (8 bytes) of 15 training runs, and of the state in the making.
     last_alone = disk_need(
         experiment, rounds, num_parameters=1000, num_trained=1000, keeps_all_moments=False
     )
-    assert last_alone.checkpoints == 17 * 4 * 1000 + 6 * 8 * 1000
-    assert need.rollouts == 4 * 5 * 6 * 512 * 16 * 8192
+    assert last_alone.checkpoints == 47 * 4 * 1000 + 16 * 8 * 1000
+    assert need.rollouts == 4 * 15 * 6 * 512 * 16 * 8192
 
 
 def test_a_full_disk_stops_the_run_and_what_is_there_already_counts(

@@ -1,5 +1,6 @@
 """Training an adapter: the base never moves, and a resumed training is the same to the bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from pmd_pipeline.training.optimizer import (
     restore_optimizer_state,
 )
 from pmd_pipeline.training.passes import batch_log_probs
+from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import TrainingBatch, update_policy
 
 FLOAT32 = ComputeConfig(device="cpu")
@@ -44,6 +46,24 @@ def test_updates_move_the_adapter_alone(
     after = policy.model.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {name for name in before if ".lora_" in name}
+
+
+def test_a_fresh_adapter_follows_from_the_experiments_seed_and_not_the_training_seed(
+    tiny_policy: Policy, tmp_path: Path
+) -> None:
+    """So all training runs begin with one policy."""
+    save_policy(tiny_policy, tmp_path / "initial")
+    start = PolicyReference(folder=tmp_path / "initial")
+    setup = make_setup(make_algorithm(), lora={"rank": 4})
+
+    def adapter(**seeds: int) -> list[Tensor]:
+        policy = load_start(start, replace(setup, **seeds), FLOAT32)
+        return [t for name, t in policy.model.state_dict().items() if ".lora_A" in name]
+
+    first = adapter(seed=0, adapter_seed=0)
+    assert first
+    assert all(map(torch.equal, first, adapter(seed=1, adapter_seed=0)))
+    assert not any(map(torch.equal, first, adapter(seed=0, adapter_seed=1)))
 
 
 @pytest.mark.parametrize("compute", [FLOAT32, BFLOAT16], ids=["float32", "bfloat16"])

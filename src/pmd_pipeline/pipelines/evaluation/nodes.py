@@ -12,6 +12,7 @@ from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.metrics import evaluate_completions
 from pmd_pipeline.metrics.comparison import build_comparison
@@ -103,9 +104,9 @@ def measure_completions(
 
 
 def make_summarise(
-    label: str, phases: range, rounds_per_phase: int
+    run: TrainingRun, phases: range, rounds_per_phase: int
 ) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
-    """Return the node function that puts the phases of one algorithm together."""
+    """Return the node function that puts the phases of one training run together."""
 
     def summarise(
         initial: pd.DataFrame, **tables: pd.DataFrame
@@ -117,8 +118,10 @@ def make_summarise(
             tables[f"eval_completions_{phase}"].assign(round=rounds[phase]) for phase in phases
         ]
         round_metrics = [tables[f"round_metrics_{phase}"] for phase in phases]
+        comparison = build_comparison(initial, {run.algorithm: evaluations})
+        comparison.insert(1, "seed", run.seed)
         return (
-            build_comparison(initial, {label: evaluations}),
+            comparison,
             pd.concat(completions, ignore_index=True),
             pd.concat(round_metrics, ignore_index=True),
         )
@@ -126,8 +129,8 @@ def make_summarise(
     return summarise
 
 
-def make_compare_with_theory(label: str) -> Callable[..., pd.DataFrame]:
-    """Return the node function that holds the rounds of one algorithm against exact updates."""
+def make_compare_with_theory(run: TrainingRun) -> Callable[..., pd.DataFrame]:
+    """Return the node function that holds the rounds of a training run against exact updates."""
 
     def compare_with_theory(
         algorithm: AlgorithmParameters,
@@ -138,8 +141,10 @@ def make_compare_with_theory(label: str) -> Callable[..., pd.DataFrame]:
         from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
 
         rounds = (load() for phase in rollouts.values() for load in phase.values())
-        return compared_groups(
-            label, rounds, exact_update_of(algorithm.root, two_values_of(rewards.root))
+        table = compared_groups(
+            run.algorithm, rounds, exact_update_of(algorithm.root, two_values_of(rewards.root))
         )
+        table.insert(1, "seed", run.seed)
+        return table
 
     return compare_with_theory

@@ -4,74 +4,81 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.pipelines.evaluation import nodes
+from pmd_pipeline.pipelines.training.nodes import phase_name
 
 
 def create_pipeline(
-    *, algorithms: Sequence[str], num_phases: int, rounds_per_phase: int
+    *, runs: Sequence[TrainingRun], num_phases: int, rounds_per_phase: int
 ) -> Pipeline:
-    """Return the evaluation of the initial policy and of every algorithm's policy after each phase.
+    """Return the evaluation of the initial policy and of each policy that a phase ends with.
 
     Args:
-        algorithms: Labels of the algorithms; an evaluation stands in its algorithm's namespace.
-        num_phases: Phases per algorithm.
+        runs: The training runs; an evaluation stands in its training run's namespace.
+        num_phases: Phases per training run.
         rounds_per_phase: Rounds that a policy has seen more after each phase.
     """
     phases = range(1, num_phases + 1)
-    evaluations = [_evaluate("initial", "initial_policy", tag="initial")]
-    for label in algorithms:
-        evaluations += [
-            _evaluate(f"{label}.phase_{phase}", f"{label}.phase_{phase}.policy", tag=label)
-            for phase in phases
-        ]
-        evaluations.append(_summarise(label, phases, rounds_per_phase))
-        evaluations.append(_compare_with_theory(label, phases))
-    return sum(evaluations, Pipeline([]))
+    evaluations = [_evaluate("initial", "initial_policy", tags=["initial"])]
+    for run in runs:
+        for phase in phases:
+            namespace = f"{run.namespace}.{phase_name(phase)}"
+            evaluations.append(_evaluate(namespace, f"{namespace}.policy", tags=_tags(run)))
+        evaluations.append(_summarise(run, phases, rounds_per_phase))
+        evaluations.append(_compare_with_theory(run, phases))
+    return Pipeline(evaluations)
 
 
-def _summarise(label: str, phases: range, rounds_per_phase: int) -> Pipeline:
-    """Return the node that puts the phases of one algorithm together."""
+def _tags(run: TrainingRun) -> list[str]:
+    return [run.algorithm, run.seed_name]
+
+
+def _summarise(run: TrainingRun, phases: range, rounds_per_phase: int) -> Pipeline:
+    """Return the node that puts the phases of one training run together."""
     tables = {
-        f"{table}_{phase}": f"{label}.phase_{phase}.{table}"
+        f"{table}_{phase}": f"{run.namespace}.{phase_name(phase)}.{table}"
         for phase in phases
         for table in ("eval_metrics", "eval_completions", "round_metrics")
     }
     return Pipeline(
         [
             Node(
-                nodes.make_summarise(label, phases, rounds_per_phase),
+                nodes.make_summarise(run, phases, rounds_per_phase),
                 inputs={"initial": "initial_metrics", **{name: name for name in tables}},
                 outputs=["comparison", "completions", "round_metrics"],
                 name="summarise",
             )
         ],
-        namespace=label,
+        namespace=run.namespace,
         inputs={"initial_metrics": "initial.eval_metrics", **tables},
-        tags=["evaluation", label],
+        tags=["evaluation", *_tags(run)],
     )
 
 
-def _compare_with_theory(label: str, phases: range) -> Pipeline:
-    """Return the node that holds every round of one algorithm against its exact update."""
-    rollouts = {f"rollouts_{phase}": f"{label}.phase_{phase}.rollouts" for phase in phases}
-    parameters = {"algorithm": f"params:algorithms.{label}", "rewards": "params:rewards"}
+def _compare_with_theory(run: TrainingRun, phases: range) -> Pipeline:
+    """Return the node that holds every round of one training run against its exact update."""
+    rollouts = {
+        f"rollouts_{phase}": f"{run.namespace}.{phase_name(phase)}.rollouts" for phase in phases
+    }
+    parameters = {"algorithm": f"params:algorithms.{run.algorithm}", "rewards": "params:rewards"}
     return Pipeline(
         [
             Node(
-                nodes.make_compare_with_theory(label),
+                nodes.make_compare_with_theory(run),
                 inputs={**parameters, **{name: name for name in rollouts}},
                 outputs="theory_groups",
                 name="compare_with_theory",
             )
         ],
-        namespace=label,
+        namespace=run.namespace,
         inputs=rollouts,
         parameters={name: name for name in parameters.values()},
-        tags=["evaluation", label],
+        tags=["evaluation", *_tags(run)],
     )
 
 
-def _evaluate(namespace: str, policy: str, *, tag: str) -> Pipeline:
+def _evaluate(namespace: str, policy: str, *, tags: Sequence[str]) -> Pipeline:
     return Pipeline(
         [
             Node(
@@ -105,5 +112,5 @@ def _evaluate(namespace: str, policy: str, *, tag: str) -> Pipeline:
             f"params:{name}": f"params:{name}"
             for name in ("evaluation", "rewards", "compute", "seed")
         },
-        tags=["evaluation", tag],
+        tags=["evaluation", *tags],
     )

@@ -12,10 +12,14 @@ from pydantic import BaseModel
 
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.metrics.budgets import training_budgets
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.gains import paired_gains
 from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, problem_scores
+from pmd_pipeline.metrics.seed_comparison import compare_over_seeds
+from pmd_pipeline.metrics.seed_means import mean_over_seeds
 from pmd_pipeline.pipelines.annotations import Figure
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
@@ -37,25 +41,44 @@ from pmd_pipeline.reporting.run_page.stage_times import (
     training_times,
 )
 from pmd_pipeline.reporting.theory.loop_figures import predicted_against_measured, progress
+from pmd_pipeline.rewards import with_vote_labels
 
 _VISIBLE_FRACTION = 0.02
 
 
 def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per algorithm and round."""
+    """Return one row per algorithm, training seed and round."""
     return pd.concat(tables.values(), ignore_index=True)
 
 
 def collect_theory_groups(**tables: pd.DataFrame) -> pd.DataFrame:
-    """Return predicted and measured log-ratios of every algorithm's prompt groups."""
+    """Return predicted and measured log-ratios of every training run's prompt groups."""
     # A table without rows has no types, and would take them from the others.
     filled = [table for table in tables.values() if not table.empty]
     return pd.concat(filled or list(tables.values())[:1], ignore_index=True)
 
 
-def compare(**tables: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
+def collect_comparisons(**tables: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per algorithm, training seed, evaluation set, metric, k and round."""
     return pd.concat(tables.values(), ignore_index=True)
+
+
+def compare(
+    initial: pd.DataFrame,
+    evaluation: EvaluationConfig,
+    rewards: RewardParameters,
+    **completions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
+    scores = problem_scores(
+        with_vote_labels(initial),
+        {
+            run: with_vote_labels(table)
+            for run, table in _by_algorithm_and_seed(completions).items()
+        },
+        has_answers=rewards.root.gives_answers,
+    )
+    return compare_over_seeds(scores, level=evaluation.interval_level)
 
 
 def compute_gains(
@@ -67,7 +90,7 @@ def compute_gains(
     """Return paired differences: to the initial policy, and to the reference."""
     scores = problem_scores(
         initial,
-        {(label, 0): table for label, table in completions.items()},
+        _by_algorithm_and_seed(completions),
         has_answers=False,
     )
     return paired_gains(
@@ -77,8 +100,6 @@ def compute_gains(
 
 def measure_budgets(round_metrics: pd.DataFrame) -> pd.DataFrame:
     """Return what each training run has used: one row per algorithm and training seed."""
-    if "seed" not in round_metrics:
-        round_metrics = round_metrics.assign(seed=0)
     return training_budgets(round_metrics)
 
 
@@ -109,7 +130,7 @@ def draw_learning_curves(
     from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 
     panels = learning_curve_panels(
-        round_metrics,
+        _mean_rounds(round_metrics),
         comparison,
         interval_level=evaluation.interval_level,
         smoothing_rounds=reporting.smoothing_rounds,
@@ -164,6 +185,7 @@ def draw_theory_in_the_loop(
             **{f"figure_{name}": nothing_to_compare() for name in LOOP_FIGURES},
             "theory_in_the_loop_images": {},
         }
+    round_metrics = _mean_rounds(round_metrics)
     compared = round_metrics[round_metrics["algorithm"].isin(theory_groups["algorithm"])]
     figures = (
         predicted_against_measured(theory_groups),
@@ -202,10 +224,10 @@ def write_report(
     return render_report(
         ReportInputs(
             comparison=comparison,
-            round_metrics=round_metrics,
+            round_metrics=_mean_rounds(round_metrics),
             gains=gains,
             budgets=budgets,
-            completions={INITIAL_POLICY: initial, **_of_last_round(completions)},
+            completions={INITIAL_POLICY: initial, **_to_read(completions)},
             stage_times=stage_times,
             data_report=data_report,
             decontaminated_problems=decontaminated_problems,
@@ -224,11 +246,30 @@ def write_report(
     )
 
 
-def _of_last_round(completions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    return {
-        label: table[table["round"] == table["round"].max()].drop(columns="round")
-        for label, table in completions.items()
+def _by_algorithm_and_seed(
+    tables: Mapping[str, pd.DataFrame],
+) -> dict[tuple[str, int], pd.DataFrame]:
+    """Return tables that are given by the namespaces of training runs."""
+    runs = {TrainingRun.containing(name): table for name, table in tables.items()}
+    return {(run.algorithm, run.seed): table for run, table in runs.items() if run is not None}
+
+
+def _to_read(completions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the last completions of each algorithm's first training seed, by the name to show."""
+    tables = _by_algorithm_and_seed(completions)
+    seeds = {label: [seed for name, seed in tables if name == label] for label, _ in tables}
+    shown = {
+        label if len(mine) == 1 else f"{label}, seed {mine[0]}": tables[label, mine[0]]
+        for label, mine in seeds.items()
     }
+    return {
+        name: table[table["round"] == table["round"].max()].drop(columns="round")
+        for name, table in shown.items()
+    }
+
+
+def _mean_rounds(round_metrics: pd.DataFrame) -> pd.DataFrame:
+    return mean_over_seeds(round_metrics, ["algorithm", "round"])
 
 
 def _plain(value: Any) -> Any:

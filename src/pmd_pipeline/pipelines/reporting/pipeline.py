@@ -4,15 +4,20 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.pipelines.reporting import nodes
 from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
 from pmd_pipeline.reporting.curves.columns import CURVES
 
 
-def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
-    """Return the stage, for the given algorithms."""
+def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
+    """Return the stage, for the given training runs.
+
+    A node that takes a table of each takes it by the training run's namespace.
+    """
+    namespaces = [run.namespace for run in runs]
     initial = {"initial": "initial.eval_completions"}
-    completions = {label: f"{label}.completions" for label in algorithms}
+    completions = {name: f"{name}.completions" for name in namespaces}
     figures = [f"figure_{curve.column}" for curve in CURVES]
     curves = [*figures, "figure_avg_at_k", "figure_cost_curves", "learning_curve_images"]
     loop_figures = [f"figure_{name}" for name in LOOP_FIGURES]
@@ -21,13 +26,24 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
         [
             Node(
                 nodes.collect_round_metrics,
-                inputs={label: f"{label}.round_metrics" for label in algorithms},
+                inputs={name: f"{name}.round_metrics" for name in namespaces},
                 outputs="round_metrics",
                 name="collect_round_metrics",
             ),
             Node(
+                nodes.collect_comparisons,
+                inputs={name: f"{name}.comparison" for name in namespaces},
+                outputs="comparison_by_seed",
+                name="collect_comparisons",
+            ),
+            Node(
                 nodes.compare,
-                inputs={label: f"{label}.comparison" for label in algorithms},
+                inputs={
+                    "evaluation": "params:evaluation",
+                    "rewards": "params:rewards",
+                    **initial,
+                    **completions,
+                },
                 outputs="comparison",
                 name="compare",
             ),
@@ -68,7 +84,7 @@ def create_pipeline(*, algorithms: Sequence[str]) -> Pipeline:
             ),
             Node(
                 nodes.collect_theory_groups,
-                inputs={label: f"{label}.theory_groups" for label in algorithms},
+                inputs={name: f"{name}.theory_groups" for name in namespaces},
                 outputs="theory_groups",
                 name="collect_theory_groups",
             ),

@@ -1,4 +1,4 @@
-"""Stage 4: one namespace per algorithm, a chain of phases in each."""
+"""Stage 4: one namespace per algorithm and training seed, a chain of phases in each."""
 
 from pmd_pipeline.pipelines.training.pipeline import create_pipeline
 

@@ -15,6 +15,7 @@ from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.rewards import RewardParameters
 from pmd_pipeline.config.training import TrainingConfig
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
@@ -27,8 +28,8 @@ def phase_name(phase: int) -> str:
     return f"phase_{phase}"
 
 
-def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str, Any]]]:
-    """Return the node function that trains ``label`` through phase ``phase`` (from 1)."""
+def make_train_phase(run: TrainingRun, phase: int) -> Callable[..., Iterator[dict[str, Any]]]:
+    """Return the node function of a training run's phase ``phase`` (from 1)."""
 
     def train_phase(
         selected_prompts: pd.DataFrame,
@@ -48,11 +49,12 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
         from pmd_pipeline.training.trainer import start_trainer
 
         setup = TrainingSetup(
-            label=label,
+            label=run.algorithm,
             algorithm=algorithm.root,
             training=training,
             rewards=rewards.root,
-            seed=seed,
+            seed=run.seed,
+            adapter_seed=seed,
         )
         exact_update = exact_update_of(setup.algorithm, two_values_of(rewards.root))
         start = resume_points.get(phase_name(phase), previous_policy)
@@ -69,7 +71,7 @@ def make_train_phase(label: str, phase: int) -> Callable[..., Iterator[dict[str,
                 last_round=last_round,
             )
             yield from map(
-                partial(outputs_of_round, trainer, exact_update, label, last_round), rounds
+                partial(outputs_of_round, trainer, exact_update, setup, last_round), rounds
             )
 
     return train_phase

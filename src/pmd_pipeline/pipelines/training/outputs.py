@@ -14,6 +14,7 @@ from pmd_pipeline.policies.reference import TrainingState
 from pmd_pipeline.training.round import RoundResult
 from pmd_pipeline.training.round_metrics import mean_parts, round_metrics, warn_without_signal
 from pmd_pipeline.training.round_table import round_to_table
+from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.theory_in_the_loop import ExactUpdate, theory_metrics
 from pmd_pipeline.training.trainer import Trainer
 
@@ -21,7 +22,7 @@ from pmd_pipeline.training.trainer import Trainer
 def outputs_of_round(
     trainer: Trainer,
     exact_update: ExactUpdate | None,
-    label: str,
+    setup: TrainingSetup,
     last_round: int,
     result: RoundResult,
 ) -> dict[str, Any]:
@@ -30,16 +31,17 @@ def outputs_of_round(
     Args:
         trainer: Holds the policy as it is after the round.
         exact_update: What the round aimed at, if known.
-        label: The algorithm's.
+        setup: Whose round it is.
         last_round: Of the phase.
         result: The finished round.
     """
     name = f"round_{result.round_index:05d}"
     rollouts = round_to_table(result)
     metrics = round_metrics(result)
-    warn_without_signal(label, metrics)
+    warn_without_signal(setup.name, metrics)
     row = {
-        "algorithm": label,
+        "algorithm": setup.label,
+        "seed": setup.seed,
         **asdict(metrics),
         **mean_parts(result),
         **theory_metrics(rollouts, exact_update),

@@ -1,33 +1,33 @@
-"""Stage 4: one namespace per algorithm, a chain of phases in each."""
+"""Stage 4: one namespace per algorithm and training seed, a chain of phases in each."""
 
 from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
+from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.pipelines.training.nodes import make_train_phase, phase_name
 
 SHARED_INPUTS = {"selected_prompts", "rollout_engine"}
 SHARED_PARAMETERS = {"training", "rewards", "compute", "seed"}
 
 
-def create_pipeline(*, algorithms: Sequence[str], num_phases: int) -> Pipeline:
-    """Return the training of every algorithm.
+def create_pipeline(*, runs: Sequence[TrainingRun], num_phases: int) -> Pipeline:
+    """Return the training of every algorithm with every training seed.
 
     Args:
-        algorithms: Their labels; each is a namespace.
-        num_phases: Phases per algorithm; each is a namespace within.
+        runs: The training runs; each has a namespace within its algorithm's.
+        num_phases: Phases per training run; each is a namespace within.
     """
-    phases = [
-        _create_phase(label, phase) for label in algorithms for phase in range(1, num_phases + 1)
-    ]
-    return sum(phases, Pipeline([]))
+    return Pipeline(
+        [_create_phase(run, phase) for run in runs for phase in range(1, num_phases + 1)]
+    )
 
 
-def _create_phase(label: str, phase: int) -> Pipeline:
-    namespace = f"{label}.{phase_name(phase)}"
-    previous = "initial_policy" if phase == 1 else f"{label}.{phase_name(phase - 1)}.policy"
+def _create_phase(run: TrainingRun, phase: int) -> Pipeline:
+    label, namespace = run.algorithm, run.namespace
+    previous = "initial_policy" if phase == 1 else f"{namespace}.{phase_name(phase - 1)}.policy"
     train = Node(
-        make_train_phase(label, phase),
+        make_train_phase(run, phase),
         inputs={
             "selected_prompts": "selected_prompts",
             "previous_policy": "previous_policy",
@@ -45,13 +45,13 @@ def _create_phase(label: str, phase: int) -> Pipeline:
             "policy": "policy",
         },
         name="train",
-        tags=["training", label],
+        tags=["training", label, run.seed_name],
     )
     return Pipeline(
         [train],
-        namespace=namespace,
+        namespace=f"{namespace}.{phase_name(phase)}",
         inputs={name: name for name in SHARED_INPUTS}
-        | {"previous_policy": previous, "resume_points": f"{label}.resume_points"},
+        | {"previous_policy": previous, "resume_points": f"{namespace}.resume_points"},
         parameters={f"params:{name}": f"params:{name}" for name in SHARED_PARAMETERS}
         | {f"params:algorithms.{label}": f"params:algorithms.{label}"},
     )
