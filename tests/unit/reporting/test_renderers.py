@@ -164,7 +164,7 @@ def test_pointing_at_a_point_says_label_place_value_and_interval() -> None:
     series = make_series(label="grpo", low=np.arange(4.0) / 10, high=np.full(4, 0.75))
     trace = plotly_of(make_panel(series)).data[-1]
     assert trace.hovertemplate.startswith("grpo, x %{x:.4~g}: %{customdata}<")
-    assert trace.customdata[1] == "2 [0.100, 0.750]"
+    assert trace.customdata[1] == "2 [0.1, 0.75]"
 
 
 def test_pointing_at_a_point_says_what_the_series_says_or_nothing() -> None:

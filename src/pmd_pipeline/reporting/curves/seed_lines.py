@@ -29,9 +29,10 @@ class SeedLines:
         """
         if "seed" not in rows:
             rows = rows.assign(seed=0)
+        rounds, values = rows["round"].to_numpy(), rows[column].to_numpy(dtype=np.float64)
         by_seed = {
-            seed: mine.set_index("round")[column].astype(float)
-            for seed, mine in rows.groupby("seed")
+            seed: pd.Series(values[places], index=rounds[places])
+            for seed, places in rows.groupby("seed").indices.items()
         }
         table = pd.DataFrame(by_seed).sort_index()
         table = table.where(np.isfinite(table))

@@ -154,8 +154,14 @@ def _broken(values: list[Any], series: Series) -> list[Any]:
 def _intervals(series: Series) -> list[str]:
     if series.low is None or series.high is None:
         return [""] * len(series.x)
-    ends = zip(series.low, series.high, strict=True)
-    return [formatting.interval(low, high) for low, high in ends]
+    # To as many digits as the value: three decimals would make a KL's a row of zeros.
+    ends = zip(series.low.tolist(), series.high.tolist(), strict=True)
+    return [
+        f"[{formatting.short_number(low)}, {formatting.short_number(high)}]"
+        if np.isfinite([low, high]).all()
+        else ""
+        for low, high in ends
+    ]
 
 
 def _band(series: Series, panel: Panel) -> dict[str, Any]:
