@@ -24,7 +24,7 @@ _TITLES = {
 }
 
 # From which value on an axis counts in what.
-_COUNTS = ((1e7, 1e6, "million "), (1e4, 1e3, "thousand "), (0.0, 1.0, ""))
+_COUNTS = ((2e6, 1e6, "million "), (1e4, 1e3, "thousand "), (0.0, 1.0, ""))
 _TIMES = ((10800.0, 3600.0, "hours"), (600.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
