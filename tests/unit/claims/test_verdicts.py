@@ -76,6 +76,17 @@ def test_runs_that_diverge_count_as_collapsed_and_are_named() -> None:
     assert any("diverged" in limit for limit in verdict.judgement.limits)
 
 
+def test_log_ratios_are_nats_and_progress_is_a_share() -> None:
+    verdict = _verdict("explodes", "holds")
+    assert verdict.judgement is not None
+    units = {finding.name.split(", ")[1]: finding.unit for finding in verdict.judgement.findings}
+    assert units == {
+        "least log-ratio of the last mini-batch": "nats",
+        "mean log-ratio of wrong responses": "nats",
+        "progress of right responses": "number",
+    }
+
+
 def test_a_claim_that_never_reaches_the_accuracy_itself_cannot_hold() -> None:
     """It ends sooner without getting there, which is not quicker."""
     arms = {

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from pmd_pipeline.claims.verdicts import words
 from pmd_pipeline.claims.verdicts.arm_lines import declared_lines
 from pmd_pipeline.claims.verdicts.findings import per_pair_findings
 from pmd_pipeline.claims.verdicts.panels import per_pair_line
-from pmd_pipeline.claims.verdicts.records import ClaimPanel, Judgement, Outcome, all_of
+from pmd_pipeline.claims.verdicts.records import ClaimPanel, Judgement, Outcome, Unit, all_of
 from pmd_pipeline.config.claim_tests import LogRatioTest
 from pmd_pipeline.config.claims import ClaimConfig
 from pmd_pipeline.statistics.scores import FloatArray
@@ -34,7 +35,10 @@ def judge_log_ratios(test: LogRatioTest, claim: ClaimConfig, results: ClaimResul
         for measure in test.measures
         for pair in test.comparisons
     }
-    findings = tuple(per_pair_findings(differences, wanted="lower", alpha=test.alpha, unit="nats"))
+    findings = tuple(
+        replace(finding, unit=_unit(finding.name))
+        for finding in per_pair_findings(differences, wanted="lower", alpha=test.alpha, unit="nats")
+    )
     outcome = all_of(findings)
     return Judgement(
         outcome=outcome,
@@ -92,6 +96,11 @@ def _difference(results: ClaimResults, arms: Sequence[str], measure: str) -> Flo
 
 def _name(first: str, second: str, measure: str) -> str:
     return f"{first} {words.MINUS} {second}, {_MEASURES[measure][0]}"
+
+
+def _unit(name: str) -> Unit:
+    """Return a measure's unit: progress is a share of what could be gained."""
+    return "number" if name.endswith(_MEASURES["right_slope"][0]) else "nats"
 
 
 def _limits(differences: dict[str, FloatArray]) -> tuple[str, ...]:
