@@ -2,8 +2,7 @@
 
 from pmd_pipeline.claims.plan import ClaimsPlan
 from pmd_pipeline.claims.store import ResultStore
-from pmd_pipeline.claims.verdicts.judge import judge
-from pmd_pipeline.reporting.claims.sections import JudgedClaim
+from pmd_pipeline.reporting.claims.sections import JudgedClaim, judged_claim
 
 
 def judge_all(plan: ClaimsPlan, store: ResultStore) -> list[JudgedClaim]:
@@ -13,19 +12,7 @@ def judge_all(plan: ClaimsPlan, store: ResultStore) -> list[JudgedClaim]:
         ValueError: If results cannot be paired.
     """
     outcomes = plan.outcomes(store)
-    judged = []
-    for name, claim in plan.claims.items():
-        results = plan.results(name, store)
-        trainings = [result for of_arm in results.arms.values() for result in of_arm]
-        tuned_by = {arm.tuning for arm in claim.arms.values()}
-        judged.append(
-            JudgedClaim(
-                name=name,
-                claim=claim,
-                verdict=judge(claim, results),
-                tunings={key: outcome for key, outcome in outcomes.items() if key in tuned_by},
-                num_trainings=len(trainings),
-                cpu_seconds=sum(sum(result.cpu_seconds.values()) for result in trainings),
-            )
-        )
-    return judged
+    return [
+        judged_claim(name, claim, plan.results(name, store), outcomes)
+        for name, claim in plan.claims.items()
+    ]
