@@ -99,6 +99,14 @@ def test_a_claim_that_never_reaches_the_accuracy_itself_cannot_hold() -> None:
     assert "10 of 10 runs of pmd_mean never reach 0.7" in verdict.judgement.limits[0]
 
 
+def test_pairs_that_need_no_training_have_no_ratio_and_are_counted() -> None:
+    arms = {name: Plant(curve=(0.9, 0.9)) for name in ("pmd_mean", "on_policy")}
+    verdict = judge(CLAIMS["quick"], planted(arms))
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+    assert verdict.judgement is not None
+    assert verdict.judgement.limits == ("10 pairs left out: the initial policy had that accuracy.",)
+
+
 def test_seconds_are_those_of_training_until_the_accuracy_is_reached() -> None:
     results = planted({"pmd_mean": Plant(curve=(0.37, 0.9), seconds=4.0)}, num_pairs=1)
     unit = results.arms["pmd_mean"][0]

@@ -37,6 +37,7 @@ def paired_differences(
     y_label: str,
     level: tuple[float, str] = (0.0, "no difference"),
     margin: float | None = None,
+    title: str = "Paired differences",
 ) -> ClaimPanel:
     """Return each finding with its interval, and a point per pair beside it.
 
@@ -46,6 +47,7 @@ def paired_differences(
         y_label: What they are, with the unit.
         level: What says that there is none, and its name.
         margin: From which difference on one matters.
+        title: Above them.
     """
     lines: list[Line] = []
     for place, finding in enumerate(findings):
@@ -65,7 +67,7 @@ def paired_differences(
         )
     )
     return ClaimPanel(
-        title="Paired differences",
+        title=title,
         x_label="",
         y_label=y_label,
         lines=tuple(lines),

@@ -51,9 +51,10 @@ def judge_seconds(test: SecondsTest, results: ClaimResults) -> Judgement:
                 findings,
                 y_label="seconds, first over second",
                 level=(1.0, "equally quick"),
+                title="Paired ratios",
             ),
         ),
-        limits=_limits(times, test),
+        limits=(*_limits(times, test), *_already_there(ratios)),
     )
 
 
@@ -109,6 +110,16 @@ def _limits(times: dict[str, FloatArray], test: SecondsTest) -> tuple[str, ...]:
                 "count with all their seconds, less than they would need."
             )
     return tuple(notes)
+
+
+def _already_there(ratios: dict[str, FloatArray]) -> tuple[str, ...]:
+    """Return a sentence on pairs without a ratio: one of the two needed no training."""
+    num_left_out = sum(int(np.isnan(values).sum()) for values in ratios.values())
+    if not num_left_out:
+        return ()
+    return (
+        f"{words.counted(num_left_out, 'pair')} left out: the initial policy had that accuracy.",
+    )
 
 
 def _panel(results: ClaimResults, pair: ArmPair, accuracy: float) -> ClaimPanel:
