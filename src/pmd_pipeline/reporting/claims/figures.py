@@ -83,14 +83,42 @@ def _panel(panel: ClaimPanel, styles: Mapping[str, AlgorithmStyle]) -> Panel:
             ticks=tuple((value, tick(value)) for value in panel.log_x_ticks),
         ),
         y=Axis(label=panel.y_label, range=panel.y_range),
-        series=tuple(_series(line, styles[line.like or line.label]) for line in panel.lines),
+        series=_all_series(panel, styles),
         levels=level,
     )
 
 
+def _all_series(panel: ClaimPanel, styles: Mapping[str, AlgorithmStyle]) -> tuple[Series, ...]:
+    """Return what is drawn: the pairs of each label as one, below everything else."""
+    pairs: dict[str, list[Line]] = {}
+    for line in panel.lines:
+        if line.role == "pair":
+            pairs.setdefault(line.label, []).append(line)
+    return (
+        *(_pairs(label, lines, styles[label]) for label, lines in pairs.items()),
+        *(
+            _series(line, styles[line.like or line.label])
+            for line in panel.lines
+            if line.role != "pair"
+        ),
+    )
+
+
+def _pairs(label: str, lines: list[Line], style: AlgorithmStyle) -> Series:
+    return Series(
+        x=np.concatenate([line.x for line in lines]),
+        y=np.concatenate([line.y for line in lines]),
+        strands=np.repeat(np.arange(len(lines)) + 1, [len(line.x) for line in lines]),
+        strand_name="pair",
+        name=label,
+        group=label,
+        colour=style.colour,
+        width=0.7,
+        opacity=0.3,
+    )
+
+
 def _series(line: Line, style: AlgorithmStyle) -> Series:
-    if line.role == "pair":
-        return Series(x=line.x, y=line.y, colour=style.colour, width=0.7, opacity=0.3, hover=())
     if line.role == "theory":
         return Series(x=line.x, y=line.y, colour=style.colour, label=line.label, dash="dot")
     return Series(
