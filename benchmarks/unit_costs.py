@@ -21,14 +21,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.config.data_preparation import DIFFICULTY_WIDTHS, DataPreparationConfig
+from pmd_pipeline.config.policy import WarmStartConfig
 from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.datasets.figures import FiguresDataset
 from pmd_pipeline.metrics import majority_at_k
-from pmd_pipeline.problems.addition import sample_demonstrations
 from pmd_pipeline.problems.cleaning import clean_problems
 from pmd_pipeline.problems.decontamination import drop_eval_overlaps
 from pmd_pipeline.problems.sources import load_problems
+from pmd_pipeline.problems.tasks.addition import AdditionTask
+from pmd_pipeline.problems.tasks.task import mistakes_of, sample_demonstrations
 from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 from pmd_pipeline.reporting.theory.figures import theory_figures
 from pmd_pipeline.rewards import GradingPool, extract_answer, grade
@@ -87,7 +89,12 @@ def _all_work(problem_sets: Path | None) -> Iterator[Work]:
     yield Work(
         name="28,800 demonstrations of a warm start",
         wanted_seconds=2,
-        run=lambda: sample_demonstrations(28_800, np.random.default_rng(0)),
+        run=lambda: sample_demonstrations(
+            AdditionTask(DIFFICULTY_WIDTHS["standard"]),
+            28_800,
+            np.random.default_rng(0),
+            mistakes_of(WarmStartConfig()),
+        ),
     )
     if problem_sets is not None:
         config = _problems_config(problem_sets)

@@ -11,6 +11,7 @@ from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
+from pmd_pipeline.problems.tasks.addition import AdditionTask
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.rewards.choice import reward_for
 from pmd_pipeline.training.round_metrics import round_metrics
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.gpu
 @pytest.mark.parametrize(("precision", "largest_mismatch"), [("float32", 1e-3), ("bfloat16", 0.5)])
 def test_a_round_on_the_gpu(tiny_policy: Policy, precision: str, largest_mismatch: float) -> None:
     tiny_policy.model.to("cuda")
-    warm_start(tiny_policy, WarmStartConfig(num_steps=200), seed=0, held_out=frozenset())
+    config = WarmStartConfig(num_steps=200)
+    warm_start(tiny_policy, config, AdditionTask((1, 2, 3, 3)), seed=0, held_out=frozenset())
     setup = make_setup(make_algorithm())
     prompts = [
         Prompt(

@@ -41,6 +41,7 @@ class InitialPolicies:
                     experiment.policy_initialisation,
                     seed=derive_seed(unit.seeds.warm_start, "initial policy"),
                     held_out=held_out,
+                    train=experiment.data_preparation.train,
                     device=resolve_device(experiment.compute),
                     dtype=weight_dtype(experiment.compute.weights),
                 )

@@ -24,10 +24,18 @@ FILE_SUFFIXES: Final = (
 )
 
 ColumnName = Annotated[str, StringConstraints(min_length=1)]
-Widths = tuple[Annotated[int, Field(ge=1, le=4)], ...]
+Widths = tuple[Annotated[int, Field(ge=1, le=5)], ...]
+Difficulty = Literal["easy", "standard", "hard"]
 EvalSetName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)
 ]
+
+# Digits per operand of each difficulty; a width named twice is drawn twice as often.
+DIFFICULTY_WIDTHS: Final[Mapping[Difficulty, tuple[int, ...]]] = {
+    "easy": (1, 2),
+    "standard": (1, 2, 3, 3),
+    "hard": (3, 4, 5, 5),
+}
 
 # It marks the train problems in problem ids and reports, so no evaluation set may have this name.
 TRAIN_SET = "train"
@@ -38,11 +46,30 @@ class GeneratedAdditionSource(VariantModel):
 
     kind: Literal["generated_addition"]
     num_problems: int = Field(ge=1, le=100_000)
-    widths: Widths = Field(
-        default=(1, 2, 3, 3),
-        min_length=1,
-        description="digits per operand; a width named twice is drawn twice as often",
+    difficulty: Difficulty = Field(
+        default="standard",
+        description="how long operands are: easy, 1 or 2 digits; standard, 1 to 3; hard, 3 to 5",
     )
+    widths: Widths | None = Field(
+        default=None,
+        min_length=1,
+        description="digits per operand, in place of the difficulty's; a width named twice is "
+        "drawn twice as often",
+    )
+
+    @property
+    def operand_widths(self) -> tuple[int, ...]:
+        """Digits per operand, each entry with an equal share."""
+        return DIFFICULTY_WIDTHS[self.difficulty] if self.widths is None else self.widths
+
+    @model_validator(mode="after")
+    def _one_says_how_long(self) -> Self:
+        if self.widths is not None and "difficulty" in self.model_fields_set:
+            raise ValueError(
+                f"difficulty {self.difficulty!r} and widths {list(self.widths)} both say how long "
+                "operands are; remove one"
+            )
+        return self
 
 
 class GeneratedSource(VariantModel):

@@ -1,8 +1,8 @@
 """Where the initial policy comes from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pmd_pipeline.config.base import StrictModel, VariantModel
 from pmd_pipeline.config.place import PlaceConfig
@@ -27,6 +27,22 @@ class WarmStartConfig(StrictModel):
     slip_probability: float = Field(
         default=0.04, ge=0, le=1, description="of a column sum that is off by one"
     )
+    wanted_pass_rate: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of right responses at temperature 1 that the policy is brought to: how "
+        "often it guesses follows from it; null: as the mistakes above make it",
+    )
+
+    @model_validator(mode="after")
+    def _a_choice_can_be_learned(self) -> Self:
+        if self.wanted_pass_rate is not None and not 0 < self.skip_probability < 1:
+            raise ValueError(
+                f"wanted_pass_rate needs demonstrations with and without working, but "
+                f"skip_probability is {self.skip_probability:g}; set it to 0.4, the default"
+            )
+        return self
 
 
 class EmbeddedPolicyConfig(VariantModel):

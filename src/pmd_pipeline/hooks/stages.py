@@ -22,6 +22,8 @@ QUICK_STAGES = frozenset({"theory", "reporting", "study_report"})
 # They decide which training runs there are, and no result of one of them.
 _WHAT_IS_COMPARED = ("training.algorithms", "training.seeds")
 
+_POLICY_KIND = "policy_initialisation.policy.kind"
+
 # The node that reads the problem files.
 READS_SOURCES = "load_problems"
 
@@ -60,11 +62,10 @@ def stage_parameters(
         flat: All parameters, by dotted key.
         runs: The training runs that are compared.
     """
-    prefixes = {
-        prefix
-        for name in {stage} | upstream_stages(stage, runs)
-        for prefix in _own_parameters(name)
-    }
+    stages = {stage} | upstream_stages(stage, runs)
+    prefixes = {prefix for name in stages for prefix in _own_parameters(name)}
+    if "policy_initialisation" in stages and flat.get(_POLICY_KIND) == "embedded":
+        prefixes.add("data_preparation.train")  # whose task the warm start demonstrates
     return {
         key: value
         for key, value in flat.items()

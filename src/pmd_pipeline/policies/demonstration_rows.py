@@ -12,10 +12,17 @@ from torch import Tensor
 
 
 class Tokens(NamedTuple):
-    """The token ids of a demonstration."""
+    """The token ids of a demonstration.
+
+    Attributes:
+        prompt: Of the prompt.
+        response: Of the response, its end included.
+        first_weight: Of the response's first token in the loss; every other token has 1.
+    """
 
     prompt: list[int]
     response: list[int]
+    first_weight: float = 1.0
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)
@@ -29,12 +36,14 @@ class DemonstrationRows(NamedTuple):
         positions: Of each token within its demonstration, [R, W].
         demonstration: The index of each token's demonstration, -1 on padding, [R, W].
         is_target: True on the tokens to imitate: the responses', [R, W].
+        weight: Of each token to imitate in the loss; 0 elsewhere, [R, W].
     """
 
     token_ids: Tensor
     positions: Tensor
     demonstration: Tensor
     is_target: Tensor
+    weight: Tensor
 
     @property
     def attention_mask(self) -> Tensor:
@@ -71,7 +80,7 @@ def shared_rows(
             room.append(width)
         rows[row].append(index)
         room[row] -= length
-    token_ids, positions, demonstration, is_target = [], [], [], []
+    token_ids, positions, demonstration, is_target, weight = [], [], [], [], []
     for indices, left in zip(rows, room, strict=True):
         chosen = [demonstrations[index] for index in indices]
         token_ids.append(
@@ -81,9 +90,17 @@ def shared_rows(
         demonstration.append(
             [i for i in indices for _ in range(len(demonstrations[i]))] + [-1] * left
         )
-        is_target.append([part for d in chosen for part in _parts(d)] + [False] * left)
-    return DemonstrationRows(*map(torch.tensor, (token_ids, positions, demonstration, is_target)))
+        is_target.append([part for d in chosen for part in _is_target(d)] + [False] * left)
+        weight.append([value for d in chosen for value in _weights(d)] + [0.0] * left)
+    return DemonstrationRows(
+        *map(torch.tensor, (token_ids, positions, demonstration, is_target, weight))
+    )
 
 
-def _parts(demonstration: Tokens) -> list[bool]:
+def _is_target(demonstration: Tokens) -> list[bool]:
     return [False] * len(demonstration.prompt) + [True] * len(demonstration.response)
+
+
+def _weights(demonstration: Tokens) -> list[float]:
+    rest = len(demonstration.response) - 1
+    return [0.0] * len(demonstration.prompt) + [demonstration.first_weight] + [1.0] * rest

@@ -11,6 +11,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from pmd_pipeline.config.data_preparation import ProblemSource
 from pmd_pipeline.config.policy import (
     EmbeddedPolicyConfig,
     PolicyInitialisationConfig,
@@ -22,6 +23,7 @@ from pmd_pipeline.policies.logit_form import UnsupportedModelError
 from pmd_pipeline.policies.model_folder import PolicyLoadError, check_weights_present
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.warm_start import warm_start
+from pmd_pipeline.problems.tasks.choice import task_of
 
 # "auto": as the weights are stored.
 WeightDtype = torch.dtype | Literal["auto"]
@@ -32,6 +34,7 @@ def initialise_policy(
     *,
     seed: int,
     held_out: frozenset[str],
+    train: ProblemSource,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> Policy:
@@ -41,6 +44,7 @@ def initialise_policy(
         config: Which policy.
         seed: Decides the embedded policy's weights and warm start.
         held_out: Evaluation problems, which the warm start must not contain.
+        train: The source of the training problems, whose task the warm start demonstrates.
         device: Where the policy will be.
         dtype: Of its weights; the warm start is in float32 and rounded at the end.
 
@@ -51,7 +55,9 @@ def initialise_policy(
         case EmbeddedPolicyConfig() as embedded:
             policy = build_policy(embedded, seed=seed)
             policy.model.to(device)  # type: ignore[arg-type]
-            warm_start(policy, embedded.warm_start, seed=seed + 1, held_out=held_out)
+            warm_start(
+                policy, embedded.warm_start, task_of(train), seed=seed + 1, held_out=held_out
+            )
             _cast_parameters(policy.model, dtype)
             return policy
         case PretrainedPolicyConfig() as pretrained:

@@ -2,98 +2,141 @@
 
 The demonstrations make deliberate mistakes: the policy learns the skill and a habit of guessing, so
 its greedy answers are right while its pass rate at temperature 1 is about one half, which
-reinforcement learning can sharpen.
+reinforcement learning can sharpen. Where another pass rate is wanted, the skill is learned from as
+many worked demonstrations, but the choice between working and guessing has a weight of its own.
 """
 
-from collections.abc import Iterator
-from math import cos, pi
+import logging
+from math import exp, log
 
 import numpy as np
-import torch
-from torch.nn.functional import cross_entropy
 
 from pmd_pipeline.config.policy import WarmStartConfig
-from pmd_pipeline.policies.demonstration_rows import DemonstrationRows, Tokens, shared_rows
+from pmd_pipeline.policies.imitation import imitate
+from pmd_pipeline.policies.pass_rate import (
+    PassRate,
+    guess_share_for,
+    measure_pass_rate,
+)
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.problems.addition import sample_demonstrations
-from pmd_pipeline.progress import progress_bar
+from pmd_pipeline.problems.tasks.guesses import guess_share_of_demonstrator
+from pmd_pipeline.problems.tasks.task import DemonstratedTask, Mistakes, mistakes_of
+from pmd_pipeline.seeds import derive_seed
+
+_logger = logging.getLogger(__name__)
+
+TOLERANCE = 0.1
+"""How far the measured pass rate may be from the wanted one, as a share of the wanted one."""
+
+_MAX_CORRECTIONS = 4
+_CORRECTION_FRACTION = 1 / 7  # of the warm start's steps
+_CORRECTION_RATE = 0.1  # of its learning rate
 
 
 def warm_start(
-    policy: Policy, config: WarmStartConfig, *, seed: int, held_out: frozenset[str]
+    policy: Policy,
+    config: WarmStartConfig,
+    task: DemonstratedTask,
+    *,
+    seed: int,
+    held_out: frozenset[str],
 ) -> None:
     """Train ``policy`` in place to imitate fresh demonstrations for ``config.num_steps`` steps.
+
+    With ``config.wanted_pass_rate``, the pass rate is measured afterwards on problems that are not
+    held out, corrected in a few short phases, and noted in the model's configuration, as
+    ``warm_start``.
 
     Args:
         policy: The embedded policy.
         config: Steps, learning rate, and how often a demonstration makes a mistake.
+        task: Makes the demonstrations.
         seed: Decides the demonstrations.
         held_out: Evaluation problems, none of which may be demonstrated.
 
     Raises:
-        ValueError: If a demonstration would reveal an evaluation problem.
+        ValueError: If a demonstration would reveal an evaluation problem, or no share of guesses
+            gives the wanted pass rate.
     """
-    model = policy.model.train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
-    )
-    with progress_bar("warm start", config.num_steps, "steps") as bar:
-        for step, rows in enumerate(_batches(policy, config, seed, held_out)):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _schedule(step, config)
-            logits = model(
-                input_ids=rows.token_ids,
-                position_ids=rows.positions,
-                attention_mask=rows.attention_mask,
-                use_cache=False,
-            ).logits
-            is_target = rows.is_target[:, 1:]
-            loss = cross_entropy(logits[:, :-1][is_target], rows.token_ids[:, 1:][is_target])
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            bar.update()
-    model.eval()
-
-
-def _schedule(step: int, config: WarmStartConfig) -> float:
-    """Return the learning rate over the highest: a linear warm-up, then half a cosine."""
-    if step < config.num_warmup_steps:
-        return (step + 1) / config.num_warmup_steps
-    progress = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
-    return config.final_fraction + (1 - config.final_fraction) * (1 + cos(pi * progress)) / 2
-
-
-def _batches(
-    policy: Policy, config: WarmStartConfig, seed: int, held_out: frozenset[str]
-) -> Iterator[DemonstrationRows]:
-    """Yield the demonstrations of each step."""
+    mistakes = mistakes_of(config)
     rng = np.random.default_rng(seed)
-    tokenizer = policy.tokenizer
-    demonstrations = sample_demonstrations(
-        config.num_steps * config.batch_size,
-        rng,
-        p_skip=config.skip_probability,
-        p_drop_carry=config.drop_carry_probability,
-        p_slip=config.slip_probability,
+    if config.wanted_pass_rate is None:
+        imitate(policy, config, task, mistakes, rng, held_out=held_out)
+        return
+    _reach(config.wanted_pass_rate, policy, config, task, mistakes, seed=seed, held_out=held_out)
+
+
+def _reach(
+    wanted: float,
+    policy: Policy,
+    config: WarmStartConfig,
+    task: DemonstratedTask,
+    mistakes: Mistakes,
+    *,
+    seed: int,
+    held_out: frozenset[str],
+) -> None:
+    """Warm-start to a pass rate, measure it, and correct the share of guesses by what it lacks."""
+    share = guess_share_of_demonstrator(
+        wanted, task, mistakes, seed=derive_seed(seed, "demonstrator"), excluded=held_out
     )
-    leaked = held_out.intersection(prompt.removesuffix("?") for prompt, _ in demonstrations)
-    if leaked:
-        raise ValueError(
-            f"{len(leaked)} evaluation problems are among the demonstrations of the warm start, "
-            f"such as {min(leaked)!r}: the initial policy would have seen what it is tested on; "
-            "evaluate on generated_addition problems, which are held out"
+    rng = np.random.default_rng(seed)
+    imitate(policy, config, task, mistakes, rng, held_out=held_out, guess_share=share)
+    measured = _measure(wanted, policy, task, derive_seed(seed, "pass rate"), held_out)
+    correction = config.model_copy(
+        update={
+            "num_steps": max(1, round(config.num_steps * _CORRECTION_FRACTION)),
+            "learning_rate": config.learning_rate * _CORRECTION_RATE,
+        }
+    )
+    for number in range(_MAX_CORRECTIONS):
+        needed = guess_share_for(wanted, measured)
+        if _is_near(measured.rate, wanted) or not 0 < needed < 1:
+            break
+        lack = _logit(needed) - _logit(measured.guess_share)
+        share = 1 / (1 + exp(-_logit(share) - lack))
+        imitate(policy, correction, task, mistakes, rng, held_out=held_out, guess_share=share)
+        purpose = derive_seed(seed, "pass rate", number + 1)
+        measured = _measure(wanted, policy, task, purpose, held_out)
+    _note(wanted, measured, policy)
+
+
+def _measure(
+    wanted: float, policy: Policy, task: DemonstratedTask, seed: int, held_out: frozenset[str]
+) -> PassRate:
+    measured = measure_pass_rate(policy, task, expected=wanted, seed=seed, excluded=held_out)
+    _logger.info(
+        "Warm start: pass rate %.3f of %d responses, wanted %g",
+        measured.rate,
+        measured.num_samples,
+        wanted,
+    )
+    return measured
+
+
+def _note(wanted: float, measured: PassRate, policy: Policy) -> None:
+    if not _is_near(measured.rate, wanted):
+        _logger.warning(
+            "The warm start was to bring the policy to a pass rate of %g, but %.3f is measured, "
+            "further away than %.0f%% of it; raise "
+            "policy_initialisation.policy.warm_start.num_steps, or take the measured one as it is",
+            wanted,
+            measured.rate,
+            100 * TOLERANCE,
         )
-    prompts = tokenizer([prompt for prompt, _ in demonstrations])["input_ids"]
-    responses = tokenizer([text for _, text in demonstrations], add_special_tokens=False)[
-        "input_ids"
-    ]
-    tokens = [
-        Tokens(prompt, [*response, tokenizer.eos_token_id])
-        for prompt, response in zip(prompts, responses, strict=True)
-    ]
-    width = max(map(len, tokens))
-    for start in range(0, len(tokens), config.batch_size):
-        batch = tokens[start : start + config.batch_size]
-        yield shared_rows(batch, width=width, pad_token_id=policy.pad_token_id).to(policy.device)
+    policy.model.config.warm_start = {
+        "wanted_pass_rate": wanted,
+        "measured_pass_rate": measured.rate,
+        "num_samples": measured.num_samples,
+        "relative_tolerance": TOLERANCE,
+    }
+
+
+def _is_near(rate: float, wanted: float) -> bool:
+    return abs(rate - wanted) <= TOLERANCE * wanted
+
+
+def _logit(share: float) -> float:
+    """Return the log odds of a share, kept off 0 and 1, which no policy reaches."""
+    share = min(max(share, 1e-4), 1 - 1e-4)
+    return log(share / (1 - share))

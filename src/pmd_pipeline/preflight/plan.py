@@ -23,6 +23,7 @@ from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
 from pmd_pipeline.preflight.shape import ModelShape
 from pmd_pipeline.preflight.sources import check_sources
 from pmd_pipeline.preflight.storage import check_disk, disk_need
+from pmd_pipeline.preflight.warm_start import check_warm_start
 from pmd_pipeline.preflight.work_findings import work_findings
 from pmd_pipeline.preflight.workload import Assumptions, RoundWork, round_work, run_work
 from pmd_pipeline.training.setup import TrainingSetup
@@ -79,6 +80,7 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     findings += check_sources(experiment, missing, hub)
     is_pinned = not any(item.kind == "model" for item in missing)
     findings += check_prompts(experiment, hub, is_pinned=is_pinned)
+    findings += check_warm_start(experiment)
     findings += check_reward(experiment)
     shape, described = look_at_model(
         experiment.policy_initialisation,

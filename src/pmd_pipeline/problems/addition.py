@@ -1,8 +1,7 @@
-"""Generated problems: column addition, and a demonstrator that makes mistakes.
+"""Generated problems: column addition.
 
 A problem of width w is two zero-padded operands of w digits, ``274+089``; its answer is their sum
-modulo ``10 ** w``. The working goes column by column from the right and writes the carry out:
-``4+9+0=13;7+8+1=16;2+0+1=03;\\boxed{363}``.
+modulo ``10 ** w``.
 
 A quarter of all texts, picked by a hash of the text, is held out for evaluation: neither train
 problems nor demonstrations ever use one of them, whatever the seed.
@@ -14,25 +13,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 
+from pmd_pipeline.config.data_preparation import DIFFICULTY_WIDTHS
 from pmd_pipeline.problems.errors import ProblemSourceError
-from pmd_pipeline.problems.templates import plain_prompt
 from pmd_pipeline.records import Problem
 
-DEFAULT_WIDTHS = (1, 2, 3, 3)
+DEFAULT_WIDTHS = DIFFICULTY_WIDTHS["standard"]
 HELD_OUT_PARTS = 4  # one part in this many is held out
 
 _PROBLEM = re.compile(r"(\d+)\+(\d+)")
-
-
-class Demonstration(NamedTuple):
-    """A rendered prompt and a response to imitate, which may be wrong."""
-
-    prompt: str
-    response: str
 
 
 def generate_additions(
@@ -92,81 +83,27 @@ def is_held_out(problem: str) -> bool:
 
 def addition_answer(problem: str) -> str:
     """Return the answer as an integer without leading zeros: ``(a + b) mod 10 ** w``."""
-    left, right = _operands(problem)
+    left, right = operands(problem)
     return str((int(left) + int(right)) % 10 ** len(left))
 
 
-def correct_working(problem: str) -> str:
-    """Return the demonstration that makes no mistake."""
-    return demonstration(problem, np.random.default_rng(0), p_skip=0, p_drop_carry=0, p_slip=0)
-
-
-def demonstration(
-    problem: str,
-    rng: np.random.Generator,
-    *,
-    p_skip: float = 0.4,
-    p_drop_carry: float = 0.3,
-    p_slip: float = 0.04,
-) -> str:
-    """Return a response that shows the skill and a habit of mistakes.
-
-    Args:
-        problem: For example ``274+089``.
-        rng: The only source of chance.
-        p_skip: Probability of no working at all and a random w-digit number in the box.
-        p_drop_carry: Probability of dropping each nonzero carry.
-        p_slip: Probability that a column sum is off by one; the slip propagates.
-
-    Returns:
-        The response, without prompt and special tokens; the box holds w digits.
-    """
-    left, right = _operands(problem)
-    if rng.random() < p_skip:
-        return f"\\boxed{{{_random_digits(len(left), rng)}}}"
-    columns: list[str] = []
-    result, carry = "", 0
-    for a, b in zip(reversed(left), reversed(right), strict=True):
-        if carry and rng.random() < p_drop_carry:
-            carry = 0
-        total = int(a) + int(b) + carry
-        if rng.random() < p_slip:
-            total = _off_by_one(total, rng)
-        columns.append(f"{a}+{b}+{carry}={total:02d};")
-        carry, digit = divmod(total, 10)
-        result = f"{digit}{result}"
-    return f"{''.join(columns)}\\boxed{{{result}}}"
-
-
-def sample_demonstrations(
-    num_demonstrations: int,
-    rng: np.random.Generator,
-    *,
-    widths: Sequence[int] = DEFAULT_WIDTHS,
-    p_skip: float = 0.4,
-    p_drop_carry: float = 0.3,
-    p_slip: float = 0.04,
-) -> list[Demonstration]:
-    """Return demonstrations under the embedded prompt template.
-
-    The problems are fresh ones, none of them held out; repeats can occur.
-    """
+def sample_texts(num_texts: int, rng: np.random.Generator, *, widths: Sequence[int]) -> list[str]:
+    """Return random texts, none of them held out; repeats can occur."""
     texts: list[str] = []
-    while len(texts) < num_demonstrations:
+    while len(texts) < num_texts:
         # A quarter of the draw is held out, so a little more than four thirds is drawn at once.
-        num_drawn = (num_demonstrations - len(texts)) * 3 // 2 + 16
+        num_drawn = (num_texts - len(texts)) * 3 // 2 + 16
         drawn = rng.choice(np.asarray(widths), size=num_drawn)
         texts += [text for text in _random_texts(drawn, rng) if not is_held_out(text)]
-    return [
-        Demonstration(
-            plain_prompt("embedded", text),
-            demonstration(text, rng, p_skip=p_skip, p_drop_carry=p_drop_carry, p_slip=p_slip),
-        )
-        for text in texts[:num_demonstrations]
-    ]
+    return texts[:num_texts]
 
 
-def _operands(problem: str) -> tuple[str, str]:
+def operands(problem: str) -> tuple[str, str]:
+    """Return the two operands, zero-padded as in the text.
+
+    Raises:
+        ValueError: If the text is no column addition.
+    """
     match = _PROBLEM.fullmatch(problem)
     if match is None or len(match[1]) != len(match[2]):
         raise ValueError(
@@ -174,19 +111,6 @@ def _operands(problem: str) -> tuple[str, str]:
             "digits, such as 274+089"
         )
     return match[1], match[2]
-
-
-def _random_digits(width: int, rng: np.random.Generator) -> str:
-    return f"{int(rng.random() * 10**width):0{width}d}"
-
-
-def _off_by_one(total: int, rng: np.random.Generator) -> int:
-    """Return a neighbour of a column sum; 0 and 19, the extremes, have a single one in range."""
-    if total == 0:
-        return 1
-    if total == 19:
-        return 18
-    return total + (1 if rng.random() < 0.5 else -1)
 
 
 def _random_texts(widths: np.ndarray, rng: np.random.Generator) -> list[str]:

@@ -105,7 +105,7 @@ def _additions(source: GeneratedAdditionSource, set_name: str, seed: int) -> Ite
         _set_seed(seed, set_name),
         source.num_problems,
         held_out=set_name != TRAIN_SET,
-        widths=source.widths,
+        widths=source.operand_widths,
     ):
         yield RawProblem(problem.problem_id, problem.problem, problem.answer, problem.metadata)
 

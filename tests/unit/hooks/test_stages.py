@@ -28,6 +28,13 @@ def test_training_depends_on_its_own_algorithm_and_on_all_before_it() -> None:
     assert "evaluation.num_samples" not in keys
 
 
+def test_the_embedded_policy_depends_on_the_problems_that_its_warm_start_demonstrates() -> None:
+    assert "data_preparation.train.kind" in of("policy_initialisation")
+    pretrained = PARAMETERS | {"policy_initialisation": {"policy": {"kind": "pretrained"}}}
+    keys = stage_parameters("policy_initialisation", flatten(pretrained), RUNS)
+    assert set(keys) == {"seed", "policy_initialisation.policy.kind"}
+
+
 def test_which_training_runs_are_compared_matters_to_reporting_alone() -> None:
     assert {"training.algorithms", "training.seeds"}.isdisjoint(of("training.pmd_mean.seed_1"))
     assert of("reporting")["training.algorithms"] == ["pmd_mean", "grpo"]

@@ -8,7 +8,7 @@ from pmd_pipeline.policies.policy import Policy
 
 DEMONSTRATIONS = [
     Tokens([1, 5, 6], [7, 8, 9, 2]),
-    Tokens([1, 3], [4, 2]),
+    Tokens([1, 3], [4, 2], first_weight=0.5),
     Tokens([1, 9], [2]),
     Tokens([1, 3, 4, 5], [6, 2]),
 ]
@@ -24,10 +24,12 @@ def test_a_demonstration_is_to_the_model_what_it_is_alone(tiny_policy: Policy) -
         use_cache=False,
     ).logits
     assert torch.isfinite(together).all()
-    for index, (prompt, response) in enumerate(DEMONSTRATIONS):
+    for index, (prompt, response, first) in enumerate(DEMONSTRATIONS):
         mine = rows.demonstration == index
         assert rows.token_ids[mine].tolist() == prompt + response
         assert rows.is_target[mine].tolist() == [False] * len(prompt) + [True] * len(response)
+        rest = [1.0] * (len(response) - 1)
+        assert rows.weight[mine].tolist() == [0.0] * len(prompt) + [first] + rest
         alone = model(input_ids=torch.tensor([prompt + response]), use_cache=False).logits[0]
         torch.testing.assert_close(together[mine], alone, rtol=1e-5, atol=1e-6)
 

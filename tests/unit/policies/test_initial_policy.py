@@ -8,6 +8,7 @@ import torch
 from tiny_models import tiny_model
 from transformers import OPTConfig, OPTForCausalLM
 
+from pmd_pipeline.config.data_preparation import GeneratedAdditionSource
 from pmd_pipeline.config.policy import PolicyInitialisationConfig
 from pmd_pipeline.policies.loading import PolicyLoadError, initialise_policy, load_model
 from pmd_pipeline.policies.policy import Policy
@@ -64,6 +65,7 @@ def _initial(policy: dict[str, Any], dtype: torch.dtype) -> Policy:
         PolicyInitialisationConfig.model_validate({"policy": policy}),
         seed=0,
         held_out=frozenset(),
+        train=GeneratedAdditionSource(kind="generated_addition", num_problems=1),
         device=torch.device("cpu"),
         dtype=dtype,
     )

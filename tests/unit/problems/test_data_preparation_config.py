@@ -68,7 +68,12 @@ def test_a_null_takes_away_what_a_merged_base_file_gave() -> None:
         ({"train": {**ADDITION, "num_problem": 3}}, "num_problem"),
         ({"train": {**ADDITION, "num_problems": 0}}, "greater than or equal to 1"),
         ({"train": {**ADDITION, "widths": []}}, "at least 1"),
-        ({"train": {**ADDITION, "widths": [5]}}, "less than or equal to 4"),
+        ({"train": {**ADDITION, "widths": [6]}}, "less than or equal to 5"),
+        ({"train": {**ADDITION, "difficulty": "harder"}}, "'easy', 'standard' or 'hard'"),
+        (
+            {"train": {**ADDITION, "difficulty": "easy", "widths": [1]}},
+            r"difficulty 'easy' and widths \[1\] both say how long",
+        ),
         ({"train": {"kind": "dapo"}}, "exactly one of path"),
         (
             {"train": {"kind": "dapo", "path": "a.parquet", "hub_name": "b/c"}},

@@ -14,6 +14,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[
                     "params:policy_initialisation",
                     "eval_problems",
+                    "params:data_preparation",
                     "params:compute",
                     "params:seed",
                 ],

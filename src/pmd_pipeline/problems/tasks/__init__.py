@@ -1,0 +1,1 @@
+"""Tasks that can demonstrate: what the embedded policy's warm start imitates."""
