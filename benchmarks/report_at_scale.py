@@ -26,11 +26,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pmd_pipeline.config.comparison import ComparisonConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.datasets.figures import FiguresDataset, InteractiveFigureDataset
 from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.metrics.problem_scores import problem_scores
 from pmd_pipeline.pipelines.reporting import nodes
 from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
 from pmd_pipeline.pipelines.theory.nodes import build_theory_tables, draw_theory_figures
@@ -63,6 +65,14 @@ CURVES = (
     *("mean_reward", "entropy", "mean_response_tokens", "log_ratio_min", "kl", "gradient_norm"),
     *("sampling_seconds", "grading_seconds", "updating_seconds"),
 )
+USED = {
+    "num_prompts": 128,
+    "num_rollouts": 1024,
+    "num_generation_calls": 1,
+    "num_sampled_tokens": 25_000,
+    "num_trained_tokens": 25_000,
+    "num_skipped_updates": 0,
+}
 # The page itself marks when it has drawn its first figure and its last.
 OBSERVER = """<script>
 new PerformanceObserver((list) => {
@@ -152,25 +162,30 @@ def _report(
     rounds: pd.DataFrame, comparison: pd.DataFrame, times: pd.DataFrame, folder: Path
 ) -> str:
     names = [f"figure_{name}" for name in (*LOOP_FIGURES, *THEORY_FIGURES)]
-    completions = {f"{label}.seed_0": _completions(i + 1) for i, label in enumerate(LABELS)}
+    completions = {(label, 0): _completions(i + 1) for i, label in enumerate(LABELS)}
     initial = _completions(0).drop(columns="round")
+    scores = problem_scores(initial, completions, has_answers=True)
     reporting = ReportingConfig(reference_algorithm=LABELS[0])
     evaluation = EvaluationConfig.model_validate(
         {"num_samples": NUM_SAMPLES, "sampling": {"max_new_tokens": 60}}
     )
     return nodes.write_report(
-        comparison,
-        rounds,
-        nodes.compute_gains(initial, evaluation, reporting, 1, **completions),
-        times,
-        {"num_rows_in": 1000},
-        pd.DataFrame(),
-        {"packages": {"torch": "2"}},
-        {"version": "2026-01-01", "mlflow_runs": {}},
-        {"seed": 1, "evaluation": evaluation, "reporting": reporting},
-        initial,
+        comparison=comparison,
+        comparison_by_seed=comparison.assign(seed=0),
+        round_metrics=rounds,
+        gains=nodes.compute_gains(scores, evaluation, reporting),
+        pairs=nodes.compare_each_pair(scores, evaluation, ComparisonConfig()),
+        problem_scores=scores,
+        budgets=nodes.measure_budgets(rounds),
+        stage_times=times,
+        data_report={"num_rows_in": 1000},
+        decontaminated_problems=pd.DataFrame(),
+        provenance={"packages": {"torch": "2"}},
+        run_state={"version": "2026-01-01", "mlflow_runs": {}},
+        parameters={"seed": 1, "evaluation": evaluation, "reporting": reporting},
+        initial=initial,
         **{name: _interactive(folder, name).load() for name in names},
-        **completions,
+        **{f"{label}.seed_{seed}": table for (label, seed), table in completions.items()},
     )
 
 
@@ -184,7 +199,9 @@ def _round_metrics(num_rounds: int, compared: pd.DataFrame) -> pd.DataFrame:
         table["kl"] = np.exp(3 * table["kl"])
         for name in CURVES[-3:]:
             table[name] = table[name].abs()
-        tables.append(table.assign(algorithm=label, seed=0, round=range(1, num_rounds + 1)))
+        numbers = range(1, num_rounds + 1)
+        table["policy_version"] = [8 * number for number in numbers]
+        tables.append(table.assign(algorithm=label, seed=0, round=numbers, **USED))
     rounds = pd.concat(tables, ignore_index=True)
     return rounds.merge(compared, on=["algorithm", "round"], how="left")
 

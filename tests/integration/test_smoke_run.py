@@ -1,6 +1,7 @@
 """What `kedro run --env smoke` leaves behind."""
 
 import re
+from itertools import combinations
 from typing import Any
 
 import mlflow
@@ -59,6 +60,23 @@ def test_each_training_seed_has_its_own_values_of_which_the_comparison_has_the_m
     means = table.groupby(key)["value"].mean()
     expected = pd.read_csv(folder / "comparison.csv").set_index(key)["value"]
     assert means.to_dict() == pytest.approx(expected.to_dict())
+
+
+def test_every_pair_of_algorithms_is_compared_over_seeds_and_problems(smoke: Any) -> None:
+    """Gains and pairs agree where they speak of the same difference."""
+    folder = smoke.data / "08_reporting"
+    pairs = pd.read_csv(folder / "pairs.csv")
+    names = list(zip(pairs["first"], pairs["second"], strict=True))
+    assert names == list(combinations(ALGORITHMS, 2))
+    assert (pairs["num_seeds"] == len(SEEDS)).all()
+    assert (pairs["covers"] == "seeds and problems").all()
+    assert pairs["one_seed_verdict"].isna().all()
+    gains = pd.read_csv(folder / "gains.csv").set_index(["algorithm", "against"])
+    for (first, second), row in zip(names, pairs.to_dict(orient="records"), strict=True):
+        if first == "pmd_mean":
+            turned = gains.loc[(second, first)]
+            ends = [row["difference"], row["ci_high"], row["ci_low"]]
+            assert ends == pytest.approx([-turned[n] for n in ("gain", "ci_low", "ci_high")])
 
 
 def test_round_metrics_are_complete_and_the_trainer_agrees_with_the_sampler(smoke: Any) -> None:

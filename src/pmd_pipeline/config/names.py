@@ -17,8 +17,9 @@ _STAGES = (
 _DATASETS = (
     "tokenizer parameters seed rollout_engine raw_problems clean_problems uncontaminated_problems "
     "decontaminated_problems rendered_problems train_problems eval_problems data_report "
-    "prompt_statistics selected_prompts round_metrics comparison comparison_by_seed gains budgets "
-    "stage_times stage_time_images learning_curve_images run_state provenance report"
+    "prompt_statistics selected_prompts round_metrics comparison comparison_by_seed gains pairs "
+    "problem_scores budgets stage_times stage_time_images learning_curve_images run_state "
+    "provenance report"
 )
 _OWN_NAMES: Final = frozenset(f"{_STAGES} {_DATASETS}".split())
 _OWN_PREFIXES: Final = re.compile(r"phase_\d|seed_\d|figure_|theory_|initial_|dropped_by_")

@@ -36,13 +36,22 @@ class ConsoleHook:
         if "comparison" not in pipeline.datasets():
             return
         from pmd_pipeline.reporting.console import print_parts
+        from pmd_pipeline.reporting.run_page.coverage import Coverage
         from pmd_pipeline.reporting.run_page.final_table import console_table
+        from pmd_pipeline.reporting.run_page.summary import lead_sentences
         from pmd_pipeline.tracking.configuration import command
 
         report = self._context.data_root / "08_reporting" / "report.html"
         env = self._context.env
         click.echo()
-        print_parts(console_table(catalog.load("comparison")))
+        comparison = catalog.load("comparison")
+        coverage = Coverage.of_experiment(self._context.experiment)
+        # Where the comparison alone was asked for, nothing is said of pairs.
+        verdicts = []
+        if {"gains", "pairs"} <= pipeline.datasets():
+            gains, pairs = catalog.load("gains"), catalog.load("pairs")
+            verdicts = lead_sentences(comparison, gains, pairs, coverage)
+        print_parts(console_table(comparison, intervals=coverage.intervals, verdicts=verdicts))
         click.echo()
         click.echo(f"Report        {_shown(report, self._context)}")
         click.echo(f"MLflow runs   {command('mlflow ui', env)}   -> http://127.0.0.1:5000")

@@ -38,6 +38,7 @@ PAIR_COLUMNS = (
     "num_problems",
     "seeds_to_tell",
     "difference_told",
+    "difference_told_by_twice_the_seeds",
 )
 POWER = 0.8
 """Chance to be told that ``seeds_to_tell`` and ``difference_told`` promise."""
@@ -65,7 +66,7 @@ def compare_pairs(
         otherwise, says how the two trained policies compare. ``seeds_to_tell`` is the least number
         of training seeds with which a true difference as large as the margin is told with a chance
         of ``POWER``, missing above a thousand; ``difference_told`` the least difference that these
-        seeds and problems tell so, both at the level that Holm's correction asks of the first pair.
+        seeds and problems tell so, all at the level that Holm's correction asks of the first pair.
 
     Raises:
         ValueError: If two algorithms have no training seed in common, or an argument is out of
@@ -79,7 +80,7 @@ def compare_pairs(
     ]
     table = pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
     counts = ["num_collapsed_first", "num_collapsed_second", "num_seeds", "num_problems", "k"]
-    floats = ["effect_size", "difference_told"]
+    floats = ["effect_size", "difference_told", "difference_told_by_twice_the_seeds"]
     return table.astype(
         dict.fromkeys(counts, "int64")
         | dict.fromkeys(floats, "float64")
@@ -113,17 +114,20 @@ def _of_eval_set(
             Covers.SEEDS_AND_PROBLEMS,
             Covers.SEEDS_ONE_PROBLEM,
         )
-        to_tell, told = None, None
+        to_tell, told, by_twice = None, None, None
         if pair.components is not None:
             to_tell = seeds_to_tell(
                 margin, pair.components, num_problems=num_problems, power=POWER, alpha=of_first
             )
-            told = difference_told(
-                pair.components,
-                num_seeds=pair.num_seeds,
-                num_problems=num_problems,
-                power=POWER,
-                alpha=of_first,
+            told, by_twice = (
+                difference_told(
+                    pair.components,
+                    num_seeds=num_seeds,
+                    num_problems=num_problems,
+                    power=POWER,
+                    alpha=of_first,
+                )
+                for num_seeds in (pair.num_seeds, 2 * pair.num_seeds)
             )
         rows.append(
             {
@@ -158,6 +162,7 @@ def _of_eval_set(
                 "num_problems": num_problems,
                 "seeds_to_tell": to_tell,
                 "difference_told": told,
+                "difference_told_by_twice_the_seeds": by_twice,
             }
         )
     return rows

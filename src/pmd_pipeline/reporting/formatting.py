@@ -41,6 +41,13 @@ def interval(low: float, high: float, *, signed: bool = False) -> str:
     return f"[{write(low)}, {write(high)}]"
 
 
+def p_value(value: float) -> str:
+    """Return a p-value: ``p = 0.004``, or ``p < 0.001``."""
+    if math.isnan(value):
+        return ""
+    return f"p = {value:.3f}" if value >= 0.0005 else "p < 0.001"
+
+
 def plain_ascii(text: str) -> str:
     """Return the text for terminals that know few characters."""
     return text.replace(MISSING, "-").replace(MINUS, "-")

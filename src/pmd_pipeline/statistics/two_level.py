@@ -11,6 +11,8 @@ from pmd_pipeline.statistics.estimates import Covers, Estimate
 from pmd_pipeline.statistics.scores import FloatArray, checked_scores
 from pmd_pipeline.statistics.variance import mean_squares
 
+_ROUNDING = 1e-20  # squared: means that are equal but for rounding
+
 
 def two_level_estimate(
     scores: ArrayLike, *, lowest: float = -math.inf, highest: float = math.inf
@@ -73,6 +75,9 @@ def two_level_error(scores: FloatArray) -> MeanError:
     The squared error is ``(A + D) / (S * P)``: A is the mean square of seeds, D what the mean
     square of problems exceeds that of the rest by. The seeds' share is ``A / (A + D)``.
 
+    A few graded responses may give seeds equal means by chance, to the last digit. A is then the
+    mean square of the rest, the least that its expectation can be.
+
     Args:
         scores: Checked scores, [..., S, P].
 
@@ -84,7 +89,9 @@ def two_level_error(scores: FloatArray) -> MeanError:
         return _one_way_error(scores)
     squares = mean_squares(scores)
     excess = np.maximum(squares.problems - squares.rest, 0.0)
-    return error_of(squares.seeds, excess, num_seeds, num_problems)
+    differ = squares.seeds > _ROUNDING * squares.rest
+    of_seeds = np.where(differ, squares.seeds, squares.rest)
+    return error_of(of_seeds, excess, num_seeds, num_problems)
 
 
 def error_of(

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import made_up_scores
 
 from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.metrics.pairs import compare_pairs
 from pmd_pipeline.reporting.run_page.stage_times import training_times
 
 ALGORITHMS = ("pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient")
@@ -151,6 +153,31 @@ def gains() -> pd.DataFrame:
     return pd.DataFrame(
         rows, columns=["algorithm", "against", "eval_set", "k", "gain", "ci_low", "ci_high"]
     )
+
+
+@pytest.fixture(scope="session")
+def scores() -> pd.DataFrame:
+    """Three training seeds of every algorithm, each near its share of right answers."""
+    random = np.random.default_rng(5)
+
+    def near(share: float, num_seeds: int) -> np.ndarray:
+        of_seeds = share + 0.01 * random.normal(size=(num_seeds, 1))
+        return np.asarray(random.binomial(K, of_seeds.clip(0, 1), (num_seeds, NUM_PROBLEMS)) / K)
+
+    sets = [
+        made_up_scores(
+            {name: near(share, 3) for name, share in zip(ALGORITHMS, FINAL_SHARES, strict=True)},
+            near(0.46, 1)[0],
+            eval_set=eval_set,
+        )
+        for eval_set in EVAL_SETS
+    ]
+    return pd.concat(sets, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def pairs(scores: pd.DataFrame) -> pd.DataFrame:
+    return compare_pairs(scores, margin=0.01, alpha=0.05)
 
 
 @pytest.fixture

@@ -36,7 +36,9 @@ def test_the_page_has_every_claim_with_its_verdict_figure_and_numbers(
         assert f'<a href="#{one.name}">' in page
         assert f'<h2 id="{one.name}">' in page
         assert f'id="claim-{one.name}-data"' in page
-    assert page.count("The numbers</caption>") == page.count("The arms</caption>") == 10
+    assert (
+        page.count("The numbers</span></caption>") == page.count("The arms</span></caption>") == 10
+    )
 
 
 def test_the_page_needs_no_network_and_is_the_same_each_time(

@@ -55,7 +55,12 @@ def test_unequal_updates_are_told_by_algorithm_and_so_are_those_that_were_not_ma
 
 
 def test_the_page_has_a_row_for_each_algorithm(
-    comparison: pd.DataFrame, round_metrics: pd.DataFrame, stage_times: pd.DataFrame
+    comparison: pd.DataFrame,
+    gains: pd.DataFrame,
+    pairs: pd.DataFrame,
+    scores: pd.DataFrame,
+    round_metrics: pd.DataFrame,
+    stage_times: pd.DataFrame,
 ) -> None:
     budgets = table(grpo={"num_updates": 1234})
     rows = costs(budgets).table
@@ -64,8 +69,15 @@ def test_the_page_has_a_row_for_each_algorithm(
     )
     assert [row[0] for row in rows.rows] == ["pmd_mean", "grpo", "on_policy"]
     inputs = ReportInputs(
-        comparison=comparison, round_metrics=round_metrics, stage_times=stage_times, budgets=budgets
+        comparison=comparison,
+        gains=gains,
+        pairs=pairs,
+        scores=scores,
+        round_metrics=round_metrics.assign(seed=0),
+        stage_times=stage_times,
+        budgets=budgets,
     )
     page = render_report(inputs, ReportingConfig())
     assert '<h2 id="cost">What it cost</h2>' in page
     assert "Updates differ: pmd_mean 48, grpo 1,234 and on_policy 48." in page
+    assert "<p>Cost of a training run: time 10 s each; sampled tokens 100,000 each.</p>" in page

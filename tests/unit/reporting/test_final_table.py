@@ -5,8 +5,11 @@ import math
 import pandas as pd
 
 from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import as_text
 from pmd_pipeline.reporting.run_page.final_table import console_table, final_table
+
+INTERVALS = "95 % intervals over 3 training seeds and problems"
 
 
 def metrics(share: float, *, k: int = 4, eval_set: str = "add3") -> pd.DataFrame:
@@ -28,9 +31,9 @@ def test_console_table_reads_as_written_here() -> None:
             "pmd_part": {3: metrics(0.5), 6: metrics(0.41)},
         },
     )
-    assert as_text(console_table(comparison)) == "\n".join(
+    assert as_text(console_table(comparison, intervals=INTERVALS)) == "\n".join(
         [
-            "Held-out problems, initial policy -> after 6 rounds [95 % interval over problems]",
+            f"Held-out problems, initial policy -> after 6 rounds [{INTERVALS}]",
             "",
             "algorithm  eval set        avg@4: initial -> final    gain  pass@4  maj@4",
             "---------- --------- ------------------------------ ------- ------- -----",
@@ -40,6 +43,14 @@ def test_console_table_reads_as_written_here() -> None:
     )
 
 
+def test_verdicts_stand_below_the_console_table() -> None:
+    """Each on a line of its own, in characters that every terminal knows."""
+    comparison = build_comparison(metrics(0.46), {"grpo": {6: metrics(0.9)}})
+    verdicts = ["One training seed: so.", f"Worse by {formatting.MINUS}0.1."]
+    text = as_text(console_table(comparison, intervals=INTERVALS, verdicts=verdicts))
+    assert text.splitlines()[-4:] == ["", "One training seed: so.", "", "Worse by -0.1."]
+
+
 def test_console_table_fits_in_100_columns_whatever_the_names() -> None:
     """Long names are folded until the lines fit, and lose nothing; numbers never are."""
     name, eval_set = "pmd_mean_" + "x" * 60, "set_" + "y" * 60
@@ -47,7 +58,7 @@ def test_console_table_fits_in_100_columns_whatever_the_names() -> None:
         metrics(0.46, k=1024, eval_set=eval_set),
         {name: {6: metrics(0.88, k=1024, eval_set=eval_set)}},
     )
-    lines = as_text(console_table(comparison), width=100).splitlines()
+    lines = as_text(console_table(comparison, intervals=INTERVALS), width=100).splitlines()
     assert max(map(len, lines)) <= 100
     first, *others = lines[
         lines.index(next(line for line in lines if line.startswith("---"))) + 1 :
@@ -63,7 +74,7 @@ def test_console_table_in_a_file_is_as_wide_as_its_names() -> None:
     """What a program reads has a line per algorithm, and every name whole."""
     name = "pmd_mean_" + "x" * 100
     comparison = build_comparison(metrics(0.46), {name: {6: metrics(0.88)}})
-    last = as_text(console_table(comparison)).splitlines()[-1]
+    last = as_text(console_table(comparison, intervals=INTERVALS)).splitlines()[-1]
     assert last.split()[0] == name
     assert last.endswith("0.460 -> 0.880 [0.830, 0.930]  +0.420   0.920  0.900")
 
@@ -74,7 +85,7 @@ def test_console_table_has_a_column_for_k_where_sets_differ() -> None:
         pd.concat([metrics(0.4, k=4), metrics(0.2, k=32, eval_set="aime")]),
         {"grpo": {1: pd.concat([metrics(0.5, k=4), metrics(0.3, k=32, eval_set="aime")])}},
     )
-    lines = as_text(console_table(comparison)).splitlines()
+    lines = as_text(console_table(comparison, intervals=INTERVALS)).splitlines()
     assert " ".join(lines[2].split()) == (
         "algorithm eval set k avg@k: initial -> final gain pass@k maj@k"
     )
@@ -86,7 +97,7 @@ def test_console_table_is_plain_ascii() -> None:
     comparison = build_comparison(metrics(0.5), {"grpo": {1: metrics(0.4)}})
     unknown = comparison["metric"] == "maj_at_k"
     comparison.loc[unknown, ["value", "ci_low", "ci_high"]] = math.nan
-    text = as_text(console_table(comparison))
+    text = as_text(console_table(comparison, intervals=INTERVALS))
     assert text.isascii()
     assert text.splitlines()[-1].split()[-1] == "-"
 
@@ -99,7 +110,11 @@ def test_metrics_that_were_not_measured_have_no_column() -> None:
             table[table["metric"].isin([*names, "truncated_fraction"])]
             for table in (metrics(0.5), metrics(0.4))
         ]
-        text = as_text(console_table(build_comparison(tables[0], {"grpo": {1: tables[1]}})))
+        text = as_text(
+            console_table(
+                build_comparison(tables[0], {"grpo": {1: tables[1]}}), intervals=INTERVALS
+            )
+        )
         assert dropped not in text
         assert "avg@4: initial -> final" in text
 
@@ -111,7 +126,7 @@ def test_the_mean_reward_takes_the_place_of_avg_at_k() -> None:
         for table in (metrics(-0.25), metrics(1.5))
     ]
     comparison = build_comparison(rewards[0], {"grpo": {1: rewards[1]}})
-    text = as_text(console_table(comparison))
+    text = as_text(console_table(comparison, intervals=INTERVALS))
     assert "mean reward: initial -> final" in text
     assert "-0.250 -> 1.500" in text
     row = final_table(comparison).iloc[0]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.pairs import compare_pairs
 from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
@@ -60,6 +61,8 @@ def inputs(
     comparison: pd.DataFrame,
     round_metrics: pd.DataFrame,
     gains: pd.DataFrame,
+    scores: pd.DataFrame,
+    pairs: pd.DataFrame,
     stage_times: pd.DataFrame,
     initial_completions: pd.DataFrame,
     final_completions: dict[str, pd.DataFrame],
@@ -67,8 +70,10 @@ def inputs(
     figure = make_figure("exact")
     return ReportInputs(
         comparison=comparison,
-        round_metrics=round_metrics,
+        round_metrics=round_metrics.assign(seed=0),
         gains=gains,
+        scores=scores,
+        pairs=pairs,
         completions={INITIAL_POLICY: initial_completions, **final_completions},
         stage_times=stage_times,
         data_report={
@@ -97,6 +102,7 @@ def test_the_page_holds_every_section(inputs: ReportInputs) -> None:
         "summary",
         "curves",
         "evaluation",
+        "seeds",
         "samples",
         "time",
         "theory",
@@ -110,7 +116,10 @@ def test_the_page_holds_every_section(inputs: ReportInputs) -> None:
     text = page.text()
     for words in (
         "A comparison",
-        "pmd_mean gained 0.420 [0.350, 0.490], to 0.880",
+        "On add3, on_policy_gradient",
+        "95 % intervals over 3 training seeds and problems",
+        "add3: the algorithm of a row beside that of a column",
+        "How often a run of the first algorithm scores above one of the second",
         "Figure 1: the gap",
         "How far the two are apart.",
         "17398",
@@ -182,7 +191,7 @@ def test_each_curve_is_drawn_from_its_data(inputs: ReportInputs) -> None:
         for tag, attributes in page.elements
         if tag == "div" and attributes.get("class") == "plot"
     ]
-    assert len(plots) == 9 + 1 + 1 + 1
+    assert len(plots) == 9 + 1 + 1 + 1 + 1
     for plot in plots:
         assert f"{plot['id']}-data" in page.scripts
         assert plot["aria-label"]
@@ -263,17 +272,19 @@ def test_dropped_overlaps_are_counted_and_the_first_ones_listed(inputs: ReportIn
     assert "only-in-the-table-of-overlaps" not in text
 
 
-def test_an_experiment_without_the_optional_parts_has_a_page(
-    comparison: pd.DataFrame, round_metrics: pd.DataFrame, stage_times: pd.DataFrame
-) -> None:
-    """Comparison, rounds and times are enough; empty sections are left out."""
-    inputs = ReportInputs(
-        comparison=comparison, round_metrics=round_metrics, stage_times=stage_times
+def test_an_experiment_without_the_optional_parts_has_a_page(inputs: ReportInputs) -> None:
+    """The tables of the comparison, rounds and times are enough; empty sections are left out."""
+    least = ReportInputs(
+        comparison=inputs.comparison,
+        round_metrics=inputs.round_metrics,
+        gains=inputs.gains,
+        pairs=inputs.pairs,
+        scores=inputs.scores,
+        stage_times=inputs.stage_times,
     )
-    page = Page(render_report(inputs, ReportingConfig()))
+    page = Page(render_report(least, ReportingConfig()))
     ids = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
-    assert ids == ["summary", "curves", "evaluation", "time", "run", "reading"]
-    assert "gained" not in page.text()
+    assert ids == ["summary", "curves", "evaluation", "seeds", "time", "run", "reading"]
 
 
 def test_a_further_figure_is_not_changed(inputs: ReportInputs) -> None:
@@ -284,3 +295,38 @@ def test_a_further_figure_is_not_changed(inputs: ReportInputs) -> None:
     shown = json.loads(Page(html).scripts["extra-0-data"])["layout"]
     assert shown == {"margin": {"t": 50, "l": 5}}
     assert figure.layout == {"title": {"text": "mine"}, "margin": {"t": 90, "l": 5}}
+
+
+def test_one_seed_is_spoken_of_before_anything_else(
+    inputs: ReportInputs, scores: pd.DataFrame
+) -> None:
+    """The first sentence says what one seed cannot; no verdict calls an algorithm better."""
+    alone = scores[scores["seed"].fillna(0) == 0]
+    pairs = compare_pairs(alone, margin=0.01, alpha=0.05)
+    page = Page(render_report(replace(inputs, scores=alone, pairs=pairs), ReportingConfig()))
+    text = page.text()
+    summary = text.split(" Summary ", 2)[2]
+    assert summary.startswith("One training seed: this run cannot say which algorithm is better.")
+    assert "better" not in summary.split("Learning curves")[0].replace("is better. It", "", 1)
+    assert "not algorithms" in text
+    assert "How the seeds differ" not in text
+    kinds = [attributes.get("class") for tag, attributes in page.elements if tag == "span"]
+    assert "above" in text
+    assert kinds.count("better") == kinds.count("worse") > 0
+
+
+def test_one_algorithm_has_no_verdict(inputs: ReportInputs, scores: pd.DataFrame) -> None:
+    """The page of a lone algorithm has neither pairs nor a matrix."""
+    alone = scores[scores["algorithm"].isin([INITIAL_POLICY, "grpo"])]
+    lone = replace(
+        inputs,
+        comparison=inputs.comparison[inputs.comparison["algorithm"] == "grpo"],
+        gains=inputs.gains[inputs.gains["algorithm"] == "grpo"],
+        round_metrics=inputs.round_metrics[inputs.round_metrics["algorithm"] == "grpo"],
+        scores=alone,
+        pairs=compare_pairs(alone, margin=0.01, alpha=0.05),
+    )
+    text = Page(render_report(lone, ReportingConfig())).text()
+    assert "1 algorithm (grpo) was trained for 6 rounds with 3 training seeds" in text
+    assert "Every pair" not in text
+    assert "cannot be told" not in text

@@ -175,3 +175,14 @@ def test_cells_are_means_over_samples() -> None:
 def test_unusable_scores_are_refused(call, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_seeds_with_equal_means_are_not_certain_where_their_cells_differ() -> None:
+    """By chance both seeds score 1/2 on opposite problems: the error is that of the rest."""
+    scores = np.array([[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0]])
+    found = two_level_estimate(scores)
+    rest = np.square(scores - 0.5).sum() / 3
+    assert found.error.standard_error == pytest.approx(np.sqrt(rest / 8), rel=1e-12)
+    assert found.interval().low < 0 < 1 < found.interval().high
+    same = two_level_estimate(np.tile(scores[:1] * 0 + 0.5, (2, 1)))
+    assert same.interval() == (0.5, 0.5, 0.5)

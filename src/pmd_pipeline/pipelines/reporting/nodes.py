@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from pmd_pipeline.config.comparison import ComparisonConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.config.rewards import RewardParameters
@@ -17,6 +18,7 @@ from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.metrics.budgets import training_budgets
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.gains import paired_gains
+from pmd_pipeline.metrics.pairs import compare_pairs
 from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, problem_scores
 from pmd_pipeline.metrics.seed_comparison import compare_over_seeds
 from pmd_pipeline.metrics.seed_means import mean_over_seeds
@@ -63,14 +65,11 @@ def collect_comparisons(**tables: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables.values(), ignore_index=True)
 
 
-def compare(
-    initial: pd.DataFrame,
-    evaluation: EvaluationConfig,
-    rewards: RewardParameters,
-    **completions: pd.DataFrame,
+def score_problems(
+    initial: pd.DataFrame, rewards: RewardParameters, **completions: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
-    scores = problem_scores(
+    """Return one row per training run, evaluated round, metric, k and problem."""
+    return problem_scores(
         with_vote_labels(initial),
         {
             run: with_vote_labels(table)
@@ -78,23 +77,31 @@ def compare(
         },
         has_answers=rewards.root.gives_answers,
     )
+
+
+def compare(scores: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataFrame:
+    """Return one row per algorithm, evaluation set, metric, k and evaluated round."""
     return compare_over_seeds(scores, level=evaluation.interval_level)
 
 
 def compute_gains(
-    initial: pd.DataFrame,
-    evaluation: EvaluationConfig,
-    reporting: ReportingConfig,
-    **completions: pd.DataFrame,
+    scores: pd.DataFrame, evaluation: EvaluationConfig, reporting: ReportingConfig
 ) -> pd.DataFrame:
     """Return paired differences: to the initial policy, and to the reference."""
-    scores = problem_scores(
-        initial,
-        _by_algorithm_and_seed(completions),
-        has_answers=False,
-    )
     return paired_gains(
         scores, reference=reporting.reference_algorithm, level=evaluation.interval_level
+    )
+
+
+def compare_each_pair(
+    scores: pd.DataFrame, evaluation: EvaluationConfig, comparison: ComparisonConfig
+) -> pd.DataFrame:
+    """Return what can be said of every pair of algorithms on each evaluation set."""
+    return compare_pairs(
+        scores,
+        margin=comparison.margin,
+        alpha=comparison.alpha,
+        level=evaluation.interval_level,
     )
 
 
@@ -202,8 +209,11 @@ def draw_theory_in_the_loop(
 
 def write_report(
     comparison: pd.DataFrame,
+    comparison_by_seed: pd.DataFrame,
     round_metrics: pd.DataFrame,
     gains: pd.DataFrame,
+    pairs: pd.DataFrame,
+    problem_scores: pd.DataFrame,
     budgets: pd.DataFrame,
     stage_times: pd.DataFrame,
     data_report: dict[str, Any],
@@ -224,8 +234,11 @@ def write_report(
     return render_report(
         ReportInputs(
             comparison=comparison,
-            round_metrics=_mean_rounds(round_metrics),
+            comparison_by_seed=comparison_by_seed,
+            round_metrics=round_metrics,
             gains=gains,
+            pairs=pairs,
+            scores=problem_scores,
             budgets=budgets,
             completions={INITIAL_POLICY: initial, **_to_read(completions)},
             stage_times=stage_times,

@@ -37,26 +37,28 @@ def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
                 name="collect_comparisons",
             ),
             Node(
+                nodes.score_problems,
+                inputs={"rewards": "params:rewards", **initial, **completions},
+                outputs="problem_scores",
+                name="score_problems",
+            ),
+            Node(
                 nodes.compare,
-                inputs={
-                    "evaluation": "params:evaluation",
-                    "rewards": "params:rewards",
-                    **initial,
-                    **completions,
-                },
+                inputs=["problem_scores", "params:evaluation"],
                 outputs="comparison",
                 name="compare",
             ),
             Node(
                 nodes.compute_gains,
-                inputs={
-                    "evaluation": "params:evaluation",
-                    "reporting": "params:reporting",
-                    **initial,
-                    **completions,
-                },
+                inputs=["problem_scores", "params:evaluation", "params:reporting"],
                 outputs="gains",
                 name="compute_gains",
+            ),
+            Node(
+                nodes.compare_each_pair,
+                inputs=["problem_scores", "params:evaluation", "params:comparison"],
+                outputs="pairs",
+                name="compare_each_pair",
             ),
             Node(
                 nodes.measure_budgets,
@@ -98,8 +100,11 @@ def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
                 nodes.write_report,
                 inputs={
                     "comparison": "comparison",
+                    "comparison_by_seed": "comparison_by_seed",
                     "round_metrics": "round_metrics",
                     "gains": "gains",
+                    "pairs": "pairs",
+                    "problem_scores": "problem_scores",
                     "budgets": "budgets",
                     "stage_times": "stage_times",
                     "data_report": "data_report",

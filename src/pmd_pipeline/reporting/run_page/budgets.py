@@ -14,10 +14,12 @@ class Costs:
     """The section "What it cost".
 
     Attributes:
+        in_short: Seconds and tokens of a training run, in one sentence.
         sentences: What was equal, and what differs by how much.
         table: One row per algorithm.
     """
 
+    in_short: str
     sentences: tuple[str, ...]
     table: HtmlTable
 
@@ -40,7 +42,17 @@ _SECONDS = {
 
 def costs(budgets: pd.DataFrame) -> Costs:
     """Return the section for a table of ``metrics.budgets.BUDGET_COLUMNS``."""
-    return Costs(sentences=tuple(_sentences(budgets)), table=_table(budgets))
+    return Costs(
+        in_short=_in_short(_by_algorithm(budgets)),
+        sentences=tuple(_sentences(budgets)),
+        table=_table(budgets),
+    )
+
+
+def _in_short(means: pd.DataFrame) -> str:
+    time = _span(means["total_seconds"], formatting.seconds)
+    tokens = _span(means["num_sampled_tokens"], _count)
+    return f"Cost of a training run: time {time}; sampled tokens {tokens}."
 
 
 def _table(budgets: pd.DataFrame) -> HtmlTable:
@@ -123,12 +135,16 @@ def _calls(per_round: pd.Series) -> str:
 
 
 def _range(values: pd.Series, name: str, write: Callable[[float], str]) -> str:
+    return f"{name}: {_span(values, write)}"
+
+
+def _span(values: pd.Series, write: Callable[[float], str]) -> str:
     numbers = {str(label): float(value) for label, value in values.items()}
     least, most = min(numbers, key=numbers.__getitem__), max(numbers, key=numbers.__getitem__)
     low, high = numbers[least], numbers[most]
     if low == high:
-        return f"{name}: {write(low)} each"
-    text = f"{name}: from {write(low)} ({least}) to {write(high)} ({most})"
+        return f"{write(low)} each" if len(numbers) > 1 else write(low)
+    text = f"from {write(low)} ({least}) to {write(high)} ({most})"
     return text if low == 0 else f"{text}, {_more(high / low)}"
 
 

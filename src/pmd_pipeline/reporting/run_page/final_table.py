@@ -1,7 +1,7 @@
-"""The table that a run ends with: where each algorithm started and where it got to."""
+"""The tables that a run ends with: where each algorithm started and where it got to."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -70,8 +70,16 @@ def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> 
     return pd.DataFrame(rows, columns=list(FINAL_COLUMNS))
 
 
-def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> Group:
-    """Return the final table for a console, below a line that says what it shows."""
+def console_table(
+    comparison: pd.DataFrame, *, intervals: str, verdicts: Sequence[str] = ()
+) -> Group:
+    """Return the final table for a console, below a line that says what it shows.
+
+    Args:
+        comparison: The comparison table.
+        intervals: What its intervals are and cover.
+        verdicts: Sentences to stand below the table.
+    """
     table = final_table(comparison)
     one_k = len(table["k"].unique()) == 1
     k = int(table["k"].iloc[0]) if one_k else "k"
@@ -101,11 +109,9 @@ def console_table(comparison: pd.DataFrame, *, interval_level: float = 0.95) -> 
     after = formatting.counted(rounds[-1], "round")
     if len(rounds) > 1:
         after = f"{rounds[0]} to {after}"
-    title = (
-        f"Held-out problems, initial policy -> after {after} "
-        f"[{formatting.percent(interval_level)} interval over problems]"
-    )
-    return Group(title, "", drawn)
+    title = f"Held-out problems, initial policy -> after {after} [{intervals}]"
+    below = [part for verdict in verdicts for part in ("", formatting.plain_ascii(verdict))]
+    return Group(title, "", drawn, *below)
 
 
 def measured_of(comparison: pd.DataFrame, *metrics: str) -> tuple[str, ...]:

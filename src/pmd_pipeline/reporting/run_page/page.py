@@ -19,10 +19,13 @@ from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.run_page import tables as report_tables
 from pmd_pipeline.reporting.run_page.budgets import costs
+from pmd_pipeline.reporting.run_page.coverage import Coverage
 from pmd_pipeline.reporting.run_page.legend import legend_entries
+from pmd_pipeline.reporting.run_page.pair_table import pair_table
 from pmd_pipeline.reporting.run_page.samples import choose_samples
+from pmd_pipeline.reporting.run_page.seed_section import SeedSection, seed_section
 from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
-from pmd_pipeline.reporting.run_page.summary import summary_paragraphs
+from pmd_pipeline.reporting.run_page.summary import summarise
 
 _PANEL_HEIGHT = 280
 _PANEL_TITLE_HEIGHT = 50
@@ -40,7 +43,9 @@ class ReportInputs:
             single seed.
         round_metrics: One row per algorithm, training seed and round.
         budgets: What each training run has used; None where it was not counted.
-        gains: Paired differences; None where completions are not at hand.
+        gains: Paired differences.
+        pairs: Every pair of algorithms compared.
+        scores: Of every policy on every problem.
         completions: Evaluated completions of the policies worth reading, by the name to show, such
             as ``"initial policy"`` and each algorithm's label.
         stage_times: Columns ``stage, kind, seconds``.
@@ -56,7 +61,9 @@ class ReportInputs:
     round_metrics: pd.DataFrame
     comparison_by_seed: pd.DataFrame | None = None
     budgets: pd.DataFrame | None = None
-    gains: pd.DataFrame | None = None
+    gains: pd.DataFrame
+    pairs: pd.DataFrame
+    scores: pd.DataFrame
     completions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     stage_times: pd.DataFrame
     data_report: Mapping[str, Any] = field(default_factory=dict)
@@ -80,24 +87,42 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         interval_level=inputs.interval_level,
         smoothing_rounds=config.smoothing_rounds,
     )
+    coverage = Coverage.of(inputs.scores, level=inputs.interval_level)
+    spent = None if inputs.budgets is None else costs(inputs.budgets)
+    seeds = seed_section(inputs.scores, coverage)
     return template("report.html.j2").render(
         title=config.title,
         created=inputs.provenance.get("created"),
-        interval=formatting.percent(inputs.interval_level),
-        summary=summary_paragraphs(
-            inputs.comparison, inputs.gains, interval_level=inputs.interval_level
+        intervals=coverage.intervals,
+        has_one_seed=coverage.has_one_seed,
+        has_pairs=len(inputs.pairs) > 0,
+        summary=summarise(
+            inputs.comparison,
+            inputs.gains,
+            inputs.pairs,
+            coverage,
+            cost="" if spent is None else spent.in_short,
         ),
-        comparison_table=report_tables.comparison_table(inputs.comparison, inputs.gains),
-        gains_table=None
-        if inputs.gains is None
-        else report_tables.gains_table(inputs.gains, metric=headline_metric(inputs.comparison)),
+        comparison_table=report_tables.comparison_table(
+            inputs.comparison, inputs.gains, intervals=coverage.intervals
+        ),
+        gains_table=report_tables.gains_table(
+            inputs.gains,
+            metric=headline_metric(inputs.comparison),
+            intervals=coverage.intervals,
+        ),
+        pair_table=pair_table(inputs.pairs, intervals=coverage.intervals)
+        if len(inputs.pairs) > 0
+        else None,
         legend=legend_entries(panels[0]),
         curves=[_curve(panel) for panel in panels],
         cost_curves=_cost_curves(inputs),
         metrics=set(inputs.comparison["metric"]),
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
+        seed_tables=() if seeds is None else seeds.tables,
+        seed_figure=None if seeds is None else _profiles(seeds),
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
-        costs=None if inputs.budgets is None else costs(inputs.budgets),
+        costs=spent,
         samples=_samples(inputs.completions, config.num_sample_completions),
         long_text_characters=_LONG_TEXT_CHARACTERS,
         stage_times=_stage_times(inputs.stage_times),
@@ -144,6 +169,14 @@ def _cost_curves(inputs: ReportInputs) -> HtmlFigure:
     )
 
 
+def _profiles(seeds: SeedSection) -> HtmlFigure:
+    # The legend of the learning curves serves this figure too.
+    figure = plotly_figure(seeds.profiles).with_layout(showlegend=False)
+    return _extra_figure(
+        seeds.profiles.name, seeds.profiles.title, figure, seeds.caption, seeds.alt_text
+    )
+
+
 def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
     figure = plotly_figure(stage_time_figure(stage_times)).with_layout(
         title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44}
@@ -154,12 +187,14 @@ def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
     )
 
 
-def _extra_figure(name: str, title: str, figure: InteractiveFigure, caption: str) -> HtmlFigure:
+def _extra_figure(
+    name: str, title: str, figure: InteractiveFigure, caption: str, alt_text: str = ""
+) -> HtmlFigure:
     # The page has the title as a heading; what stays above the axes are titles of panels.
     margin = figure.layout.get("margin", {})
     top = min(margin.get("t", _PANEL_TITLE_HEIGHT), _PANEL_TITLE_HEIGHT)
     untitled = figure.with_layout(title=None, margin={**margin, "t": top})
-    return html_figure(name, title, caption, caption, untitled)
+    return html_figure(name, title, caption, alt_text or caption, untitled)
 
 
 def _samples(

@@ -1,125 +1,201 @@
-"""The results in words: nothing is called a difference whose interval contains zero."""
+"""The results in words: what is better, by how much, whether it is real, and what it cost."""
 
-import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
-from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
+from pmd_pipeline.reporting.run_page.coverage import Coverage
 from pmd_pipeline.reporting.run_page.final_table import final_table
+from pmd_pipeline.reporting.run_page.pair_views import pair_views
+from pmd_pipeline.reporting.run_page.verdict_matrix import VerdictMatrix, verdict_matrix
+from pmd_pipeline.reporting.run_page.verdict_words import (
+    gain_sentence,
+    lead_sentence,
+    needed_seeds,
+    pair_sentences,
+)
+from pmd_pipeline.statistics.interval import Interval
+
+ONE_SEED = (
+    "One training seed: this run cannot say which algorithm is better. It compares trained "
+    "policies, and another seed may turn any difference around. To compare algorithms, train with "
+    "at least three: training.seeds: [0, 1, 2]."
+)
+_ONE_SEED_ALONE = (
+    "One training seed: this run shows what one trained policy has gained, not what the algorithm "
+    "gains. To say that, train with at least three: training.seeds: [0, 1, 2]."
+)
 
 
-def summary_paragraphs(
-    comparison: pd.DataFrame, gains: pd.DataFrame | None, *, interval_level: float = 0.95
-) -> list[str]:
-    """Return an opening paragraph, then one per evaluation set.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The report's first lines.
+
+    Attributes:
+        lead: What a reader in a hurry should know.
+        paragraphs: The same at more length.
+        matrices: Every pair, a table per evaluation set; none where there is one algorithm.
+    """
+
+    lead: tuple[str, ...]
+    paragraphs: tuple[str, ...]
+    matrices: tuple[VerdictMatrix, ...]
+
+
+def summarise(
+    comparison: pd.DataFrame,
+    gains: pd.DataFrame,
+    pairs: pd.DataFrame,
+    coverage: Coverage,
+    *,
+    cost: str = "",
+) -> Summary:
+    """Return what the tables say.
 
     Args:
         comparison: The comparison table.
-        gains: The table of paired gains; without it the values are stated and nothing is claimed.
-        interval_level: Of the intervals.
+        gains: The table of paired gains.
+        pairs: The table of pairs.
+        coverage: Of their intervals.
+        cost: What the trainings cost, in a sentence; empty where that is not known.
     """
     table = final_table(comparison, gains)
-    return [
-        _opening(comparison, interval_level, has_gains=gains is not None),
-        *(
-            _of_eval_set(str(eval_set), rows, gains, headline_metric(comparison))
-            for eval_set, rows in table.groupby("eval_set", sort=False)
-        ),
-    ]
+    paragraphs, matrices = [_opening(comparison, coverage)], []
+    for eval_set, rows in table.groupby("eval_set", sort=False):
+        metric = _metric(comparison, rows)
+        here = pairs[pairs["eval_set"] == eval_set]
+        finals = _finals(rows)
+        paragraphs.append(_ranking(str(eval_set), metric, rows, finals))
+        if len(here) > 0:
+            views = pair_views(here)
+            of_policies = coverage.has_one_seed
+            margin = float(here["margin"].iloc[0])
+            told = pair_sentences(finals, views, margin=margin, of_policies=of_policies)
+            paragraphs += [" ".join(told), needed_seeds(here)]
+            matrices.append(
+                verdict_matrix(
+                    finals,
+                    views,
+                    caption=_matrix_caption(str(eval_set), metric, here, coverage),
+                    interval=f"{formatting.percent(coverage.level)} interval",
+                    of_policies=of_policies,
+                )
+            )
+    paragraphs.append(cost)
+    return Summary(
+        lead=tuple(lead_sentences(comparison, gains, pairs, coverage)),
+        paragraphs=tuple(paragraph for paragraph in paragraphs if paragraph),
+        matrices=tuple(matrices),
+    )
 
 
-def _opening(comparison: pd.DataFrame, interval_level: float, *, has_gains: bool) -> str:
+def lead_sentences(
+    comparison: pd.DataFrame, gains: pd.DataFrame, pairs: pd.DataFrame, coverage: Coverage
+) -> list[str]:
+    """Return what a reader in a hurry should know: which is best, or that one seed cannot say.
+
+    Args:
+        comparison: The comparison table.
+        gains: The table of paired gains.
+        pairs: The table of pairs.
+        coverage: Of their intervals.
+    """
+    if coverage.has_one_seed:
+        return [ONE_SEED if len(coverage.seeds) > 1 else _ONE_SEED_ALONE]
+    sentences = []
+    for eval_set, rows in final_table(comparison, gains).groupby("eval_set", sort=False):
+        metric, finals = _metric(comparison, rows), _finals(rows)
+        if len(rows) == 1:
+            row = rows.iloc[0]
+            scores = float(row["initial"]), float(row["final"])
+            gain = Interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"])
+            (name,) = finals
+            sentences.append(gain_sentence(str(eval_set), metric, name, scores, gain))
+        else:
+            views = pair_views(pairs[pairs["eval_set"] == eval_set])
+            sentences.append(lead_sentence(str(eval_set), metric, finals, views))
+    return sentences
+
+
+def _metric(comparison: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Return what policies are compared by, with the k of these rows of the final table."""
+    return formatting.metric_name(headline_metric(comparison), int(rows["k"].max()))
+
+
+def _opening(comparison: pd.DataFrame, coverage: Coverage) -> str:
     rounds = final_rounds(comparison)
     fewest, most = min(rounds.values()), max(rounds.values())
     length = formatting.counted(most, "round")
     if fewest < most:
         length = f"{fewest} to {length}"
     eval_sets = [str(name) for name in comparison["eval_set"].unique()]
+    was = "was" if len(rounds) == 1 else "were"
+    seeds = coverage.seeds_in_words
     sentence = (
-        f"{formatting.counted(len(rounds), 'algorithm')} ({formatting.listed(list(rounds))}) "
-        f"trained for {length} from the same initial policy and were evaluated on "
-        f"{formatting.listed(eval_sets)}."
+        f"{formatting.counted(len(rounds), 'algorithm')} ({formatting.listed(list(rounds))}) {was} "
+        f"trained for {length} with {seeds} from the same initial policy and evaluated on "
+        f"{formatting.listed(eval_sets)}. Brackets hold {coverage.intervals}"
     )
-    if len(rounds) == 1:
-        sentence = sentence.replace("were evaluated", "was evaluated")
-    if not has_gains:
+    if coverage.has_one_seed:
+        return f"{sentence}."
+    sentence += "; those of the initial policy, the same for all seeds, are over problems alone."
+    if coverage.has_equal_seeds:
         return sentence
+    each = [
+        f"{name} {formatting.listed([str(seed) for seed in seeds])}"
+        for name, seeds in coverage.seeds.items()
+    ]
     return (
-        f"{sentence} Brackets hold {formatting.percent(interval_level)} intervals; a difference is "
-        "named only where its interval excludes zero."
+        f"{sentence} Not all were trained with the same seeds ({'; '.join(each)}): a pair is "
+        "compared on the seeds of both."
     )
 
 
-def _of_eval_set(
-    eval_set: str, table: pd.DataFrame, gains: pd.DataFrame | None, headline: str
-) -> str:
-    rows = table.to_dict(orient="records")
-    metric = formatting.metric_name(headline, int(table["k"].max()))
-    opening = f"On {eval_set} the initial policy has {metric} {rows[0]['initial']:.3f}"
-    if gains is None:
-        ends = [f"{row['algorithm']} {row['final']:.3f}" for row in rows]
-        return f"{opening}; after training: {', '.join(ends)}."
-    here = gains[gains["eval_set"] == eval_set]
-    ends_of = {str(row["algorithm"]): float(row["final"]) for row in rows}
-    changes = _changes(here[here["against"] == INITIAL_POLICY], ends_of)
-    sentences = [f"{opening}: {changes}" if changes else f"{opening}."]
-    others = here[here["against"] != INITIAL_POLICY]
-    for reference, comparisons in others.groupby("against", sort=False):
-        sentences.append(_differences(str(reference), comparisons))
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _changes(gains: pd.DataFrame, ends_of: dict[str, float]) -> str:
-    gained, lost, unclear = _sorted_out(gains)
-    parts = [
-        f"{row['algorithm']} {verb} {_amount(row)}, to {ends_of[str(row['algorithm'])]:.3f}"
-        for verb, rows in (("gained", gained), ("lost", lost))
-        for row in rows
-    ]
-    parts += [
-        f"{row['algorithm']} shows no change that can be told from chance {_bracket(row)}"
-        for row in unclear
-    ]
-    return f"{'; '.join(parts)}." if parts else ""
-
-
-def _differences(reference: str, gains: pd.DataFrame) -> str:
-    higher, lower, unclear = _sorted_out(gains)
-    parts = [
-        f"{row['algorithm']} is {word} by {_amount(row)}"
-        for word, rows in (("higher", higher), ("lower", lower))
-        for row in rows
-    ]
+def _ranking(eval_set: str, metric: str, rows: pd.DataFrame, finals: Mapping[str, float]) -> str:
+    by_name = {str(row["algorithm"]): row for row in rows.to_dict(orient="records")}
+    ranked = [by_name[name] for name in finals]
+    start = _with_interval(ranked[0], "initial", "initial_ci")
+    ends = [f"{_with_interval(row, 'final', 'ci')} with {row['algorithm']}" for row in ranked]
+    order = ", from the highest:" if len(ends) > 1 else ""
+    sentence = f"On {eval_set} {metric} was {start} and became{order} {formatting.listed(ends)}."
+    lost = [row["algorithm"] for row in ranked if row["gain_ci_high"] < 0]
+    unclear = [row["algorithm"] for row in ranked if row["gain_ci_low"] <= 0 <= row["gain_ci_high"]]
+    if lost:
+        sentence += f" {formatting.listed(lost)} ended below the initial policy."
     if unclear:
-        names = formatting.listed([str(row["algorithm"]) for row in unclear])
-        parts.append(f"no difference can be told from chance for {names}")
-    return f"Compared with {reference}: {'; '.join(parts)}." if parts else ""
+        verb = "shows" if len(unclear) == 1 else "show"
+        sentence += f" {formatting.listed(unclear)} {verb} no change that can be told from chance."
+    return sentence
 
 
-def _sorted_out(
-    gains: pd.DataFrame,
-) -> tuple[list[dict[str, float]], list[dict[str, float]], list[dict[str, float]]]:
-    """Return the rows above zero (largest first), below zero (lowest first), and the rest."""
-    rows: list[dict[str, float]] = [
-        {str(key): value for key, value in row.items()} for row in gains.to_dict(orient="records")
-    ]
-    above = [row for row in rows if row["ci_low"] > 0]
-    below = [row for row in rows if row["ci_high"] < 0]
-    rest = [row for row in rows if row not in above and row not in below]
-    above.sort(key=lambda row: -row["gain"])
-    below.sort(key=lambda row: row["gain"])
-    return above, below, rest
+def _with_interval(row: Mapping[Hashable, Any], value: str, ends: str) -> str:
+    interval = formatting.interval(row[f"{ends}_low"], row[f"{ends}_high"])
+    return f"{formatting.share(row[value])} {interval}".strip()
 
 
-def _amount(row: dict[str, float]) -> str:
-    """Return the size of a change whose direction the sentence gives."""
-    low, high = sorted((abs(row["ci_low"]), abs(row["ci_high"])))
-    return f"{abs(row['gain']):.3f} {formatting.interval(low, high)}"
+def _finals(rows: pd.DataFrame) -> dict[str, float]:
+    ranked = rows.sort_values("final", ascending=False, kind="stable")
+    return {
+        str(name): float(value)
+        for name, value in zip(ranked["algorithm"], ranked["final"], strict=True)
+    }
 
 
-def _bracket(row: dict[str, float]) -> str:
-    if math.isnan(row["ci_low"]) or math.isnan(row["ci_high"]):
-        return "(no interval)"
-    return formatting.interval(row["ci_low"], row["ci_high"], signed=True)
+def _matrix_caption(eval_set: str, metric: str, pairs: pd.DataFrame, coverage: Coverage) -> str:
+    row = pairs.iloc[0]
+    problems = formatting.counted(int(row["num_problems"]), "problem")
+    if coverage.has_one_seed:
+        what = "the trained policy of a row beside that of a column, not algorithms"
+        over = f"{problems}, of one training seed"
+    else:
+        what = "the algorithm of a row beside that of a column"
+        over = f"{coverage.seeds_in_words} and {problems}"
+    corrected = f", corrected for {len(pairs)} pairs" if len(pairs) > 1 else ""
+    return (
+        f"{eval_set}: {what}, with the difference of {metric} and its p-value over {over}"
+        f"{corrected}. Equivalent: certainly less than {row['margin']:g} apart"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
+from pmd_pipeline.metrics.seed_means import mean_over_seeds
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.run_page.final_table import final_table, measured_of
@@ -14,8 +15,16 @@ from pmd_pipeline.reporting.run_page.stage_times import stacked_times
 _SHARES = ("avg_at_k", "mean_reward", "pass_at_k", "maj_at_k", "truncated_fraction")
 
 
-def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> HtmlTable:
-    """Return where each algorithm started and where it got to."""
+def comparison_table(
+    comparison: pd.DataFrame, gains: pd.DataFrame | None, *, intervals: str
+) -> HtmlTable:
+    """Return where each algorithm started and where it got to.
+
+    Args:
+        comparison: The comparison table.
+        gains: The table of paired gains.
+        intervals: What the intervals are and cover.
+    """
     table = final_table(comparison, gains)
     headline = formatting.metric_name(headline_metric(comparison), "k")
     further = measured_of(comparison, "pass_at_k", "maj_at_k")
@@ -36,7 +45,8 @@ def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> Ht
         for row in table.to_dict(orient="records")
     )
     return HtmlTable(
-        caption="From the initial policy to the last evaluated one",
+        caption="From the initial policy to the last evaluated one; brackets hold "
+        f"{intervals}, those of the initial policy over problems alone",
         header=(
             "algorithm",
             "eval set",
@@ -52,8 +62,14 @@ def comparison_table(comparison: pd.DataFrame, gains: pd.DataFrame | None) -> Ht
     )
 
 
-def gains_table(gains: pd.DataFrame, *, metric: str = "avg_at_k") -> HtmlTable:
-    """Return the paired differences of a metric with their intervals."""
+def gains_table(gains: pd.DataFrame, *, metric: str = "avg_at_k", intervals: str) -> HtmlTable:
+    """Return the paired differences of a metric with their intervals.
+
+    Args:
+        gains: The table of paired gains.
+        metric: That was compared.
+        intervals: What the intervals are and cover.
+    """
     name = formatting.metric_name(metric, "k")
     rows = tuple(
         (
@@ -66,7 +82,7 @@ def gains_table(gains: pd.DataFrame, *, metric: str = "avg_at_k") -> HtmlTable:
         for row in gains.to_dict(orient="records")
     )
     return HtmlTable(
-        caption=f"Paired differences of {name} over the same problems",
+        caption=f"Paired differences of {name} on the same seeds and problems, with {intervals}",
         header=("algorithm", "against", "eval set", "difference", "interval"),
         rows=rows,
         num_text_columns=3,
@@ -107,12 +123,18 @@ def evaluation_tables(comparison: pd.DataFrame) -> list[HtmlTable]:
 
 
 def last_round_table(round_metrics: pd.DataFrame) -> HtmlTable:
-    """Return every quantity of each algorithm's last round, a column per algorithm."""
+    """Return every quantity of each algorithm's last round, a column per algorithm.
+
+    Quantities are means over training seeds.
+    """
+    num_seeds = round_metrics["seed"].nunique()
+    over = f", mean over {num_seeds} training seeds" if num_seeds > 1 else ""
+    round_metrics = mean_over_seeds(round_metrics, ["algorithm", "round"])
     ordered = round_metrics.sort_values("round", kind="stable")
     last = ordered.groupby("algorithm", sort=False).tail(1).set_index("algorithm")
     last = last.loc[round_metrics["algorithm"].unique()]
     return HtmlTable(
-        caption="Last round: every training metric",
+        caption=f"Last round: every training metric{over}",
         header=("metric", *(str(name) for name in last.index)),
         rows=tuple(
             (str(column), *(formatting.number(value) for value in last[column]))
