@@ -183,7 +183,9 @@ class _Progress:
         known = [value for value in seconds if value is not None]
         if len(known) < len(seconds):
             return f"{done}; what the others take is known after the first."
-        return f"{done}; the others take about {sum(known) / 3600:.1f} hours of a core."
+        hours = sum(known) / 3600
+        time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+        return f"{done}; the others take about {time} of a core."
 
     def show(self, finished: "Finished") -> None:
         """Print a line about a unit that has ended."""

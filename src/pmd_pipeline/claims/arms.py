@@ -73,7 +73,7 @@ def _experiment(parameters: Values, label: str, over: Values, where: str) -> Exp
             f"{where}: no algorithm is labelled {label!r}; the section algorithms defines: "
             f"{', '.join(result.get('algorithms', {}))}"
         )
-    result["training"]["algorithms"] = [label]
+    result["training"] |= {"algorithms": [label], "seeds": [0]}  # a unit has its own seed
     for name, value in over.items():
         first, *rest = name.split(".")
         path = ["algorithms", label, *rest] if first == _OWN else [first, *rest]

@@ -87,7 +87,7 @@ class UnitResult:
         evaluations: Of the initial policy, then after each phase of training.
         rounds: One row per round: the columns of ``RoundMetrics``, and ``cpu_seconds`` of
             training, sampling and measuring included, evaluation left out.
-        groups: Of every round, the groups whose log-ratios were measured.
+        groups: Of round 1, the groups whose log-ratios were measured.
         diverged_in_round: The round in which a loss or gradient was not finite, which ended the
             training: evaluations after it count no response as right. None where there was none.
         cpu_seconds: Of the process, by kind: ``training``, ``evaluation``, and ``warm_start``,

@@ -160,7 +160,8 @@ class _Run:
                 result = next(rounds)
             cpu_seconds = self._cpu["training"] - before
             self._rounds.append({**asdict(round_metrics(result)), "cpu_seconds": cpu_seconds})
-            self._groups += group_shifts(result, setup)
+            if index == 1:  # the groups of all rounds would be most of the record
+                self._groups += group_shifts(result, setup)
             if index % training.rounds_per_phase == 0:
                 with self._timed("evaluation"):
                     self._evaluations.append(self._evaluate(trainer.whole_policy(), prompts, index))
