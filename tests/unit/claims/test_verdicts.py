@@ -16,7 +16,14 @@ from pmd_pipeline.claims.verdicts.findings import (
 )
 from pmd_pipeline.claims.verdicts.judge import judge
 from pmd_pipeline.claims.verdicts.log_ratios import round_measure
-from pmd_pipeline.claims.verdicts.records import ClaimVerdict, Finding, Outcome, all_of, any_of
+from pmd_pipeline.claims.verdicts.records import (
+    ClaimVerdict,
+    Finding,
+    Outcome,
+    all_of,
+    any_of,
+    decisive,
+)
 from pmd_pipeline.claims.verdicts.seconds import reaching_seconds
 from pmd_pipeline.claims.verdicts.shift import binned
 
@@ -231,3 +238,12 @@ def test_a_claim_of_any_measure_needs_one_and_no_contrary() -> None:
     assert any_of(_findings(fails, unknown)) is fails
     assert any_of(_findings(holds, fails)) is unknown
     assert any_of(_findings(unknown)) is unknown
+
+
+def test_a_verdict_is_shown_with_a_finding_that_says_the_same() -> None:
+    holds, fails, unknown = Outcome.HOLDS, Outcome.DOES_NOT_HOLD, Outcome.CANNOT_BE_TOLD
+    findings = _findings(unknown, holds, fails, holds)[1:]
+    assert decisive(findings, holds) is findings[1]
+    assert decisive(findings, holds, preferred=3) is findings[3]
+    assert decisive(findings, fails, preferred=3) is findings[2]
+    assert decisive(findings[1:2], unknown) is findings[1]

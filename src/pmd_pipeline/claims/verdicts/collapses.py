@@ -15,6 +15,7 @@ from pmd_pipeline.claims.verdicts.records import (
     Line,
     Outcome,
     all_of,
+    decisive,
 )
 from pmd_pipeline.config.claim_tests import CollapseTest
 from pmd_pipeline.config.claims import ClaimConfig
@@ -56,7 +57,7 @@ def judge_collapses(test: CollapseTest, claim: ClaimConfig, results: ClaimResult
     return Judgement(
         outcome=outcome,
         sentence=_sentence(test, tuple(findings)),
-        headline=findings[0],
+        headline=decisive(findings, outcome),
         findings=tuple(findings),
         panels=_panels(claim, results),
         limits=_limits(results, test),

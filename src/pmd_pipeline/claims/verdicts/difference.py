@@ -6,7 +6,7 @@ from pmd_pipeline.claims.results import ClaimResults
 from pmd_pipeline.claims.verdicts import outlook, words
 from pmd_pipeline.claims.verdicts.findings import Needs, Wanted, difference_findings
 from pmd_pipeline.claims.verdicts.panels import accuracy_curves, paired_differences
-from pmd_pipeline.claims.verdicts.records import Finding, Judgement, all_of, any_of
+from pmd_pipeline.claims.verdicts.records import Finding, Judgement, all_of, any_of, decisive
 from pmd_pipeline.config.claim_tests import ArmPair, DifferenceTest
 from pmd_pipeline.statistics.scores import FloatArray
 
@@ -34,7 +34,7 @@ def judge_difference(test: DifferenceTest, results: ClaimResults) -> Judgement:
         tables, wanted=wanted, needs=needs, alpha=test.alpha, margin=test.margin
     )
     outcome = any_of(findings) if needs == "any" else all_of(findings)
-    headline = findings[_last_final(test)]
+    headline = decisive(findings, outcome, preferred=_last_final(test))
     curves = tuple(accuracy_curves(results, pair.arms) for pair in test.comparisons)
     return Judgement(
         outcome=outcome,

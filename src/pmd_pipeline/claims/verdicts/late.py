@@ -11,7 +11,14 @@ from pmd_pipeline.claims.verdicts.findings import (
     plain_finding,
 )
 from pmd_pipeline.claims.verdicts.panels import accuracy_curves, paired_differences, per_pair_line
-from pmd_pipeline.claims.verdicts.records import ClaimPanel, Judgement, Line, Outcome, all_of
+from pmd_pipeline.claims.verdicts.records import (
+    ClaimPanel,
+    Judgement,
+    Line,
+    Outcome,
+    all_of,
+    decisive,
+)
 from pmd_pipeline.claims.verdicts.tables import evaluations, last_rounds
 from pmd_pipeline.config.claim_tests import ArmPair, LateTest
 from pmd_pipeline.statistics.contrasts import drops_from_best
@@ -47,10 +54,11 @@ def judge_late(test: LateTest, results: ClaimResults) -> Judgement:
         unit="nats",
     )
     outcome = all_of(findings)
-    headline = findings[0]
+    headline = decisive(findings, outcome)
+    pair = test.comparisons[findings.index(headline)]
     return Judgement(
         outcome=outcome,
-        sentence=_sentence(outcome, test, headline.name, words.with_interval(headline)),
+        sentence=_sentence(outcome, pair, headline.name, words.with_interval(headline)),
         headline=headline,
         findings=(*findings, *alone, *map(only_shown, entropies)),
         panels=(
@@ -72,8 +80,7 @@ def _name(pair: ArmPair) -> str:
     return f"best {words.MINUS} final accuracy, {pair.first} {words.MINUS} {pair.second}"
 
 
-def _sentence(outcome: Outcome, test: LateTest, name: str, number: str) -> str:
-    pair = test.comparisons[0]
+def _sentence(outcome: Outcome, pair: ArmPair, name: str, number: str) -> str:
     less = f"{pair.first} loses less after its best evaluation than {pair.second}"
     begin = {
         Outcome.HOLDS: f"{less}.",

@@ -11,7 +11,14 @@ from pmd_pipeline.claims.verdicts import words
 from pmd_pipeline.claims.verdicts.arm_lines import declared_lines
 from pmd_pipeline.claims.verdicts.findings import per_pair_findings
 from pmd_pipeline.claims.verdicts.panels import per_pair_line
-from pmd_pipeline.claims.verdicts.records import ClaimPanel, Judgement, Outcome, Unit, all_of
+from pmd_pipeline.claims.verdicts.records import (
+    ClaimPanel,
+    Judgement,
+    Outcome,
+    Unit,
+    all_of,
+    decisive,
+)
 from pmd_pipeline.config.claim_tests import LogRatioTest
 from pmd_pipeline.config.claims import ClaimConfig
 from pmd_pipeline.statistics.scores import FloatArray
@@ -40,12 +47,13 @@ def judge_log_ratios(test: LogRatioTest, claim: ClaimConfig, results: ClaimResul
         for finding in per_pair_findings(differences, wanted="lower", alpha=test.alpha, unit="nats")
     )
     outcome = all_of(findings)
+    headline = decisive(findings, outcome)
     return Judgement(
         outcome=outcome,
         sentence=f"Lower is shown in {words.counted_of(findings, Outcome.HOLDS)} tests, higher in "
-        f"{words.counted_of(findings, Outcome.DOES_NOT_HOLD)}. {findings[0].name}: "
-        f"{words.with_interval(findings[0])}.",
-        headline=findings[0],
+        f"{words.counted_of(findings, Outcome.DOES_NOT_HOLD)}. {headline.name}: "
+        f"{words.with_interval(headline)}.",
+        headline=headline,
         findings=findings,
         panels=_panels(test.measures, claim, results),
         limits=_limits(differences),

@@ -196,5 +196,17 @@ def any_of(findings: Sequence[Finding]) -> Outcome:
     return decided.pop() if len(decided) == 1 else Outcome.CANNOT_BE_TOLD
 
 
+def decisive(findings: Sequence[Finding], outcome: Outcome, *, preferred: int = 0) -> Finding:
+    """Return the finding that a verdict is shown with: the first that says the same.
+
+    Args:
+        findings: Those that decide.
+        outcome: What they came to.
+        preferred: The place of the one to take if it says the same, or if none does.
+    """
+    in_order = (findings[preferred], *findings)
+    return next((one for one in in_order if one.outcome is outcome), findings[preferred])
+
+
 def _outcomes(findings: Sequence[Finding]) -> set[Outcome]:
     return {finding.outcome for finding in findings if finding.outcome is not None}

@@ -16,6 +16,7 @@ from pmd_pipeline.claims.verdicts.records import (
     Line,
     Outcome,
     all_of,
+    decisive,
 )
 from pmd_pipeline.claims.verdicts.tables import evaluations, training_seconds
 from pmd_pipeline.config.claim_tests import ArmPair, SecondsTest
@@ -42,7 +43,7 @@ def judge_seconds(test: SecondsTest, results: ClaimResults) -> Judgement:
     return Judgement(
         outcome=outcome,
         sentence=_sentence(findings, test.accuracy),
-        headline=findings[0],
+        headline=decisive(findings, outcome),
         findings=findings,
         panels=(
             *(_panel(results, pair, test.accuracy) for pair in test.comparisons),

@@ -21,6 +21,7 @@ from pmd_pipeline.claims.verdicts.records import (
     Line,
     Outcome,
     all_of,
+    decisive,
 )
 from pmd_pipeline.config.claim_tests import ArmLine, ShiftTest
 from pmd_pipeline.config.theory import PmdMethod
@@ -79,7 +80,7 @@ def judge_shift(test: ShiftTest, results: ClaimResults) -> Judgement:
     return Judgement(
         outcome=outcome,
         sentence=_sentence(rising, level, growing, flat),
-        headline=rising,
+        headline=decisive((rising, level), outcome),
         findings=(rising, level, *map(only_shown, shown)),
         panels=tuple(_panel(test, results, name) for name in _MEASURES),
         limits=_limits(results, test),
