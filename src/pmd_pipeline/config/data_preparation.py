@@ -64,7 +64,8 @@ class GeneratedAdditionSource(VariantModel):
 
     @model_validator(mode="after")
     def _one_says_how_long(self) -> Self:
-        if self.widths is not None and "difficulty" in self.model_fields_set:
+        # The default is no wish of its own: whatever writes a configuration out names it.
+        if self.widths is not None and self.difficulty != "standard":
             raise ValueError(
                 f"difficulty {self.difficulty!r} and widths {list(self.widths)} both say how long "
                 "operands are; remove one"
