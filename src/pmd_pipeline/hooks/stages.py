@@ -63,13 +63,14 @@ def stage_parameters(
         runs: The training runs that are compared.
     """
     stages = {stage} | upstream_stages(stage, runs)
-    prefixes = {prefix for name in stages for prefix in _own_parameters(name)}
+    sections = {f"{section}." for name in stages for section in _own_parameters(name)}
     if "policy_initialisation" in stages and flat.get(_POLICY_KIND) == "embedded":
-        prefixes.add("data_preparation.train")  # whose task the warm start demonstrates
+        sections.add("data_preparation.train.")  # whose task the warm start demonstrates
+    prefixes = tuple(sections)
     return {
         key: value
         for key, value in flat.items()
-        if any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
+        if f"{key}.".startswith(prefixes)
         # What is compared matters to reporting only and changes no other result.
         and (key not in _WHAT_IS_COMPARED or stage == "reporting")
     }
