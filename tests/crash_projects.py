@@ -16,8 +16,11 @@ from projects import SHAPED, Project, make_project
 # The one command: it starts a run and goes on with it.
 RUN = ("run", "--env", "tiny", "--only-missing-outputs")
 
-# Two algorithms, so that kills fall between them too, and gradients that are more than rounding.
-PARAMETERS = SHAPED.replace("[pmd_mean]", "[pmd_mean, on_policy_gradient]")
+# Two algorithms and training seeds, so that kills fall between them too, and gradients that are
+# more than rounding.
+PARAMETERS = SHAPED.replace("[pmd_mean]", "[pmd_mean, on_policy_gradient]").replace(
+    "seeds: [0]", "seeds: [0, 1]"
+)
 
 _TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 

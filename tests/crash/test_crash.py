@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -193,8 +194,9 @@ def test_a_tracking_server_that_dies_at_random_moments(
         server.kill()
         client = mlflow.MlflowClient(server.database)
         experiment = client.get_experiment_by_name(f"case_{case}")
-        for label in ("pmd_mean", "on_policy_gradient"):
-            [run] = client.search_runs([experiment.experiment_id], f"tags.algorithm = '{label}'")
+        for label, seed in product(("pmd_mean", "on_policy_gradient"), (0, 1)):
+            chosen = f"tags.algorithm = '{label}' and tags.training_seed = '{seed}'"
+            [run] = client.search_runs([experiment.experiment_id], chosen)
             assert run.info.status == "FINISHED"
             history = client.get_metric_history(run.info.run_id, "mean_reward")
             assert sorted(metric.step for metric in history) == [1, 2, 3, 4]
