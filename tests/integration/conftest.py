@@ -41,7 +41,7 @@ def unused(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose ``tiny`` run was compared without an interruption; do not change it."""
     finished = make_project(tmp_path_factory.mktemp("finished") / "project")
-    assert finished.run(to_outputs=["comparison"]) == 0
+    assert finished.run(to_outputs=["comparison", "comparison_by_seed"]) == 0
     return finished
 
 

@@ -164,6 +164,25 @@ def test_parameters_are_logged_by_name(runs: dict[str, Run]) -> None:
     assert "data_version" in runs[""].data.tags
 
 
+def test_the_best_policy_of_every_seed_is_a_model(
+    smoke: Any, runs: dict[str, Run], client: mlflow.MlflowClient
+) -> None:
+    models = client.search_logged_models([runs[""].info.experiment_id])
+    assert [model.tags["algorithm"] for model in models] == ALGORITHMS
+    table = pd.read_csv(smoke.data / "08_reporting" / "comparison_by_seed.csv")
+    scores = table[(table["metric"] == "avg_at_k") & (table["round"] > 0)]
+    for model in models:
+        tags = model.tags
+        own = scores[scores["algorithm"] == tags["algorithm"]]
+        policy = own[
+            own["seed"].eq(int(tags["training_seed"])) & own["round"].eq(int(tags["round"]))
+        ]
+        assert policy["value"] == own["value"].max()
+        trained_by = runs[f"{tags['algorithm']}.seed_{tags['training_seed']}"]
+        assert model.source_run_id == trained_by.info.run_id
+    assert runs[""].data.tags["intervals"] == "over training seeds and problems"
+
+
 def test_round_and_evaluation_metrics_have_the_tables_values(
     smoke: Any, runs: dict[str, Run], client: mlflow.MlflowClient
 ) -> None:

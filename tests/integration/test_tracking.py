@@ -1,13 +1,17 @@
-"""MLflow runs end as what they were."""
+"""What MLflow knows of a run: who trained what, how it ended, and which policies are the best."""
 
+import hashlib
 import json
 import os
 import signal
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
+from mlflow.entities import Run
 
+from pmd_pipeline.policies.manifest import read_manifest
 from pmd_pipeline.training import update
 
 
@@ -15,6 +19,77 @@ def statuses(project: Any) -> dict[str, str]:
     ids = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
     return {label: client.get_run(run_id).info.status for label, run_id in ids.items()}
+
+
+@pytest.fixture(scope="module")
+def client(finished: Any) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{finished.path / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="module")
+def tracked_runs(client: mlflow.MlflowClient) -> dict[str, Run]:
+    """The runs of the finished project by name."""
+    experiment = client.get_experiment_by_name("pmd_pipeline")
+    assert experiment is not None
+    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+@pytest.fixture(scope="module")
+def by_seed(finished: Any) -> pd.DataFrame:
+    return pd.read_csv(finished.data / "08_reporting" / "comparison_by_seed.csv")
+
+
+@pytest.mark.slow
+def test_each_training_run_is_a_run_that_begins_with_the_initial_policy(
+    tracked_runs: dict[str, Run], by_seed: pd.DataFrame, client: mlflow.MlflowClient
+) -> None:
+    parent = tracked_runs.pop("tiny, seed 0: all stages")
+    assert set(tracked_runs) == {"pmd_mean, seed 0", "on_policy_gradient, seed 0"}
+    for run in tracked_runs.values():
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        label = run.data.params["algorithm"]
+        history = client.get_metric_history(run.info.run_id, "eval.addition.avg_at_2")
+        own = by_seed[(by_seed["algorithm"] == label) & (by_seed["metric"] == "avg_at_k")]
+        expected = own.set_index("round")["value"].to_dict()
+        assert set(expected) == {0, 2, 4}
+        assert {m.step: m.value for m in history} == pytest.approx(expected)
+        assert len(history) == 3, "registering the best policy repeats none"
+        assert {entry.dataset.name for entry in run.inputs.dataset_inputs} == {
+            "train_problems",
+            "addition",
+        }
+    final = parent.data.metrics
+    name = "pmd_mean.eval.addition.avg_at_2"
+    assert final[f"{name}.ci_low"] <= final[name] <= final[f"{name}.ci_high"]
+    assert "one training seed" in parent.data.tags["intervals"]
+
+
+@pytest.mark.slow
+def test_the_best_policies_are_models_that_lie_where_they_lie(
+    finished: Any, by_seed: pd.DataFrame, client: mlflow.MlflowClient
+) -> None:
+    experiment = client.get_experiment_by_name("pmd_pipeline")
+    assert experiment is not None
+    models = client.search_logged_models([experiment.experiment_id])
+    assert [model.tags["algorithm"] for model in models] == ["pmd_mean", "on_policy_gradient"]
+    for model in models:
+        own = by_seed[(by_seed["algorithm"] == model.tags["algorithm"]) & (by_seed["round"] > 0)]
+        scores = own[own["metric"] == "avg_at_k"].set_index("round")["value"]
+        best = scores[scores == scores.max()].index[0]
+        assert (model.tags["round"], model.tags["best"]) == (str(best), "true")
+        measured = {metric.key: metric for metric in model.metrics or []}
+        found = measured["eval.addition.avg_at_2"]
+        assert (found.value, found.step) == (pytest.approx(scores.max()), best)
+        run = client.get_run(model.source_run_id or "")
+        assert (found.dataset_name, found.dataset_digest) in {
+            (entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs
+        }
+        assert "optimistic" in model.tags["mlflow.note.content"]
+        files = read_manifest(finished.path / model.tags["policy_folder"]).sha256
+        lines = [f"{name} {files[name]}\n" for name in sorted(files) if name.startswith("policy/")]
+        assert model.tags["sha256"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+        assert model.params == run.data.params
+    assert not list((finished.path / "mlruns").rglob("*.safetensors"))
 
 
 @pytest.mark.slow

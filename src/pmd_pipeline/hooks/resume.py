@@ -34,6 +34,11 @@ class ResumeHook:
         self._started_at: dict[str, float] = {}
 
     @property
+    def given(self) -> set[str]:
+        """Names of the nodes whose results the run takes as they are."""
+        return self._given
+
+    @property
     def _data_root(self) -> Path:
         return self._context.data_root
 

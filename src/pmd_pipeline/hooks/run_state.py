@@ -51,6 +51,8 @@ class RunState:
         node_seconds: Wall time of each finished node, all attempts added up.
         mlflow_runs: MLflow run ids, or keys of runs that the store has not got yet: ``""`` for the
             parent run, else by the training run's namespace.
+        mlflow_trained: The MLflow run in which each training run's policies were trained; it stays
+            when they are evaluated again in another.
     """
 
     version: str
@@ -61,6 +63,7 @@ class RunState:
     sources: dict[str, str] = field(default_factory=dict)
     node_seconds: dict[str, float] = field(default_factory=dict)
     mlflow_runs: dict[str, str] = field(default_factory=dict)
+    mlflow_trained: dict[str, str] = field(default_factory=dict)
 
     _journal_name: str = field(default="", init=False, repr=False, compare=False)
     _seal: str = field(default="", init=False, repr=False, compare=False)

@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 import mlflow
+import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -18,18 +19,22 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from pmd_pipeline.context import ExperimentContext
+from pmd_pipeline.datasets.results import ResultDataset
 from pmd_pipeline.flat_parameters import flatten
+from pmd_pipeline.hooks.best_models import best_models
 from pmd_pipeline.hooks.resume import ResumeHook
-from pmd_pipeline.hooks.run_state import load_run_state
-from pmd_pipeline.hooks.stages import stage_of
+from pmd_pipeline.hooks.run_state import RunState, load_run_state
+from pmd_pipeline.hooks.tracked_facts import coverage_tags
+from pmd_pipeline.hooks.tracked_training_runs import TrackedTrainingRuns, namespace_of
 from pmd_pipeline.reporting.drawing.interactive import (
     InteractiveFigure,
     page_with_script_from_the_web,
 )
 from pmd_pipeline.tracking.configuration import command, read_config, use
+from pmd_pipeline.tracking.data_inputs import eval_inputs, train_inputs
 from pmd_pipeline.tracking.metrics import evaluation_metrics, final_metrics, round_metrics
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
-from pmd_pipeline.tracking.runs import TrackedRuns, below
+from pmd_pipeline.tracking.runs import TrackedRuns
 from pmd_pipeline.tracking.store import (
     TrackingStore,
     connect,
@@ -46,6 +51,8 @@ with warnings.catch_warnings(record=True):
     )
 
 _PARENT = ""
+_INITIAL_METRICS = "initial.eval_metrics"
+_PROBLEMS = {"train_problems": train_inputs, "eval_problems": eval_inputs}
 _RUN_ID = "MLFLOW_RUN_ID"
 _COMMAND_OPTIONS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "load_versions")
 
@@ -70,9 +77,9 @@ class TrackedSession(MlflowHook):
         self._runs: TrackedRuns | None = None
         self._catalog: DataCatalog
         self._outer_run: mlflow.ActiveRun | None = None
-        self._ids: dict[str, str] = {}
-        self._unfinished: dict[str, set[str]] = {}
-        self._current: str | None = None
+        self._parent: str
+        self._training: TrackedTrainingRuns
+        self._digests: dict[str, str] = {}
         # Nothing is contacted: most commands that make a context have no need of the store.
         self.mlflow_config = read_config(context.config_loader, context.project_path)
         use(self.mlflow_config)
@@ -124,55 +131,52 @@ class TrackedSession(MlflowHook):
         parameters = flatten(context.experiment.model_dump(mode="json"))
         runs.log_parameters(parent, parameters)
         runs.set_tags(parent, {**self._run_tags(run_params), "data_version": state.version})
-        self._unfinished = self._nodes_by_label(pipeline)
-        self._ids = {_PARENT: parent}
-        for run in context.experiment.training_runs():
-            name = run.namespace
-            if name in self._unfinished:
-                tags = {**below(parent), "algorithm": run.algorithm, "training_seed": str(run.seed)}
-                self._ids[name] = runs.open(name, tags, former.get(name))
-                runs.log_parameters(self._ids[name], _parameters_of(run.algorithm, parameters))
-        state.mlflow_runs = {**former, **self._ids}
+        self._parent = parent
+        self._training = TrackedTrainingRuns(runs, parent, context.experiment)
+        self._training.open(pipeline, self._resume.given, former)
+        ids = self._training.ids
+        state.mlflow_runs = {**former, _PARENT: parent, **ids}
+        state.mlflow_trained |= {name: ids[name] for name in self._training.trained}
         state.save(context.data_root)
+        self._log_what_is_there(state)
         if self._store is not None:
             # For code of the user that logs through MLflow's own functions.
             os.environ[_RUN_ID] = parent
             watch_system(parent, config)
 
     def before_node_run(self, node: Node) -> None:
-        self._current = self._label_of(node)
+        if self._runs is not None:
+            self._training.begin_node(node)
 
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         if self._runs is None:
             return
-        label = self._label_of(node)
+        own = self._training.ids.get(namespace_of(node) or "")
+        if own is not None:
+            self._log_of_training_run(own, dataset_name, data)
+            self._training.note_saved(dataset_name, data, node)
+            return
         name = dataset_name.rpartition(".")[2]
-        runs, parent = self._runs, self._ids[_PARENT]
+        runs, parent = self._runs, self._parent
         if isinstance(data, InteractiveFigure):
             runs.log_file(parent, page_with_script_from_the_web(name, data), f"figures/{name}.html")
         elif name.endswith("_images"):
             # As the catalog has just drawn them; drawing takes longer than anything else here.
             for figure_name, path in self._catalog.load(dataset_name).items():
                 runs.log_file(parent, path.read_bytes(), f"figures/{figure_name}.png")
-        elif name == "round_metrics" and isinstance(data, dict) and label is not None:
-            for table in data.values():
-                metrics, step = round_metrics(table)
-                runs.log_metrics(self._ids[label], metrics, step=step)
-        elif name == "eval_metrics":
-            step = self._evaluated_round(dataset_name)
-            for target in [label] if label is not None else self._unfinished:
-                runs.log_metrics(self._ids[target], evaluation_metrics(data), step=step)
-        elif name == "eval_completions" and label is not None:
-            step = self._evaluated_round(dataset_name)
-            runs.log_table(self._ids[label], data, f"completions/round_{step:05d}.json")
+        elif dataset_name in _PROBLEMS:
+            self._log_problems(dataset_name, data)
+        elif dataset_name == _INITIAL_METRICS:
+            self._training.log_to_all(evaluation_metrics(data), step=0)
         elif dataset_name == "comparison":
             # Each algorithm's last evaluation, to sort experiments by.
             for metrics, step in final_metrics(data):
                 runs.log_metrics(parent, metrics, step=step)
+            runs.set_tags(parent, coverage_tags(self._context.experiment))
+        elif dataset_name == "comparison_by_seed":
+            self._register_best_policies(data)
         elif dataset_name == "report":
             runs.log_file(parent, data, "report.html")
-        if label is not None and node.name in self._unfinished.get(label, ()):
-            self._finish_when_done(label, dataset_name, data, node)
 
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
@@ -202,28 +206,64 @@ class TrackedSession(MlflowHook):
         """End all runs, and wait a little until that has been sent.
 
         Args:
-            status: Of the parent run, and of the algorithm at work.
-            others: Status of the other algorithms that are not done.
+            status: Of the parent run, and of the training run at work.
+            others: Status of the other training runs that are not done.
         """
         if self._runs is None:
             return
         runs, self._runs = self._runs, None
-        for label, names in self._unfinished.items():
-            own = status if label == self._current else others
-            runs.end(self._ids[label], own if names else "FINISHED")
+        self._training.end(status, others=others)
         if self._outer_run is None:
-            runs.end(self._ids[_PARENT], status)
+            runs.end(self._parent, status)
             os.environ.pop(_RUN_ID, None)
             _end_active_runs(status)
         told = runs.close(command("mlflow-sync", self._context.env))
         if told is not None:
             _logger.warning("%s", told)
 
-    def _finish_when_done(self, label: str, dataset_name: str, data: Any, node: Node) -> None:
-        # A training node saves once per round; only its last state ends the phase.
-        is_training = stage_of(node).startswith("training.")
-        if not is_training or (dataset_name.endswith(".policy") and data.is_last):
-            self._unfinished[label].discard(node.name)
+    def _log_of_training_run(self, run: str, dataset_name: str, data: Any) -> None:
+        """Log what one training run has saved: a phase's rounds and its evaluation."""
+        assert self._runs is not None
+        name = dataset_name.rpartition(".")[2]
+        if name == "round_metrics" and isinstance(data, dict):
+            for table in data.values():
+                metrics, step = round_metrics(table)
+                self._runs.log_metrics(run, metrics, step=step)
+        elif name == "eval_metrics":
+            step = self._evaluated_round(dataset_name)
+            self._runs.log_metrics(run, evaluation_metrics(data), step=step)
+        elif name == "eval_completions":
+            step = self._evaluated_round(dataset_name)
+            self._runs.log_table(run, data, f"completions/round_{step:05d}.json")
+
+    def _log_what_is_there(self, state: RunState) -> None:
+        """Log results of former sessions that runs of this one build on."""
+        assert self._runs is not None
+        for name in _PROBLEMS:
+            if name in state.files:
+                self._log_problems(name, self._catalog.load(name))
+        if _INITIAL_METRICS in state.files:
+            metrics = evaluation_metrics(self._catalog.load(_INITIAL_METRICS))
+            for name in self._training.begun:
+                self._runs.log_metrics(self._training.ids[name], metrics, step=0)
+
+    def _log_problems(self, name: str, problems: pd.DataFrame) -> None:
+        """Log problems as data set inputs of all open runs."""
+        assert self._runs is not None
+        dataset = self._catalog.get(name)
+        assert isinstance(dataset, ResultDataset)
+        path = os.path.relpath(dataset.files()[0], self._context.project_path)
+        inputs = _PROBLEMS[name](problems, path)
+        self._digests |= {data.name: data.digest for data in inputs}
+        for run in (self._parent, *self._training.open_ids()):
+            self._runs.log_inputs(run, inputs)
+
+    def _register_best_policies(self, comparison_by_seed: pd.DataFrame) -> None:
+        state = self._resume.state
+        assert self._runs is not None
+        assert state is not None
+        for run, model in best_models(comparison_by_seed, self._context, state, self._digests):
+            self._runs.register_best(run, model)
 
     def _run_name(self, run_params: dict[str, Any]) -> str:
         stages = ", ".join(run_params["pipeline_names"] or ["all stages"])
@@ -236,49 +276,16 @@ class TrackedSession(MlflowHook):
         options = {key: run_params[key] for key in _COMMAND_OPTIONS}
         return {
             **{key: str(value) for key, value in run_params.items() if value},
+            "runner": type(run_params["runner"]).__name__,
             "kedro_command": _generate_kedro_command(**options, pipeline_names=names),
             **{f"version.{name}": text for name, text in package_versions().items()},
             "mlflow.source.git.commit": git_commit(self._context.project_path) or "unknown",
         }
 
-    def _nodes_by_label(self, pipeline: Pipeline) -> dict[str, set[str]]:
-        """Return the nodes of each training run that has any, in the configured order."""
-        nodes: dict[str, set[str]] = {
-            run.namespace: set() for run in self._context.experiment.training_runs()
-        }
-        for node in pipeline.nodes:
-            label = self._label_of(node)
-            if label is not None:
-                nodes[label].add(node.name)
-        return {label: names for label, names in nodes.items() if names}
-
     def _evaluated_round(self, dataset_name: str) -> int:
-        """Return the round after which the policy was evaluated; 0 for the initial one."""
-        parts = dataset_name.split(".")
-        if parts[0] == "initial":
-            return 0
-        phase = int(parts[-2].removeprefix("phase_"))
+        """Return the round after which a policy of a training run was evaluated."""
+        phase = int(dataset_name.split(".")[-2].removeprefix("phase_"))
         return phase * self._context.experiment.training.rounds_per_phase
-
-    def _label_of(self, node: Node) -> str | None:
-        kind, _, label = stage_of(node).partition(".")
-        return label if kind in ("training", "evaluation") and label != "initial" else None
-
-
-def _parameters_of(label: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what concerns one algorithm; its own parameters have no label in their names."""
-    prefix = f"algorithms.{label}."
-    own = {
-        f"algorithm.{key.removeprefix(prefix)}": value
-        for key, value in parameters.items()
-        if key.startswith(prefix)
-    }
-    shared = {
-        key: value
-        for key, value in parameters.items()
-        if not key.startswith(("algorithms.", "training.algorithms", "training.seeds"))
-    }
-    return {**own, **shared}
 
 
 def _end_active_runs(status: str) -> None:

@@ -12,8 +12,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 Context = Literal["training", "evaluation"]
 
-# MLflow takes 36 characters.
-_DIGEST_LENGTH = 16
+# As many as those that MLflow makes itself; its page shows all of them.
+_DIGEST_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,14 @@ class DataInput:
         return DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, self.context)])
 
 
-def train_input(problems: pd.DataFrame, path: str) -> DataInput:
+def train_inputs(problems: pd.DataFrame, path: str) -> list[DataInput]:
     """Return the training problems as one data set.
 
     Args:
         problems: All of them.
         path: Where they lie.
     """
-    return _input("train_problems", problems, path, "training")
+    return [_input("train_problems", problems, path, "training")]
 
 
 def eval_inputs(problems: pd.DataFrame, path: str) -> list[DataInput]:

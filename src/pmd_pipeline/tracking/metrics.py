@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from pmd_pipeline.metrics.comparison import headline_metric
+
 
 def round_metrics(table: pd.DataFrame) -> tuple[dict[str, float], int]:
     """Return the metrics of a round, one row, and its number."""
@@ -23,11 +25,20 @@ def evaluation_metrics(table: pd.DataFrame) -> dict[str, float]:
 
 
 def final_metrics(comparison: pd.DataFrame) -> Iterator[tuple[dict[str, float], int]]:
-    """Yield each algorithm's last evaluation, under names with its label, and the round."""
+    """Yield each algorithm's last evaluation, under names with its label, and the round.
+
+    The headline metric has its interval's ends beside it, as ``...avg_at_4.ci_low``.
+    """
+    headline = headline_metric(comparison)
     for label, rows in comparison.groupby("algorithm"):
         step = int(rows["round"].max())
-        last = evaluation_metrics(rows[rows["round"] == step])
-        yield {f"{label}.{name}": value for name, value in last.items()}, step
+        last = rows[rows["round"] == step]
+        metrics = evaluation_metrics(last)
+        compared = last[last["metric"] == headline]
+        for end in ("ci_low", "ci_high"):
+            ends = evaluation_metrics(compared.assign(value=compared[end]))
+            metrics |= {f"{name}.{end}": value for name, value in ends.items()}
+        yield {f"{label}.{name}": value for name, value in metrics.items()}, step
 
 
 def _with_k(metric: str, k: int) -> str:

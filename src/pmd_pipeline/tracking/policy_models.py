@@ -42,11 +42,11 @@ class DatasetKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A metric of a policy on an evaluation set."""
+    """A metric of a policy on an evaluation set; without ``dataset``, MLflow does not know it."""
 
     name: str
     value: float
-    dataset: DatasetKey
+    dataset: DatasetKey | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class BestModel:
     checksum: str
     step: int
     tags: Mapping[str, str]
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, Any]
     measurements: tuple[Measurement, ...]
     evaluated_by: str
     siblings: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ def _measure(
             for known in store.client.get_metric_history(run_id, name)
             if (known.step, known.value) == (step, value)
         ]
-        data = measured["dataset"]
+        data = measured["dataset"] or {}
         metrics.append(
             Metric(
                 name,
@@ -162,8 +162,8 @@ def _measure(
                 max(times, default=values["time"]),
                 step,
                 model_id=model.model_id,
-                dataset_name=data["name"],
-                dataset_digest=data["digest"],
+                dataset_name=data.get("name"),
+                dataset_digest=data.get("digest"),
             )
         )
     for start in range(0, len(metrics), _MAX_BATCH):

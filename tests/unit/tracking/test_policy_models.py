@@ -12,7 +12,7 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from tracking_stores import sqlite_store
 
-from pmd_pipeline.tracking.data_inputs import eval_inputs, train_input
+from pmd_pipeline.tracking.data_inputs import eval_inputs, train_inputs
 from pmd_pipeline.tracking.errors import TrackingError
 from pmd_pipeline.tracking.outbox import FOLDER_NAME
 from pmd_pipeline.tracking.policy_models import BestModel, DatasetKey, Measurement
@@ -171,7 +171,7 @@ def test_problems_are_data_set_inputs_with_a_digest_of_all_their_rows(
     runs = TrackedRuns(tmp_path, "tests", store, unreachable)
     run = runs.open("run", {})
     for _ in range(2):
-        runs.log_inputs(run, [train_input(problems, "data/train.parquet"), *data])
+        runs.log_inputs(run, [*train_inputs(problems, "data/train.parquet"), *data])
     assert runs.close(SYNC) is None
     inputs = store.client.get_run(run).inputs.dataset_inputs
     found = {entry.dataset.name: (entry.dataset.digest, entry.tags[0].value) for entry in inputs}
