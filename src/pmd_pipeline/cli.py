@@ -14,6 +14,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 from kedro.io import DataCatalog, DatasetError
 
 from pmd_pipeline.cli_claims import claims_group
+from pmd_pipeline.cli_export import export_command
 from pmd_pipeline.cli_preflight import preflight_command
 from pmd_pipeline.cli_tracking import tracking_commands
 from pmd_pipeline.config.rewards import Convention
@@ -131,6 +132,7 @@ assert _kedro_run is not None
 cli.add_command(study_group(project_command))
 cli.add_command(claims_group(project_command))
 cli.add_command(preflight_command(project_command))
+cli.add_command(export_command(project_command))
 for tracking_command in tracking_commands(project_command):
     cli.add_command(tracking_command)
 # Kedro looks for this name where the project's wheel is used.
@@ -168,29 +170,6 @@ def verify(env: str | None) -> None:
         results.check(state.files, thoroughly=True)
         num_files = sum(len(files) for files in state.files.values())
         click.echo(f"{num_files} files in {context.data_root} are as they were written.")
-
-
-@cli.command()
-@click.argument(
-    "policy", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
-)
-@click.argument("destination", type=click.Path(resolve_path=True, path_type=Path))
-def export_policy(policy: Path, destination: Path) -> None:
-    """Write POLICY as a model folder to DESTINATION, with any adapter merged into the weights.
-
-    POLICY is a folder below data/06_models: the initial policy, a phase of a training run
-    such as pmd_mean/seed_0/phase_3, or one of its rounds.
-    """
-    from pmd_pipeline.datasets.policies import stored_policy
-    from pmd_pipeline.policies import export
-
-    with project_command():
-        source = stored_policy(policy)
-        exported = export.export_policy(source, destination)
-        click.echo(
-            f"{source}, {exported.policy_version} updates from the initial policy, is now in "
-            f"{destination}: {exported.num_parameters:,} parameters, {exported.model.dtype}"
-        )
 
 
 @cli.command()

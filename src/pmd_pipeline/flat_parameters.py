@@ -23,6 +23,18 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`flatten` was given, where no key of it held a dot."""
+    result: dict[str, Any] = {}
+    for key, value in flat.items():
+        *path, last = key.split(".")
+        section = result
+        for part in path:
+            section = section.setdefault(part, {})
+        section[last] = value
+    return result
+
+
 def changed_parameters(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """Return one line per parameter that differs: key, recorded and present value."""
     return list(changes_by_key(recorded, current).values())

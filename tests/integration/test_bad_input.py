@@ -319,3 +319,23 @@ def test_prompts_that_do_not_fill_a_round_are_found_when_selected_and_lose_nothi
     assert "training.prompts_per_round is 4" in error
     assert json.loads(state.read_text())["version"] != former["version"], "it began"
     assert project.comparison == finished.comparison
+
+
+@pytest.mark.slow
+def test_what_cannot_be_chosen_is_refused_in_words(
+    finished: Any, unused: Any, tmp_path: Path
+) -> None:
+    """Nothing is written then."""
+    destination = tmp_path / "model"
+    nothing = unused.command("export-policy", "--best", str(destination), "--env", "tiny")
+    assert "there is no run in" in nothing.stderr
+    assert "begin with kedro run --env tiny" in nothing.stderr
+    partial = finished.command("export-policy", "--best", str(destination), "--env", "tiny")
+    remedy = "data_report yet; finish it with kedro run --env tiny --only-missing-outputs"
+    assert remedy in partial.stderr
+    occupied = finished.command("export-policy", "--best", str(tmp_path.parent), "--env", "tiny")
+    assert "is not empty; name a new folder" in occupied.stderr
+    for result in (nothing, partial, occupied):
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+    assert not destination.exists()

@@ -2,15 +2,21 @@
 
 import re
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+import torch
+from huggingface_hub import ModelCard
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import MemoryDataset
 from mlflow.entities import Run
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from pmd_pipeline.reporting import formatting
 
 ALGORITHMS = ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
 SEEDS = [0, 1]
@@ -211,3 +217,73 @@ def test_figures_completions_and_report_are_logged(
         "completions/round_00001.json",
         "completions/round_00002.json",
     ]
+
+
+def test_budgets_are_equal_but_for_the_calls_of_the_sampler(smoke: Any) -> None:
+    table = pd.read_csv(smoke.data / "08_reporting" / "budgets.csv")
+    assert len(table) == len(ALGORITHMS) * len(SEEDS)
+    # Two rounds of 16 prompts x 4, in 4 mini-batches.
+    assert set(table["num_rollouts"]) == {128}
+    assert set(table["num_updates"] + table["num_skipped_updates"]) == {8}
+    calls = table.groupby("algorithm")["num_generation_calls"].unique().explode().to_dict()
+    assert calls == {**dict.fromkeys(ALGORITHMS, 2), "on_policy_gradient": 8}
+    assert (table["num_trained_tokens"] > table["num_sampled_tokens"]).all()
+
+
+def scores(smoke: Any, name: str) -> pd.DataFrame:
+    table = pd.read_csv(smoke.data / "08_reporting" / f"{name}.csv")
+    return table[(table["metric"] == "avg_at_k") & (table["k"] == 2)]
+
+
+def test_the_best_policy_leaves_with_its_weights_and_the_numbers_of_the_comparison(
+    smoke: Any, tmp_path: Path
+) -> None:
+    result = smoke.command("export-policy", "--best", str(tmp_path / "model"), "--env", "smoke")
+    assert result.returncode == 0, result.stderr
+    by_seed = scores(smoke, "comparison_by_seed")
+    trained = by_seed[by_seed["round"] > 0]
+    told = re.match(
+        r"(\w+), training seed (\d+), round (\d+): the highest avg@2 of (\d+) ", result.stdout
+    )
+    assert told is not None
+    algorithm, seed, round_index, num_candidates = told[1], *map(int, told.groups()[1:])
+    assert num_candidates == len(trained)
+    own = trained[
+        (trained["algorithm"] == algorithm)
+        & (trained["seed"] == seed)
+        & (trained["round"] == round_index)
+    ].iloc[0]
+    assert own["value"] == trained["value"].max()
+
+    card = ModelCard.load(tmp_path / "model" / "README.md")
+    [measured] = card.data.to_dict()["model-index"][0]["results"][0]["metrics"]
+    assert measured["value"] == pytest.approx(own["value"], abs=1e-6)
+    means = scores(smoke, "comparison")
+    mean = means[(means["algorithm"] == algorithm) & (means["round"] == round_index)].iloc[0]
+    for row in (own, mean):
+        interval = formatting.interval(row["ci_low"], row["ci_high"])
+        assert f"{formatting.share(row['value'])} {interval} |" in card.text
+    assert str(smoke.path) not in card.content
+    assert "optimistic" in card.text
+
+    # A phase of the smoke run is one round.
+    phase = smoke.data / "06_models" / algorithm / f"seed_{seed}" / f"phase_{round_index}"
+    stored = phase / f"round_{round_index:05d}" / "policy"
+    token_ids = AutoTokenizer.from_pretrained(tmp_path / "model")("12+30?", return_tensors="pt")
+    models = [AutoModelForCausalLM.from_pretrained(path) for path in (tmp_path / "model", stored)]
+    with torch.no_grad():
+        found, expected = (model(token_ids["input_ids"]).logits for model in models)
+    assert torch.equal(found, expected)
+    sampling = GenerationConfig.from_pretrained(tmp_path / "model")
+    assert (sampling.do_sample, sampling.temperature, sampling.top_k) == (True, 1.0, 0)
+
+
+def test_a_policy_by_its_folder_has_a_card_where_the_run_has_evaluated_it(
+    smoke: Any, tmp_path: Path
+) -> None:
+    folder = "data/smoke/06_models/grpo/seed_1/phase_1"
+    result = smoke.command("export-policy", folder, str(tmp_path / "phase"), "--env", "smoke")
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "phase" / "README.md").read_text(encoding="utf-8")
+    assert "policy of `grpo`, training seed 1, after 1 of 2 rounds" in text
+    assert "exported by name, not chosen by its results" in text

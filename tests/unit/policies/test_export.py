@@ -33,6 +33,7 @@ def test_an_exported_adapter_is_a_model_that_transformers_loads(
     assert result.exit_code == 0, result.output
     assert "round_00001, 0 updates from the initial policy" in result.output
     assert str(dtype) in result.output
+    assert "It has no model card: it is not in this environment's data folder" in result.output
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "exported", dtype="auto")
     expected = dict(named_weights(tiny_policy))
     assert model.dtype == dtype
@@ -78,3 +79,18 @@ def test_a_folder_without_a_policy_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["export-policy", str(tmp_path), str(tmp_path / "out")])
     assert result.exit_code == 1
     assert f"there is no policy in {tmp_path}; name a folder below data/06_models" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--best"], "kedro export-policy --best my-model"),
+        (["--best", "a", "b"], "give the folder to write alone"),
+        (["a"], "give the policy's folder and the folder to write"),
+        (["--algorithm", "grpo", "a", "b"], "choose among policies: add --best"),
+    ],
+)
+def test_what_is_to_be_written_where_must_be_said(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(cli, ["export-policy", *arguments])
+    assert result.exit_code == 2
+    assert message in result.output
