@@ -127,19 +127,6 @@ def test_the_report_judges_by_what_is_done(tried: Project) -> None:
     assert all(f"images/claims/{figure.name}" in document.read_text() for figure in figures)
 
 
-def test_what_is_done_is_not_done_again(tried: Project) -> None:
-    files = {path: path.stat().st_mtime_ns for path in (tried.data / "units").iterdir()}
-    result = tried.command("claims", "run", "--env", "tiny", "--pairs", "1")
-    assert result.stdout.split("\n")[:2] == 2 * ["5 of 5 trainings are done."]
-    assert {path: path.stat().st_mtime_ns for path in (tried.data / "units").iterdir()} == files
-
-
-def test_a_claim_that_is_not_there_is_one_message(tried: Project) -> None:
-    result = tried.command("claims", "run", "tunde", "--env", "tiny")
-    assert result.returncode == 1
-    assert "there is no claim 'tunde'; there are: same, tuned; did you mean" in result.stderr
-
-
 def test_an_environment_without_claims_is_one_message(tried: Project) -> None:
     result = tried.command("claims", "status", "--env", "smoke")
     assert result.returncode == 1
