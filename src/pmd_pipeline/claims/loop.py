@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,9 +98,10 @@ class ClaimsLoop:
         """
         try:
             self._run(plan.tuning_units())
-            for units in plan.pair_units(plan.chosen(self._store)):
+            pairs = plan.pair_units(plan.chosen(self._store))
+            for units in pairs:
                 beside = [unit for unit in units if not unit.alone]
-                costs = UnitCosts(units, self._store)
+                costs = UnitCosts(chain.from_iterable(pairs), self._store)
                 # The longest first: no process is left alone with one at the end.
                 self._run(sorted(beside, key=lambda unit: -(costs.seconds(unit) or _size(unit))))
                 self._run([unit for unit in units if unit.alone], num_workers=1)
