@@ -119,7 +119,7 @@ def test_the_report_judges_by_what_is_done(tried: Project) -> None:
         "claims", "report", "same", "--env", "tiny", "--pairs", "1", "--document", str(document)
     )
     assert result.returncode == 0, result.stderr
-    assert "same   cannot be told  1 of 1" in result.stdout
+    assert "same   cannot be told  1 of 2" in result.stdout  # of those declared
     assert "With two rollouts PMD-part is PMD-mean." in document.read_text()
     assert "With two rollouts PMD-part is PMD-mean." in (tried.data / "report.html").read_text()
     figures = list((tried.path / "images" / "claims").glob("*.png"))

@@ -68,6 +68,11 @@ class ClaimsPlan:
         seeds = range(_FIRST_SEED, _FIRST_SEED + self.num_pairs)
         return tuple(SeedPair(warm_start=seed, training=seed) for seed in seeds)
 
+    @property
+    def num_declared_pairs(self) -> int:
+        """Pairs that the claims declare, however many are wanted now."""
+        return self._config.num_pairs
+
     def tuning(self, name: str) -> TuningConfig:
         """Return how a tuning is declared."""
         return self._config.tunings[name]

@@ -16,6 +16,7 @@ from pmd_pipeline.claims.verdicts.findings import (
 )
 from pmd_pipeline.claims.verdicts.judge import judge
 from pmd_pipeline.claims.verdicts.log_ratios import round_measure
+from pmd_pipeline.claims.verdicts.outlook import disagreements
 from pmd_pipeline.claims.verdicts.records import (
     ClaimVerdict,
     Finding,
@@ -159,6 +160,19 @@ def test_bins_hold_their_upper_bound_and_only_groups_with_a_signal() -> None:
     assert counts.tolist() == [2, 1, 1]
     assert rates.tolist() == [0.25, 0.5, 0.75]
     assert means.tolist() == [1, 2, 3]
+
+
+def test_sign_flips_that_disagree_are_named_where_they_could_agree() -> None:
+    """One pair of ten carries all of the difference: the t distributions see many problems."""
+    finding = difference_findings(
+        {"d": np.full((10, 50), 0.1)}, wanted="higher", needs="any", alpha=0.05, margin=0.01
+    )
+    one_pair = np.zeros((10, 50))
+    one_pair[0] = 1.0
+    (note,) = disagreements(finding, {"d": one_pair}, 0.05)
+    assert note.startswith("d: the sign-flip test, which assumes no distribution, has p = 1 where")
+    assert disagreements(finding, {"d": one_pair[:3]}, 0.05) == ()
+    assert disagreements(finding, {"d": np.full((10, 50), 0.1)}, 0.05) == ()
 
 
 def test_a_real_difference_below_the_margin_is_not_the_better_one_that_was_claimed() -> None:

@@ -121,6 +121,7 @@ def test_a_document_keeps_what_stands_around_its_verdicts(tmp_path: Path) -> Non
     assert text.endswith(f"{END}\n\nAfter.\n")
     assert "former verdicts" not in text
     shown = re.findall(r"\]\((images/claims/\w+\.png)\)", text)
+    assert "![Paired differences. slope of pmd_part − slope of pmd_mean: 0.0" in text
     assert shown == ["images/claims/few_rollouts.png", "images/claims/few_rollouts_differences.png"]
     assert sorted(images.iterdir()) == sorted(tmp_path / name for name in shown)
     write_claims_document(judged, path, images)

@@ -86,11 +86,12 @@ def disagreements(
     for finding in findings:
         if finding.name not in tables or not finding.p_value < alpha:
             continue
-        flips = sign_flip_test(np.asarray(tables[finding.name]).mean(axis=1)).p_value
-        if flips >= alpha:
+        test = sign_flip_test(np.asarray(tables[finding.name]).mean(axis=1))
+        # From very few pairs it could never agree.
+        if test.smallest_p_value < alpha <= test.p_value:
             notes.append(
                 f"{finding.name}: the sign-flip test, which assumes no distribution, has "
-                f"p = {words.p_value(flips)} where the t distributions give "
+                f"p = {words.p_value(test.p_value)} where the t distributions give "
                 f"{words.p_value(finding.p_value)}."
             )
     return tuple(notes)

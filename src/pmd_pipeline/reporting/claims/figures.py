@@ -65,10 +65,13 @@ def caption(panels: Iterable[ClaimPanel]) -> str:
 
 
 def in_words(panels: Iterable[ClaimPanel]) -> str:
-    """Return a figure for who cannot see it: the ends of every line of means."""
+    """Return figures for who cannot see them: the ends of every line, each row of a list."""
     texts = []
     for panel in panels:
-        lines = [_line_in_words(line) for line in panel.lines if line.role in ("mean", "points")]
+        if panel.names:
+            texts.append(f"{panel.title}. {_list_in_words(panel)}.")
+            continue
+        lines = [_line_in_words(line) for line in panel.lines if line.role == "mean"]
         texts.append(f"{panel.title}. {'; '.join(text for text in lines if text)}.")
     return " ".join(texts)
 
@@ -217,6 +220,13 @@ def _folded(text: str) -> str:
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
     return "\n".join(lines)
+
+
+def _list_in_words(panel: ClaimPanel) -> str:
+    means = next(line for line in panel.lines if line.role == "points")
+    return "; ".join(
+        f"{name}: {value:.3g}" for name, value in zip(panel.names, means.y, strict=True)
+    )
 
 
 def _line_in_words(line: Line) -> str:

@@ -74,13 +74,18 @@ def _section(section: ClaimSection, images: str) -> str:
             ]
         ),
     ]
-    words = in_words(section.panels).replace("[", "(").replace("]", ")")
     specs = claim_figures(section.name, section.title, section.panels)
-    parts += (f"![{words}]({images}/{spec.name}.png)" for spec in specs)
+    parts += (f"![{_alt_text(section, spec)}]({images}/{spec.name}.png)" for spec in specs)
     if specs:
         parts.append(f"*{caption(section.panels)}*")
     parts += (_table(table) for table in (section.findings, section.arms) if table is not None)
     return "\n\n".join(parts)
+
+
+def _alt_text(section: ClaimSection, spec: FigureSpec) -> str:
+    is_list = spec.name != section.name
+    words = in_words(panel for panel in section.panels if bool(panel.names) == is_list)
+    return words.replace("[", "(").replace("]", ")")
 
 
 def _table(table: HtmlTable) -> str:
