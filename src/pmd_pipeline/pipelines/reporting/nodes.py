@@ -130,6 +130,7 @@ def measure_stage_times(run_state: dict[str, Any], round_metrics: pd.DataFrame) 
 def draw_learning_curves(
     round_metrics: pd.DataFrame,
     comparison: pd.DataFrame,
+    comparison_by_seed: pd.DataFrame,
     evaluation: EvaluationConfig,
     reporting: ReportingConfig,
 ) -> dict[str, InteractiveFigure | dict[str, Figure]]:
@@ -137,8 +138,9 @@ def draw_learning_curves(
     from pmd_pipeline.reporting.drawing.matplotlib_renderer import matplotlib_figure
 
     panels = learning_curve_panels(
-        _mean_rounds(round_metrics),
+        round_metrics,
         comparison,
+        comparison_by_seed,
         interval_level=evaluation.interval_level,
         smoothing_rounds=reporting.smoothing_rounds,
     )
@@ -146,7 +148,7 @@ def draw_learning_curves(
     headline = headline_metric(comparison)
     evaluations = [panel for panel in panels if headline in panel.name and panel.name != headline]
     figures = [FigureSpec.of(panel) for panel in panels]
-    costs = cost_figure(round_metrics, comparison)
+    costs = cost_figure(round_metrics, comparison, comparison_by_seed)
     return {
         **{
             f"figure_{figure.name}": plotly_figure(figure)
@@ -192,7 +194,6 @@ def draw_theory_in_the_loop(
             **{f"figure_{name}": nothing_to_compare() for name in LOOP_FIGURES},
             "theory_in_the_loop_images": {},
         }
-    round_metrics = _mean_rounds(round_metrics)
     compared = round_metrics[round_metrics["algorithm"].isin(theory_groups["algorithm"])]
     figures = (
         predicted_against_measured(theory_groups),
@@ -252,7 +253,11 @@ def write_report(
                 "MLflow run": run_state["mlflow_runs"].get("", "not tracked"),
                 **provenance,
             },
-            extra_figures=theory_sections(figures, num_rounds=int(round_metrics["round"].max())),
+            extra_figures=theory_sections(
+                figures,
+                num_rounds=int(round_metrics["round"].max()),
+                num_seeds=round_metrics["seed"].nunique(),
+            ),
             interval_level=plain["evaluation"]["interval_level"],
         ),
         ReportingConfig.model_validate(plain["reporting"]),

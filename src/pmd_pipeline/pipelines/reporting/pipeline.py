@@ -74,7 +74,10 @@ def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
             ),
             Node(
                 nodes.draw_learning_curves,
-                inputs=["round_metrics", "comparison", "params:evaluation", "params:reporting"],
+                inputs=[
+                    *("round_metrics", "comparison", "comparison_by_seed"),
+                    *("params:evaluation", "params:reporting"),
+                ],
                 outputs={name: name for name in curves},
                 name="draw_learning_curves",
             ),
