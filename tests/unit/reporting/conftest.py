@@ -77,6 +77,7 @@ def make_round_metrics(algorithms: Mapping[str, float], num_rounds: int) -> pd.D
             rows.append(
                 {
                     "algorithm": algorithm,
+                    "seed": 0,
                     "round": round_index,
                     "policy_version": 8 * round_index,
                     "num_rollouts": 1024,

@@ -73,7 +73,7 @@ def test_the_page_has_a_row_for_each_algorithm(
         gains=gains,
         pairs=pairs,
         scores=scores,
-        round_metrics=round_metrics.assign(seed=0),
+        round_metrics=round_metrics,
         stage_times=stage_times,
         budgets=budgets,
     )

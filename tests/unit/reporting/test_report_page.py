@@ -70,7 +70,7 @@ def inputs(
     figure = make_figure("exact")
     return ReportInputs(
         comparison=comparison,
-        round_metrics=round_metrics.assign(seed=0),
+        round_metrics=round_metrics,
         gains=gains,
         scores=scores,
         pairs=pairs,

@@ -163,7 +163,9 @@ def test_drawn_figures_clip_no_legend_and_overlap_no_panel(figures):
 def test_the_loop_figures_show_each_algorithm(compared_rounds):
     """Two panels per algorithm by pass rate; six panels by round, with the fixed point's line."""
     by_rate = predicted_against_measured(loop_group_table(compared_rounds))
-    by_round = progress(loop_round_table(compared_rounds), algorithms=["z", "a", "b"])
+    by_round = progress(
+        loop_round_table(compared_rounds).assign(seed=0), algorithms=["z", "a", "b"]
+    )
     images = {spec.name: matplotlib_figure(spec) for spec in (by_rate, by_round)}
     assert [axes.get_title(loc="left") for axes in images[by_rate.name].axes] == [
         "a: right responses",
@@ -214,13 +216,15 @@ def test_of_very_many_groups_some_are_drawn_and_the_line_is_of_all(compared_roun
 
 def test_rounds_are_marked_by_whole_numbers(compared_rounds):
     """A tick per round where there are few: none at one and a half that reads as 2."""
-    figure = as_plotly_reads(plotly_figure(progress(loop_round_table(compared_rounds))))
+    figure = as_plotly_reads(
+        plotly_figure(progress(loop_round_table(compared_rounds).assign(seed=0)))
+    )
     assert {axis.dtick for axis in figure.select_xaxes()} == {1}
 
 
 def test_a_negative_multiplier_is_a_gap_and_hides_no_other(compared_rounds):
     """No update with a multiplier fits such a round; the others keep their logarithmic axis."""
-    rounds = loop_round_table(compared_rounds)
+    rounds = loop_round_table(compared_rounds).assign(seed=0)
     rounds["implied_lam"] = [2.0, 80.0, 3.0, -300.0, 4.0, 5e4]
     drawn = matplotlib_figure(progress(rounds))
     axes = next(a for a in drawn.axes if a.get_title(loc="left").startswith("Mult"))

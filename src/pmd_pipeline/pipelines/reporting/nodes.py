@@ -21,7 +21,6 @@ from pmd_pipeline.metrics.gains import paired_gains
 from pmd_pipeline.metrics.pairs import compare_pairs
 from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, problem_scores
 from pmd_pipeline.metrics.seed_comparison import compare_over_seeds
-from pmd_pipeline.metrics.seed_means import mean_over_seeds
 from pmd_pipeline.pipelines.annotations import Figure
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
@@ -284,10 +283,6 @@ def _to_read(completions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
         name: table[table["round"] == table["round"].max()].drop(columns="round")
         for name, table in shown.items()
     }
-
-
-def _mean_rounds(round_metrics: pd.DataFrame) -> pd.DataFrame:
-    return mean_over_seeds(round_metrics, ["algorithm", "round"])
 
 
 def _plain(value: Any) -> Any:

@@ -38,8 +38,7 @@ def used_until(round_metrics: pd.DataFrame) -> pd.DataFrame:
         Columns ``algorithm, seed, round, rollouts, updates, sampled tokens, seconds``; round 0 has
         used nothing.
     """
-    rounds = round_metrics if "seed" in round_metrics else round_metrics.assign(seed=0)
-    rounds = rounds.sort_values("round")
+    rounds = round_metrics.sort_values("round")
     runs = [rounds["algorithm"], rounds["seed"]]
 
     def added_up(values: pd.Series) -> pd.Series:

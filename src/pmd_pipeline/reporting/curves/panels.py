@@ -84,7 +84,7 @@ def _round_panel(
     styles: Mapping[str, AlgorithmStyle],
     smoothing_rounds: int,
 ) -> Panel:
-    missing = {"algorithm", "round", curve.column} - set(round_metrics.columns)
+    missing = {"algorithm", "seed", "round", curve.column} - set(round_metrics.columns)
     if missing:
         raise ValueError(
             f"round_metrics lacks columns {sorted(missing)}, found {list(round_metrics.columns)}"

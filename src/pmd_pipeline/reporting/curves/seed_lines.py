@@ -22,13 +22,10 @@ class SeedLines:
         """Return a column's values by round and seed; infinite ones are none.
 
         Args:
-            rows: Of one algorithm, with columns ``round`` and, where there are several,
-                ``seed``.
+            rows: Of one algorithm, with columns ``seed`` and ``round``.
             column: The quantity's.
             smoothing_rounds: Each seed's values become the mean of so many rounds up to each.
         """
-        if "seed" not in rows:
-            rows = rows.assign(seed=0)
         rounds, values = rows["round"].to_numpy(), rows[column].to_numpy(dtype=np.float64)
         by_seed = {
             seed: pd.Series(values[places], index=rounds[places])

@@ -27,7 +27,7 @@ def training_times(round_metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _training(algorithm: str, rounds: pd.DataFrame) -> str:
-    num_seeds = rounds["seed"].nunique() if "seed" in rounds else 1
+    num_seeds = rounds["seed"].nunique()
     return f"training {algorithm}" + (f" ({num_seeds} seeds)" if num_seeds > 1 else "")
 
 

@@ -74,8 +74,7 @@ def progress(rounds: pd.DataFrame, *, algorithms: Sequence[str] | None = None) -
     """Return how far each round went towards its fixed point, and its divergences.
 
     Args:
-        rounds: The result of `loop_round_table`, with a column ``seed`` where there are several
-            training seeds.
+        rounds: The results of `loop_round_table`, with a column ``seed``.
         algorithms: All of the run's algorithms in their order, so that each has the colour that it
             has in the report's other figures; those of ``rounds`` when None.
 
