@@ -43,6 +43,13 @@ NUM_INITIAL_SAMPLES = 32  # low pass rates need more
 TASKS: Mapping[str, Mapping[str, Any]] = {
     name: {"kind": "generated_addition", "difficulty": name}
     for name in ("easy", "standard", "hard")
+} | {
+    "chain_sum": {
+        "kind": "reasoning_gym",
+        "dataset": "chain_sum",
+        "options": {"min_terms": 3, "max_terms": 4, "min_digits": 1, "max_digits": 1},
+        "text": "expression",
+    }
 }
 
 
@@ -162,6 +169,7 @@ def _trained(
         training=experiment.training,
         rewards=experiment.rewards,
         seed=experiment.seed,
+        adapter_seed=experiment.seed,
     )
     reward = make_reward(experiment.rewards)
     rounds = run_rounds(

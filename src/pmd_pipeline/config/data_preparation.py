@@ -104,6 +104,11 @@ class ReasoningGymSource(VariantModel):
     dataset: str = Field(min_length=1, description="the family, for example chain_sum")
     options: dict[str, Any] = Field(default={}, description="the family's own settings")
     num_problems: int = Field(ge=1, le=100_000)
+    text: Literal["question", "expression"] = Field(
+        default="question",
+        description="a problem's text: the family's question, or the bare expression in it without "
+        "blanks, as the embedded policy reads it",
+    )
 
 
 class StoredSource(PlaceConfig):
@@ -211,6 +216,17 @@ def origin_of(source: ProblemSource) -> str:
             return f"{source.kind}: {source.path if source.path is not None else hub}"
         case _:
             assert_never(source)
+
+
+def demonstrated_family(source: ProblemSource) -> str | None:
+    """Return the family whose problems the embedded policy's warm start can demonstrate, if any."""
+    match source:
+        case GeneratedAdditionSource():
+            return source.kind
+        case ReasoningGymSource(dataset="chain_sum", text="expression"):
+            return "chain_sum"
+        case _:
+            return None
 
 
 class DataPreparationConfig(StrictModel):

@@ -11,10 +11,8 @@ from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig,
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.comparison import ComparisonConfig, check_equal
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.config.data_preparation import (
-    DataPreparationConfig,
-    GeneratedAdditionSource,
-)
+from pmd_pipeline.config.data_preparation import DataPreparationConfig
+from pmd_pipeline.config.embedded_data import check_embedded_data
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
 from pmd_pipeline.config.prompt_templates import asked_convention
@@ -155,13 +153,7 @@ class ExperimentConfig(StrictModel):
         policy, data = self.policy_initialisation.policy, self.data_preparation
         if not isinstance(policy, EmbeddedPolicyConfig):
             return self
-        for name in data.set_names():
-            if not isinstance(data.source_of(name), GeneratedAdditionSource):
-                raise ValueError(
-                    f"the embedded policy can only read additions, but data set {name!r} has kind "
-                    f"{data.source_of(name).kind!r}; use kind: generated_addition, or set "
-                    "policy_initialisation.policy to a pretrained model"
-                )
+        check_embedded_data(data)
         if data.prompt_template != "embedded":
             raise ValueError(
                 "the embedded policy supports only the prompt_template 'embedded', found "

@@ -22,10 +22,10 @@ class WarmStartConfig(StrictModel):
         default=0.4, ge=0, le=1, description="of boxing a random number without any working"
     )
     drop_carry_probability: float = Field(
-        default=0.3, ge=0, le=1, description="of forgetting a nonzero carry"
+        default=0.3, ge=0, le=1, description="of forgetting a nonzero carry, or a minus sign"
     )
     slip_probability: float = Field(
-        default=0.04, ge=0, le=1, description="of a column sum that is off by one"
+        default=0.04, ge=0, le=1, description="of a step whose sum is off by one"
     )
     wanted_pass_rate: float | None = Field(
         default=None,

@@ -105,7 +105,7 @@ def _demonstrations(
         raise ValueError(
             f"{len(leaked)} evaluation problems are among the demonstrations of the warm start, "
             f"such as {min(leaked)!r}: the initial policy would have seen what it is tested on; "
-            "evaluate on generated_addition problems, which are held out"
+            "evaluate on problems that a generator holds out"
         )
     return demonstrations
 

@@ -186,7 +186,7 @@ def _encode(
     except Exception as error:  # the tokenizers library raises nothing more precise
         raise ValueError(
             f"the policy's tokenizer cannot encode the prompts, the first is {prompts[0][:60]!r} "
-            f"({error}); the embedded policy reads generated additions alone: choose problems and "
+            f"({error}); the embedded policy reads sums of digits alone: choose problems and "
             "policy that fit each other"
         ) from error
     return [

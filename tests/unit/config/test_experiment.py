@@ -1,5 +1,6 @@
 """Every shipped environment parses; mistakes are told by the key that a file has."""
 
+import re
 from typing import Any
 
 import pytest
@@ -209,3 +210,33 @@ def test_bfloat16_weights_with_products_in_float32_are_refused() -> None:
 
 def test_nan_is_no_number() -> None:
     assert "algorithms.pmd_mean.tau" in mistake({"algorithms.pmd_mean.tau": float("nan")})
+
+
+CHAIN_SUM = {
+    "kind": "reasoning_gym",
+    "dataset": "chain_sum",
+    "options": {"max_digits": 1},
+    "text": "expression",
+    "num_problems": 128,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "generated", "import_path": "a:b", "options": None, "text": None,
+          "dataset": None}, "can only read additions and chain sums, but data set 'train'"),
+        ({"dataset": "gcd"}, "can only read additions and chain sums, but data set 'train' has"),
+        ({"text": "question"}, "reads no words; set data_preparation.train.text: expression"),
+        ({"options": {}}, "data_preparation.train.options.max_digits: .*found none: the family"),
+        ({"options": {"max_digits": 2}}, r"set it to 1 \(found 2\)"),
+        ({"options": {"max_digits": 1, "allow_negation": True}}, "knows no negative terms; remove"),
+        ({"options": {"max_digits": 1, "min_terms": 1}}, "has no working; set it to 2"),
+        ({}, "evals.addition: its problems are of generated_addition, .* data_preparation.train"),
+    ],
+)  # fmt: skip
+def test_what_the_embedded_policy_cannot_read_is_refused_with_what_to_set(
+    changes: dict[str, Any], message: str
+) -> None:
+    given = {key: value for key, value in (CHAIN_SUM | changes).items() if value is not None}
+    assert re.search(message, mistake({"data_preparation.train": given}))

@@ -53,9 +53,10 @@ def draw_problems(
             "for fewer, or choose options with more variety"
         )
     for problem in problems:
+        is_question = source.text == "question"
         yield RawProblem(
             row_id=f"{source.dataset}-{problem['number']}",
-            problem=problem["question"],
+            problem=problem["question"] if is_question else _expression(problem, source, key),
             answer=None if problem["answer"] is None else str(problem["answer"]),
             metadata={
                 "dataset": source.dataset,
@@ -63,6 +64,7 @@ def draw_problems(
                 "family": problem["family"],
                 "answer": problem["answer"],
                 "entry": problem["entry_metadata"],
+                **({} if is_question else {"question": problem["question"]}),
             },
         )
 
@@ -81,10 +83,22 @@ def is_gym_prompt(metadata: Mapping[str, Any]) -> bool:
 def gym_entry(prompt: Prompt) -> dict[str, Any]:
     """Return the problem as its family made it: question, answer and metadata."""
     return {
-        "question": prompt.problem,
+        "question": prompt.metadata.get("question", prompt.problem),
         "answer": prompt.metadata["answer"],
         "metadata": decode(prompt.metadata["entry"]),
     }
+
+
+def _expression(problem: Mapping[str, Any], source: ReasoningGymSource, key: str) -> str:
+    """Return the bare expression of a problem, without blanks."""
+    entry = problem["entry_metadata"]
+    expression = entry.get("expression") if isinstance(entry, Mapping) else None
+    if not isinstance(expression, str):
+        raise ProblemSourceError(
+            f"{key}.text is expression, but problems of the family {source.dataset!r} hold none; "
+            "set it to question, or choose a family of arithmetic such as chain_sum"
+        )
+    return "".join(expression.split())
 
 
 def _draw(source: ReasoningGymSource, seed: int, key: str) -> list[dict[str, Any]]:
