@@ -101,7 +101,8 @@ def _largest(difference: FloatArray) -> float:
 
 def _panel(test: SlopeTest, claim: ClaimConfig, results: ClaimResults) -> ClaimPanel:
     lines = []
-    for line in (test.first, test.second):
+    # The second, which the first is compared with, has the first colour, as in other claims.
+    for line in (test.second, test.first):
         estimates = [accuracy_estimate(results.final_accuracies(arm)) for arm in line.arms]
         lines.append(mean_line(line_name(line.arms), np.array(line.values), estimates))
     return ClaimPanel(
