@@ -42,7 +42,7 @@ def test_an_adapter_in_bfloat16_resumes_to_the_byte_and_is_exported(project: Any
     assert not [file for state in states for file in state.rglob("model.safetensors")]
     for state in states:
         manifest = json.loads((state / "manifest.json").read_text())
-        assert manifest["base_path"] == "../../../initial"
+        assert manifest["base_path"] == "../../../../initial"
     arguments = ("export-policy", "data/tiny/06_models/pmd_mean/seed_0/phase_2", "exported")
     result = project.command(*arguments)
     assert result.returncode == 0, result.stderr
