@@ -144,6 +144,17 @@ def test_seeds_that_not_all_were_trained_with_are_named() -> None:
     )
 
 
+def test_many_algorithms_are_left_to_the_table() -> None:
+    """The first and the last are named; what holds of all is said once."""
+    tables = {f"a{i}": near(0.4, stream=i, spread=0.05) + 1e-4 * i for i in range(8)}
+    ranking = summary_of(tables).paragraphs[1]
+    assert re.search(
+        r"^On aime avg@4 was 0.400 \[.*\] and became 0.401 \[.*\] with a7 to 0.400 \[.*\] with a0, "
+        r"the others between\. No algorithm shows a change that can be told from chance\.$",
+        ranking,
+    )
+
+
 @pytest.mark.parametrize("num_seeds", [1, 5])
 def test_the_matrix_says_each_pair_from_either_side(num_seeds: int) -> None:
     """Rows from the highest score; what is better beside one is worse beside the other."""

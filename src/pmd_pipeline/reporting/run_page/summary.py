@@ -20,6 +20,7 @@ from pmd_pipeline.reporting.run_page.verdict_words import (
 )
 from pmd_pipeline.statistics.interval import Interval
 
+_MOST_RANKED = 6  # more are left to the table
 ONE_SEED = (
     "One training seed: this run cannot say which algorithm is better. It compares trained "
     "policies, and another seed may turn any difference around. To compare algorithms, train with "
@@ -160,13 +161,20 @@ def _ranking(eval_set: str, metric: str, rows: pd.DataFrame, finals: Mapping[str
     ranked = [by_name[name] for name in finals]
     start = _with_interval(ranked[0], "initial", "initial_ci")
     ends = [f"{_with_interval(row, 'final', 'ci')} with {row['algorithm']}" for row in ranked]
-    order = ", from the highest:" if len(ends) > 1 else ""
-    sentence = f"On {eval_set} {metric} was {start} and became{order} {formatting.listed(ends)}."
+    if len(ends) > _MOST_RANKED:
+        became = f"became {ends[0]} to {ends[-1]}, the others between"
+    elif len(ends) > 1:
+        became = f"became, from the highest: {formatting.listed(ends)}"
+    else:
+        became = f"became {ends[0]}"
+    sentence = f"On {eval_set} {metric} was {start} and {became}."
     lost = [row["algorithm"] for row in ranked if row["gain_ci_high"] < 0]
     unclear = [row["algorithm"] for row in ranked if row["gain_ci_low"] <= 0 <= row["gain_ci_high"]]
     if lost:
         sentence += f" {formatting.listed(lost)} ended below the initial policy."
-    if unclear:
+    if len(unclear) == len(ranked) > 1:
+        sentence += " No algorithm shows a change that can be told from chance."
+    elif unclear:
         verb = "shows" if len(unclear) == 1 else "show"
         sentence += f" {formatting.listed(unclear)} {verb} no change that can be told from chance."
     return sentence
