@@ -26,6 +26,7 @@ run: install
 
 # Goes on where it was stopped. Another environment's: make claims CLAIMS_ENV=...
 claims: install
+	$(PIP_INSTALL) -e '.[reasoning-gym]'
 	$(BIN)/kedro claims run --env $(CLAIMS_ENV)
 	$(BIN)/kedro claims report --env $(CLAIMS_ENV)
 
