@@ -275,8 +275,8 @@ class TrackedSession(MlflowHook):
         names = run_params["pipeline_names"] or ["__default__"]
         options = {key: run_params[key] for key in _COMMAND_OPTIONS}
         return {
-            **{key: str(value) for key, value in run_params.items() if value},
-            "runner": type(run_params["runner"]).__name__,
+            # Of runners there is one; its text names an address in memory.
+            **{k: str(v) for k, v in run_params.items() if v and k != "runner"},
             "kedro_command": _generate_kedro_command(**options, pipeline_names=names),
             **{f"version.{name}": text for name, text in package_versions().items()},
             "mlflow.source.git.commit": git_commit(self._context.project_path) or "unknown",
