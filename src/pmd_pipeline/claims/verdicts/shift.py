@@ -215,6 +215,7 @@ def _theory_line(results: ClaimResults, line: ArmLine, measure: str, measured: L
     at_bins = exact(measured.x)
     scale = float((measured.y * at_bins).sum() / np.square(at_bins).sum())
     rates = np.linspace(0.01, 0.99, _CURVE_POINTS)
-    label = f"{line_name(line.arms)}: the exact update times {scale:.2g}"
+    exact_one = "shift" if measure == "wrong_mean" else "KL"
+    label = f"{line_name(line.arms)}: exact {exact_one} times {scale:.2g}"
     curve = scale * exact(rates)
     return [Line(label=label, like=line_name(line.arms), x=rates, y=curve, role="theory")]
