@@ -203,7 +203,7 @@ def _facts(
         dtype=str(exported.model.dtype),
         checksum=policy.checksum,
         weights=weights,
-        created=latest.state.version,
+        created=policy.begun,
         commit=git_commit(Path.cwd()),
         versions=package_versions(),
     )

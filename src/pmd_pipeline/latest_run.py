@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 
@@ -21,8 +22,6 @@ from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.reporting.formatting import listed
 
 _TABLES = ("comparison", "comparison_by_seed", "round_metrics", "data_report", "eval_problems")
-_COMPARED = "compare"
-_EVALUATED = (".evaluate", ".compute_metrics", ".summarise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +32,13 @@ class EvaluatedPolicy:
         run: The training run that it is of.
         reference: Where it is, and after how many rounds.
         checksum: SHA-256 over the checksums of its files.
+        begun: When the run began that has trained it last.
     """
 
     run: TrainingRun
     reference: PolicyReference
     checksum: str
+    begun: str
 
 
 class LatestRun:
@@ -75,12 +76,23 @@ class LatestRun:
         if state is None:
             raise ValueError(f"there is no run in {data_root}; begin with {command}")
         results = Results(state, catalog, data_root)
-        self._refuse_unfinished(results, data_root, command)
+        advice = f"finish it with {command} --only-missing-outputs"
+        missing = [name for name in _TABLES if not _is_there(state, name, data_root)]
+        if missing:
+            raise ValueError(
+                f"the latest run in {data_root} has no {listed(missing)} yet; {advice}"
+            )
+        self.experiment = parse_parameters(nested(state.stage_parameters["reporting"]))
+        stale = results.mixed(_makers(state, self.experiment))
+        if stale:
+            raise ValueError(
+                f"the latest run in {data_root} is not complete: {listed(sorted(stale))} used "
+                f"other results than those there now; {advice}"
+            )
         results.check(_TABLES)
         for name, dataset in results.of(_TABLES).items():
-            results.pin(dataset, state.version)
+            results.pin(dataset, _version_of(state, name))
             setattr(self, name, catalog.load(name))
-        self.experiment = parse_parameters(nested(state.stage_parameters["reporting"]))
         self.state = state
         self._catalog = catalog
 
@@ -134,23 +146,26 @@ class LatestRun:
             run=run,
             reference=reference,
             checksum=dataset.checksum(reference.folder / MANIFEST_NAME),
+            begun=self.state.started_nodes[f"{run.namespace}.phase_{phase}.train"],
         )
 
-    @staticmethod
-    def _refuse_unfinished(results: Results, data_root: Path, command: str) -> None:
-        state = results.state
-        nodes = [n for n in state.consumed if n == _COMPARED or n.endswith(_EVALUATED)]
-        missing = [name for name in _TABLES if not _is_there(state, name, data_root)]
-        stale = results.mixed(nodes)
-        if missing:
-            why = f"has no {listed(missing)} yet"
-        elif stale:
-            why = f"made {listed(sorted(stale))} from other results than those there now"
-        else:
-            return
-        raise ValueError(
-            f"the latest run in {data_root} {why}; finish it with {command} --only-missing-outputs"
-        )
+
+def _makers(state: RunState, experiment: ExperimentConfig) -> list[str]:
+    """Return the nodes that have made the tables, those of the training runs included."""
+    runs = set(experiment.training_runs())
+    shared = {
+        node.name
+        for node in pipelines["__default__"].to_outputs(*_TABLES).nodes
+        if TrainingRun.containing(node.name) is None
+    }
+    return [
+        name for name in state.consumed if name in shared or TrainingRun.containing(name) in runs
+    ]
+
+
+def _version_of(state: RunState, name: str) -> str:
+    """Return the version that a versioned dataset was saved as; it is the file's folder."""
+    return Path(next(iter(state.files[name]))).parent.name
 
 
 def _is_there(state: RunState, name: str, data_root: Path) -> bool:

@@ -44,7 +44,7 @@ class CardFacts:
         dtype: Of its weights.
         checksum: Of the stored policy, as MLflow's logged model has it.
         weights: SHA-256 of each exported weight file, by its name.
-        created: When the run began.
+        created: When the run began that has trained it.
         commit: Of the project's checkout at the time of the export; None if it is none.
         versions: Of Python and packages at that time.
         choice: How it was chosen among others by these results; None if it was not.
