@@ -1,10 +1,10 @@
 """The report of long experiments: what it weighs, what making it costs, how soon it is open.
 
     python benchmarks/report_at_scale.py
-    python benchmarks/report_at_scale.py --rounds 300 --keep /tmp/reports --markdown
+    python benchmarks/report_at_scale.py --rounds 300 --seeds 10 --keep /tmp/reports --markdown
 
 Run it by hand on a quiet machine; nothing depends on the figures. The tables are made up, of
-15 labels (5 algorithms, 3 times each) with an evaluation every tenth round; what is made of them is
+5 algorithms with 3 training seeds each and an evaluation every tenth round; what is made of them is
 made by the pipeline's own nodes and datasets. Wanted at 300 rounds: a page under 5 MB that is open
 in under 3 s. How soon is measured where Chromium is installed, from the start of the navigation,
 the median of three: until the page is loaded, its first figure drawn, and its last.
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.datasets.figures import FiguresDataset, InteractiveFigureDataset
 from pmd_pipeline.metrics.comparison import build_comparison
 from pmd_pipeline.metrics.problem_scores import problem_scores
+from pmd_pipeline.metrics.seed_means import mean_over_seeds
 from pmd_pipeline.pipelines.reporting import nodes
 from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
 from pmd_pipeline.pipelines.theory.nodes import build_theory_tables, draw_theory_figures
@@ -47,7 +48,6 @@ from pmd_pipeline.theory import (
 from pmd_pipeline.training.theory_in_the_loop import METRIC_PREFIX
 
 ALGORITHMS = ("pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient")
-LABELS = tuple(f"{name}_{seed}" for name in ALGORITHMS for seed in (1, 2, 3))
 EVAL_SETS = ("addition", "carries")
 ROUNDS_BETWEEN_EVALUATIONS = 10
 NUM_GROUPS = 128
@@ -92,12 +92,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = (arguments.keep or Path(scratch)) / f"{num_rounds}_rounds"
             folder.mkdir(parents=True, exist_ok=True)
-            rows.append((str(num_rounds), *_measure(num_rounds, folder)))
+            rows.append((str(num_rounds), *_measure(num_rounds, arguments.seeds, folder)))
     if arguments.markdown:
         print("| " + " | ".join(COLUMNS) + " |\n| " + " | ".join("---:" for _ in COLUMNS) + " |")
         print("\n".join("| " + " | ".join(row) + " |" for row in rows))
         return
-    table = Table(*COLUMNS, title=f"{len(LABELS)} labels")
+    table = Table(*COLUMNS, title=f"{len(ALGORITHMS)} algorithms, {arguments.seeds} seeds each")
     for row in rows:
         table.add_row(*row)
     for column in table.columns:
@@ -105,7 +105,7 @@ def main() -> None:
     Console(width=WIDTH).print(table)
 
 
-def _measure(num_rounds: int, folder: Path) -> list[str]:
+def _measure(num_rounds: int, num_seeds: int, folder: Path) -> list[str]:
     seconds = {"drawing": 0.0, "report": 0.0}
 
     @contextmanager
@@ -114,14 +114,20 @@ def _measure(num_rounds: int, folder: Path) -> list[str]:
         yield
         seconds[name] += time.process_time() - started
 
-    groups, metrics = _theory_in_the_loop(num_rounds)
-    rounds = _round_metrics(num_rounds, metrics)
-    comparison = _comparison(num_rounds)
+    runs = [(algorithm, seed) for algorithm in ALGORITHMS for seed in range(num_seeds)]
+    groups, metrics = _theory_in_the_loop(num_rounds, runs)
+    rounds = _round_metrics(num_rounds, runs, metrics)
+    comparison, by_seed = _comparisons(num_rounds, num_seeds)
     times = training_times(rounds)
     evaluation = EvaluationConfig.model_validate(
         {"num_samples": NUM_SAMPLES, "sampling": {"max_new_tokens": 60}}
     )
-    tables = {"round_metrics": rounds, "comparison": comparison, "in_the_loop": groups}
+    tables = {
+        "round_metrics": rounds,
+        "comparison": comparison,
+        "comparison_by_seed": by_seed,
+        "in_the_loop": groups,
+    }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     with counted("drawing"):
@@ -129,13 +135,16 @@ def _measure(num_rounds: int, folder: Path) -> list[str]:
         drawn: dict[str, Any] = {
             **draw_theory_figures(**build_theory_tables(TheoryConfig(), 1)),
             **nodes.draw_theory_in_the_loop(groups, rounds),
-            **nodes.draw_learning_curves(rounds, comparison, evaluation, ReportingConfig()),
+            **nodes.draw_learning_curves(
+                rounds, comparison, by_seed, evaluation, ReportingConfig()
+            ),
             "figure_stage_times": bars,
             "stage_time_images": images,
         }
         _save(drawn, folder)
     with counted("report"):
-        (folder / "report.html").write_text(_report(rounds, comparison, times, folder))
+        report = _report(runs, rounds, comparison, by_seed, times, folder)
+        (folder / "report.html").write_text(report)
     return [
         _megabytes(folder / "report.html"),
         *(_megabytes(*folder.glob(f"{part}/*")) for part in ("interactive", "*_images")),
@@ -159,19 +168,24 @@ def _interactive(folder: Path, name: str) -> InteractiveFigureDataset:
 
 
 def _report(
-    rounds: pd.DataFrame, comparison: pd.DataFrame, times: pd.DataFrame, folder: Path
+    runs: Sequence[tuple[str, int]],
+    rounds: pd.DataFrame,
+    comparison: pd.DataFrame,
+    by_seed: pd.DataFrame,
+    times: pd.DataFrame,
+    folder: Path,
 ) -> str:
     names = [f"figure_{name}" for name in (*LOOP_FIGURES, *THEORY_FIGURES)]
-    completions = {(label, 0): _completions(i + 1) for i, label in enumerate(LABELS)}
+    completions = {run: _completions(i + 1) for i, run in enumerate(runs)}
     initial = _completions(0).drop(columns="round")
     scores = problem_scores(initial, completions, has_answers=True)
-    reporting = ReportingConfig(reference_algorithm=LABELS[0])
+    reporting = ReportingConfig(reference_algorithm=ALGORITHMS[0])
     evaluation = EvaluationConfig.model_validate(
         {"num_samples": NUM_SAMPLES, "sampling": {"max_new_tokens": 60}}
     )
     return nodes.write_report(
         comparison=comparison,
-        comparison_by_seed=comparison.assign(seed=0),
+        comparison_by_seed=by_seed,
         round_metrics=rounds,
         gains=nodes.compute_gains(scores, evaluation, reporting),
         pairs=nodes.compare_each_pair(scores, evaluation, ComparisonConfig()),
@@ -189,10 +203,12 @@ def _report(
     )
 
 
-def _round_metrics(num_rounds: int, compared: pd.DataFrame) -> pd.DataFrame:
+def _round_metrics(
+    num_rounds: int, runs: Sequence[tuple[str, int]], compared: pd.DataFrame
+) -> pd.DataFrame:
     random = np.random.default_rng(0)
     tables = []
-    for label in LABELS:
+    for algorithm, seed in runs:
         walks = random.normal(size=(num_rounds, len(CURVES))).cumsum(axis=0) / num_rounds**0.5
         table = pd.DataFrame(walks, columns=list(CURVES))
         table["log_ratio_min"] = -np.exp(2 * table["log_ratio_min"])
@@ -201,12 +217,12 @@ def _round_metrics(num_rounds: int, compared: pd.DataFrame) -> pd.DataFrame:
             table[name] = table[name].abs()
         numbers = range(1, num_rounds + 1)
         table["policy_version"] = [8 * number for number in numbers]
-        tables.append(table.assign(algorithm=label, seed=0, round=numbers, **USED))
+        tables.append(table.assign(algorithm=algorithm, seed=seed, round=numbers, **USED))
     rounds = pd.concat(tables, ignore_index=True)
-    return rounds.merge(compared, on=["algorithm", "round"], how="left")
+    return rounds.merge(compared, on=["algorithm", "seed", "round"], how="left")
 
 
-def _comparison(num_rounds: int) -> pd.DataFrame:
+def _comparisons(num_rounds: int, num_seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     def metrics(share: float) -> pd.DataFrame:
         rows = [
             (eval_set, metric, NUM_SAMPLES, share, share - 0.05, share + 0.05)
@@ -218,20 +234,26 @@ def _comparison(num_rounds: int) -> pd.DataFrame:
 
     random = np.random.default_rng(1)
     evaluated = range(ROUNDS_BETWEEN_EVALUATIONS, num_rounds + 1, ROUNDS_BETWEEN_EVALUATIONS)
-    phases = {
-        label: {number: metrics(float(random.uniform(0.3, 0.9))) for number in evaluated}
-        for label in LABELS
-    }
-    return build_comparison(metrics(0.3), phases)
+    of_seeds = []
+    for seed in range(num_seeds):
+        phases = {
+            label: {number: metrics(float(random.uniform(0.3, 0.9))) for number in evaluated}
+            for label in ALGORITHMS
+        }
+        of_seeds.append(build_comparison(metrics(0.3), phases).assign(seed=seed))
+    by_seed = pd.concat(of_seeds, ignore_index=True)
+    return mean_over_seeds(by_seed, ["algorithm", "eval_set", "metric", "k", "round"]), by_seed
 
 
-def _theory_in_the_loop(num_rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _theory_in_the_loop(
+    num_rounds: int, runs: Sequence[tuple[str, int]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     random = np.random.default_rng(2)
-    rounds = []
-    for label in LABELS:
-        method = label[:-2]
+    groups, metrics = [], []
+    for method, seed in runs:
         if method not in ("pmd_mean", "pmd_part"):
             continue
+        rounds = []
         for number in range(1, num_rounds + 1):
             rates = random.integers(1, GROUP_SIZE, NUM_GROUPS) / GROUP_SIZE
             exact = solve_binary(rates, 0.5, method=method)
@@ -239,11 +261,14 @@ def _theory_in_the_loop(num_rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
             up, down = part * exact.success_log_ratio, part * exact.failure_log_ratio
             compared = compare_round(rates, up, down, tau=0.5, method=method)
             rounds.append(
-                ComparedRound(algorithm=label, method=method, round=number, comparison=compared)
+                ComparedRound(algorithm=method, method=method, round=number, comparison=compared)
             )
-    metrics = loop_round_table(rounds).drop(columns="method")
-    prefixed = {name: f"{METRIC_PREFIX}{name}" for name in metrics.columns[2:]}
-    return loop_group_table(rounds).assign(seed=0), metrics.rename(columns=prefixed)
+        groups.append(loop_group_table(rounds).assign(seed=seed))
+        metrics.append(loop_round_table(rounds).drop(columns="method").assign(seed=seed))
+    table = pd.concat(metrics, ignore_index=True)
+    key = ["algorithm", "seed", "round"]
+    prefixed = {name: f"{METRIC_PREFIX}{name}" for name in table.columns if name not in key}
+    return pd.concat(groups, ignore_index=True), table.rename(columns=prefixed)
 
 
 def _completions(seed: int) -> pd.DataFrame:
@@ -322,6 +347,7 @@ def _open(browser: str, page: Path) -> list[float]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, nargs="+", default=[30, 100, 300])
+    parser.add_argument("--seeds", type=int, default=3, help="of each algorithm")
     parser.add_argument("--keep", type=Path, help="folder in which all that is made stays")
     parser.add_argument("--markdown", action="store_true", help="print the table as in docs")
     return parser.parse_args()
