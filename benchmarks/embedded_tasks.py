@@ -47,7 +47,7 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
     "chain_sum": {
         "kind": "reasoning_gym",
         "dataset": "chain_sum",
-        "options": {"min_terms": 3, "max_terms": 4, "min_digits": 1, "max_digits": 1},
+        "options": {"min_terms": 2, "max_terms": 3, "min_digits": 1, "max_digits": 1},
         "text": "expression",
     }
 }
