@@ -52,6 +52,9 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
     }
 }
 
+# What is not as in conf/base: as in conf/chain_sum.
+WARM_STARTS: Mapping[str, Mapping[str, Any]] = {"chain_sum": {"num_steps": 1400}}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
@@ -155,7 +158,8 @@ def _experiment(task: str, wanted: float | None, seed: int) -> ExperimentConfig:
     data = parameters["data_preparation"]
     data["train"] = {**source, "num_problems": data["train"]["num_problems"]}
     data["evals"] = {"held_out": {**source, "num_problems": NUM_HELD_OUT}}
-    parameters["policy_initialisation"]["policy"]["warm_start"] = {"wanted_pass_rate": wanted}
+    warm_start = {"wanted_pass_rate": wanted, **WARM_STARTS.get(task, {})}
+    parameters["policy_initialisation"]["policy"]["warm_start"] = warm_start
     parameters["studies"] = {}
     return parse_parameters(parameters)
 
