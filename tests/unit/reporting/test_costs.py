@@ -62,7 +62,7 @@ def test_the_page_has_a_row_for_each_algorithm(
     round_metrics: pd.DataFrame,
     stage_times: pd.DataFrame,
 ) -> None:
-    budgets = table(grpo={"num_updates": 1234})
+    budgets = table(grpo={"num_updates": 1234}, on_policy={"num_sampled_tokens": 165_931.7})
     rows = costs(budgets).table
     assert rows.caption == (
         "One training run of 6 rounds, mean over 2 training seeds: counts, and wall time"
@@ -80,4 +80,7 @@ def test_the_page_has_a_row_for_each_algorithm(
     page = render_report(inputs, ReportingConfig())
     assert '<h2 id="cost">What it cost</h2>' in page
     assert "Updates differ: pmd_mean 48, grpo 1,234 and on_policy 48." in page
-    assert "<p>Cost of a training run: time 10 s each; sampled tokens 100,000 each.</p>" in page
+    assert (
+        "<p>Cost of a training run: time 10 s each; sampled tokens from 100,000 (pmd_mean) to "
+        "165,932 (on_policy), 66 % more.</p>"
+    ) in page

@@ -159,4 +159,5 @@ def _counted(value: float, name: str) -> str:
 
 def _count(value: float) -> str:
     """Return a count, or a mean of counts, in words such as ``6,144`` and ``47.3``."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    is_whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:,.0f}" if is_whole else f"{value:,.1f}"
