@@ -7,6 +7,7 @@ Source: Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Stat
 arXiv:2108.13264, section 4; their tasks are our problems, their runs our training seeds.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,16 +20,21 @@ from pmd_pipeline.statistics.two_level import two_level_estimate
 _TRIMMED = 0.25  # on either side
 
 
-def interquartile_mean(scores: ArrayLike) -> Estimate:
+def interquartile_mean(
+    scores: ArrayLike, *, lowest: float = -math.inf, highest: float = math.inf
+) -> Estimate:
     """Return the mean of the middle half of all scores of seeds and problems.
 
     Args:
         scores: A row per training seed, a column per problem, [S, P].
+        lowest: The least score that there can be.
+        highest: The greatest.
 
     Raises:
         ValueError: If an axis is missing or empty, or a value is not finite.
     """
-    return two_level_estimate(interquartile_parts(checked_scores(scores)))
+    parts = interquartile_parts(checked_scores(scores))
+    return two_level_estimate(parts, lowest=lowest, highest=highest)
 
 
 def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> Estimate:

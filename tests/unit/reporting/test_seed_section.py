@@ -23,7 +23,7 @@ def test_a_row_per_algorithm_has_its_seeds_their_spread_and_their_middle_half() 
     assert spread == f"{np.std([0.25, 0.375], ddof=1):.3f}"
     assert mean.startswith("0.312\n[")
     assert alone == "[0.000, 1.000]"
-    assert middle.startswith(f"{interquartile_mean(GSPO).value:.3f}\n[")
+    assert middle.startswith(f"{interquartile_mean(GSPO).value:.3f}\n[0.000, ")  # no share below 0
     assert "4 problems" in table.caption
 
 

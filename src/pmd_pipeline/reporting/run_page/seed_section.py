@@ -65,12 +65,14 @@ def seed_section(scores: pd.DataFrame, coverage: Coverage) -> SeedSection | None
 def _table(final: FinalScores, coverage: Coverage) -> HtmlTable:
     from pmd_pipeline.statistics.aggregates import interquartile_mean
 
+    lowest, highest = bounds_of(final.metric)
     seeds = sorted({seed for seeds in coverage.seeds.values() for seed in seeds})
     rows = []
     for name, mine in final.by_algorithm.items():
         means = mine.table.mean(axis=1)
         of_seed = dict(zip(mine.seeds, means, strict=True))
-        middle = interquartile_mean(mine.table).interval(coverage.level)
+        estimate = interquartile_mean(mine.table, lowest=lowest, highest=highest)
+        middle = estimate.interval(coverage.level)
         rows.append(
             (
                 name,
