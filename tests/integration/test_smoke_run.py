@@ -183,7 +183,7 @@ def test_the_best_policy_of_every_seed_is_a_model(
         policy = own[
             own["seed"].eq(int(tags["training_seed"])) & own["round"].eq(int(tags["round"]))
         ]
-        assert policy["value"] == own["value"].max()
+        assert policy["value"].item() == own["value"].max()
         trained_by = runs[f"{tags['algorithm']}.seed_{tags['training_seed']}"]
         assert model.source_run_id == trained_by.info.run_id
     assert runs[""].data.tags["intervals"] == "over training seeds and problems"
