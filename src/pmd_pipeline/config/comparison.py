@@ -28,7 +28,7 @@ class ComparisonConfig(StrictModel):
         gt=0,
         lt=1,
         description="from which difference of an evaluation metric on one matters; two algorithms "
-        "that certainly differ by less are equivalent",
+        "that are shown to differ by less are equivalent",
     )
     alpha: float = Field(
         default=0.05, gt=0, lt=0.5, description="highest p-value that counts as evidence"

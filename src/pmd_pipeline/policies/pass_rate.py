@@ -62,8 +62,9 @@ def measure_pass_rate(
 ) -> PassRate:
     """Sample responses at temperature 1 and grade them.
 
-    There are so many that the standard error is about a twentieth of the expected rate. They may
-    be as long as the longest demonstration.
+    There are so many that the standard error would be about a twentieth of the expected rate if
+    the few responses to one problem were independent. They may be as long as the longest
+    demonstration.
 
     Args:
         policy: The policy.

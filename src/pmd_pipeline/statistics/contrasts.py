@@ -77,8 +77,8 @@ def drops_from_best(curves: ArrayLike) -> FloatArray:
         curves: Evaluations in order, seeds and problems, [E, S, P] with at least two problems.
 
     Returns:
-        Drops, [S, P]; 0 where the last evaluation is the best. Their mean may be negative by
-        chance, as that of a policy that only gets better is 0 on average.
+        Drops, [S, P]; 0 where the last evaluation is the best. That of a flat curve is 0 on
+        average, and may be negative by chance; that of one that only rises is at most 0 on average.
 
     Raises:
         ValueError: If there are not three axes or fewer than two problems.

@@ -16,7 +16,7 @@ from pmd_pipeline.claims.verdicts.findings import (
 )
 from pmd_pipeline.claims.verdicts.judge import judge
 from pmd_pipeline.claims.verdicts.log_ratios import round_measure
-from pmd_pipeline.claims.verdicts.outlook import disagreements
+from pmd_pipeline.claims.verdicts.outlook import disagreements, needed
 from pmd_pipeline.claims.verdicts.records import (
     ClaimVerdict,
     Finding,
@@ -107,6 +107,18 @@ def test_a_claim_that_never_reaches_the_accuracy_itself_cannot_hold() -> None:
     assert "10 of 10 runs of pmd_mean never reach 0.7" in verdict.judgement.limits[0]
 
 
+def test_a_claim_cannot_fail_by_runs_of_the_other_arm_that_never_reach_the_accuracy() -> None:
+    """They broke off in round 2, and count with the few seconds until then."""
+    arms = {
+        "pmd_mean": Plant(curve=(0.37, 0.55, 0.7, 0.85), seconds=3.0),
+        "on_policy": Plant(curve=(0.37, 0.55, 0.7, 0.85), seconds=3.0, diverged=10),
+    }
+    verdict = judge(CLAIMS["quick"], planted(arms))
+    assert verdict.judgement is not None
+    assert verdict.judgement.headline.says == "higher"
+    assert verdict.outcome is Outcome.CANNOT_BE_TOLD
+
+
 def test_pairs_that_need_no_training_have_no_ratio_and_are_counted() -> None:
     arms = {name: Plant(curve=(0.9, 0.9)) for name in ("pmd_mean", "on_policy")}
     verdict = judge(CLAIMS["quick"], planted(arms))
@@ -173,6 +185,21 @@ def test_sign_flips_that_disagree_are_named_where_they_could_agree() -> None:
     assert note.startswith("d: the sign-flip test, which assumes no distribution, has p = 1 where")
     assert disagreements(finding, {"d": one_pair[:3]}, 0.05) == ()
     assert disagreements(finding, {"d": np.full((10, 50), 0.1)}, 0.05) == ()
+
+
+def test_where_any_of_several_tests_would_do_more_pairs_are_needed_to_tell() -> None:
+    """As many as at the level of Holm's first step."""
+    random = np.random.default_rng(0)
+    table = random.normal(scale=0.1, size=(6, 1)) + random.normal(scale=0.1, size=(6, 50))
+    open_ones = [replace(plain_finding("d", table, "accuracy"), outcome=Outcome.CANNOT_BE_TOLD)] * 4
+    of_all = needed(open_ones, table, margin=0.05, alpha=0.05, needs="all")
+    of_any = needed(open_ones, table, margin=0.05, alpha=0.05, needs="any")
+    assert of_any == needed(open_ones[:1], table, margin=0.05, alpha=0.0125, needs="all")
+    assert _pairs_in(of_any[0]) > _pairs_in(of_all[0]) > 6
+
+
+def _pairs_in(sentence: str) -> int:
+    return int(sentence.partition("about ")[2].split()[0])
 
 
 def test_a_real_difference_below_the_margin_is_not_the_better_one_that_was_claimed() -> None:

@@ -86,7 +86,7 @@ def test_what_cannot_be_told_is_not_called_better_and_it_is_said_what_it_would_t
         "than d.",
     )
     words = " ".join(found.paragraphs)
-    assert "Equivalent, certainly less than 0.02 apart: b and c (" in words
+    assert "Equivalent, shown to be less than 0.02 apart: b and c (" in words
     assert re.search(r"Cannot be told apart: a and b \(\+0.100 \[.*, p = .*\); a and c \(", words)
     assert "d ended below the initial policy." in words
     pairs = compare_pairs(made_up_scores(tables, INITIAL), margin=0.02, alpha=0.05)

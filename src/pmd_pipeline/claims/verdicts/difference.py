@@ -50,7 +50,9 @@ def judge_difference(test: DifferenceTest, results: ClaimResults) -> Judgement:
         limits=(
             *outlook.ceilings(results, test.arms),
             *outlook.disagreements(findings, tables, test.alpha),
-            *outlook.needed(findings, tables[headline.name], test.margin),
+            *outlook.needed(
+                findings, tables[headline.name], margin=test.margin, alpha=test.alpha, needs=needs
+            ),
         ),
     )
 

@@ -59,7 +59,9 @@ def judge_drop(test: DropTest, results: ClaimResults) -> Judgement:
             *_start(results, freshest),
             *outlook.ceilings(results, test.arms),
             *outlook.disagreements((headline,), mean, test.alpha),
-            *outlook.needed((headline,), mean[name], test.margin),
+            *outlook.needed(
+                (headline,), mean[name], margin=test.margin, alpha=test.alpha, needs="all"
+            ),
         ),
     )
 

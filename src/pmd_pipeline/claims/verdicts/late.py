@@ -71,7 +71,9 @@ def judge_late(test: LateTest, results: ClaimResults) -> Judgement:
         limits=(
             *_bottom(results, test),
             *outlook.disagreements(findings, tables, test.alpha),
-            *outlook.needed(findings, tables[headline.name], test.margin),
+            *outlook.needed(
+                findings, tables[headline.name], margin=test.margin, alpha=test.alpha, needs="all"
+            ),
         ),
     )
 

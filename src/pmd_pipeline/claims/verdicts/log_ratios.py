@@ -115,8 +115,10 @@ def _limits(differences: dict[str, FloatArray]) -> tuple[str, ...]:
     missing = sum(int((~np.isfinite(values)).any()) for values in differences.values())
     if not missing:
         return ()
+    leave = "leaves" if missing == 1 else "leave"
     return (
-        f"{words.counted(missing, 'test')} leave out pairs in which a measure has no finite value.",
+        f"{words.counted(missing, 'test')} {leave} out pairs in which a measure has no finite "
+        "value.",
     )
 
 

@@ -1,12 +1,13 @@
 """What else there is to say of a verdict: whatever limits it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pmd_pipeline.claims.results import ClaimResults
 from pmd_pipeline.claims.verdicts import words
+from pmd_pipeline.claims.verdicts.findings import Needs
 from pmd_pipeline.claims.verdicts.records import ArmNumbers, Finding, Outcome
 from pmd_pipeline.claims.verdicts.tables import evaluations
 from pmd_pipeline.statistics.power import seeds_to_tell
@@ -18,27 +19,39 @@ _NEAR_THE_BOTTOM = 0.05
 _MOST_PAIRS = 200
 
 
-def pairs_to_tell(table: ArrayLike, margin: float) -> str:
+def needed(
+    findings: Sequence[Finding], table: ArrayLike, *, margin: float, alpha: float, needs: Needs
+) -> tuple[str, ...]:
     """Return how many pairs would tell a difference as large as the margin, in a sentence.
 
     Args:
-        table: Paired differences, [S, P]; at least two of each.
+        findings: Of the claim; where all can be told, nothing is returned.
+        table: Paired differences of one of them, [S, P].
         margin: In their units.
+        alpha: Level of the tests.
+        needs: Whether the claim needs all findings; where any would do, it is Holm's first step,
+            ``alpha`` over their number, that the difference must be told at.
     """
+    if all(finding.outcome is not Outcome.CANNOT_BE_TOLD for finding in findings):
+        return ()
     values = np.asarray(table, dtype=np.float64)
     if min(values.shape) < 2:
-        return ""
-    needed = seeds_to_tell(
-        margin, estimate_components(values), num_problems=values.shape[1], at_most=_MOST_PAIRS
+        return ()
+    num_pairs = seeds_to_tell(
+        margin,
+        estimate_components(values),
+        num_problems=values.shape[1],
+        alpha=alpha if needs == "all" else alpha / len(findings),
+        at_most=_MOST_PAIRS,
     )
-    if needed is None:
+    if num_pairs is None:
         return (
             f"Even {_MOST_PAIRS} pairs would not be likely (80 %) to tell a difference of "
-            f"{margin:g} on {values.shape[1]} problems."
+            f"{margin:g} on {values.shape[1]} problems.",
         )
     return (
-        f"A difference of {margin:g} would be told with 80 % probability from about {needed} "
-        f"pairs on; these are {values.shape[0]}."
+        f"A difference of {margin:g} would be told with 80 % probability from about {num_pairs} "
+        f"pairs on; these are {values.shape[0]}.",
     )
 
 
@@ -95,11 +108,3 @@ def disagreements(
                 f"{words.p_value(finding.p_value)}."
             )
     return tuple(notes)
-
-
-def needed(findings: Iterable[Finding], table: ArrayLike, margin: float) -> tuple[str, ...]:
-    """Return ``pairs_to_tell`` where any finding cannot be told."""
-    if all(finding.outcome is not Outcome.CANNOT_BE_TOLD for finding in findings):
-        return ()
-    note = pairs_to_tell(table, margin)
-    return (note,) if note else ()

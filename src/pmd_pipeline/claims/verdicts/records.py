@@ -91,9 +91,9 @@ class Line:
         like: The label whose colour it has; empty: its own.
         x, y: Points, [N]; NaN leaves a gap.
         low, high: Ends of an interval at each point, [N]; None without.
-        role: ``mean``: a line with its band; ``pair``: one pair's, thin; ``cloud``: a
-            point per pair; ``points``: each with its
-            interval, no line; ``theory``: what theory predicts, dashed.
+        role: ``mean``: a line with its band; ``pair``: one pair's, thin; ``cloud``: a point per
+            pair; ``points``: each with its interval, no line; ``theory``: what theory predicts,
+            dotted.
     """
 
     label: str

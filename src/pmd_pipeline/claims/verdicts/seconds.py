@@ -28,15 +28,15 @@ def judge_seconds(test: SecondsTest, results: ClaimResults) -> Judgement:
     """Return whether the first arm of every comparison reaches the accuracy sooner.
 
     The ratio is a geometric mean over pairs, tested by sign flips of its logs. A run that never
-    reaches the accuracy counts with all its seconds, less than it would need. That is to the
-    second arm's advantage where it is the second arm's; where it is the first arm's, the claim
-    cannot hold.
+    reaches the accuracy counts with all its seconds, less than it would need: to the advantage of
+    its arm. So a comparison cannot hold where such a run is the first arm's, and cannot fail where
+    it is the second's.
     """
     times = {arm: reaching_seconds(results, arm, test.accuracy) for arm in test.arms}
     ratios = {_name(pair): _log_ratios(results, times, pair) for pair in test.comparisons}
     tested = per_pair_findings(ratios, wanted="lower", alpha=test.alpha, unit="ratio")
     findings = tuple(
-        _as_ratio(finding, is_missed=bool(np.isnan(times[pair.first]).any()))
+        _as_ratio(finding, open_outcomes=_flattered(times, pair))
         for finding, pair in zip(tested, test.comparisons, strict=True)
     )
     outcome = all_of(findings)
@@ -83,16 +83,20 @@ def _name(pair: ArmPair) -> str:
     return f"seconds of {pair.first} over those of {pair.second}"
 
 
-def _as_ratio(finding: Finding, *, is_missed: bool) -> Finding:
-    outcome = finding.outcome
-    if is_missed and outcome is Outcome.HOLDS:
-        outcome = Outcome.CANNOT_BE_TOLD
+def _flattered(times: dict[str, FloatArray], pair: ArmPair) -> set[Outcome]:
+    """Return the outcomes that runs which never reach the accuracy speak for without reason."""
+    outcomes = {pair.first: Outcome.HOLDS, pair.second: Outcome.DOES_NOT_HOLD}
+    return {outcome for arm, outcome in outcomes.items() if np.isnan(times[arm]).any()}
+
+
+def _as_ratio(finding: Finding, *, open_outcomes: set[Outcome]) -> Finding:
+    is_open = finding.outcome in open_outcomes
     return replace(
         finding,
         value=math.exp(finding.value),
         low=math.exp(finding.low),
         high=math.exp(finding.high),
-        outcome=outcome,
+        outcome=Outcome.CANNOT_BE_TOLD if is_open else finding.outcome,
     )
 
 

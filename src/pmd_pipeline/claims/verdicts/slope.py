@@ -51,7 +51,9 @@ def judge_slope(test: SlopeTest, claim: ClaimConfig, results: ClaimResults) -> J
             *_check_limits(results, test),
             *outlook.ceilings(results, test.arms),
             *outlook.disagreements((headline,), tables, test.alpha),
-            *outlook.needed((headline,), tables[name], test.margin),
+            *outlook.needed(
+                (headline,), tables[name], margin=test.margin, alpha=test.alpha, needs="all"
+            ),
         ),
     )
 

@@ -96,8 +96,8 @@ def _result_notes(facts: CardFacts) -> list[str]:
         f"In brackets: {level} intervals. Those of one policy cover other problems of the same "
         "kind."
         + (
-            f" That of the mean over {seeds} training seeds covers seeds and problems: what "
-            "another training by this recipe would score, on other problems of the same kind."
+            f" That of the mean over {seeds} training seeds covers seeds and problems: where the "
+            "recipe's mean over all seeds is likely to lie. Single trainings differ by more."
             if seeds > 1
             else " With one training seed, nothing here says what another training by this "
             "recipe would score."

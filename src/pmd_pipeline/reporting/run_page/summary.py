@@ -205,5 +205,5 @@ def _matrix_caption(eval_set: str, metric: str, pairs: pd.DataFrame, coverage: C
     corrected = f", corrected for {len(pairs)} pairs" if len(pairs) > 1 else ""
     return (
         f"{eval_set}: {what}, with the difference of {metric} and its p-value over {over}"
-        f"{corrected}. Equivalent: certainly less than {row['margin']:g} apart"
+        f"{corrected}. Equivalent: shown to be less than {row['margin']:g} apart"
     )

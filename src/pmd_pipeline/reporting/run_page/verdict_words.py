@@ -93,7 +93,7 @@ def pair_sentences(
             else:
                 sentences.append(f"{name} is better than {_beaten(better)}.")
     for verdict, opening in (
-        ("equivalent", f"Equivalent, certainly less than {margin:g} apart: "),
+        ("equivalent", f"Equivalent, shown to be less than {margin:g} apart: "),
         ("cannot be told", "Cannot be told apart: "),
     ):
         alike = [
