@@ -12,6 +12,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
 from pmd_pipeline.config_loader import project_loader
+from pmd_pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pmd_pipeline.claims.loop import Finished
@@ -113,8 +114,8 @@ def run(
     click.echo(progress.what_is_left())
     if failed:
         raise click.ClickException(
-            f"{len(failed)} trainings failed, the first with: {next(iter(failed.values()))}\n"
-            "The same command tries them again."
+            f"{counted(len(failed), 'training')} failed, the first with: "
+            f"{next(iter(failed.values()))}\nThe same command tries again."
         )
 
 
@@ -167,23 +168,21 @@ class _Progress:
         self._store = store
         units = plan.expected_units(store)
         self._num_units = len(units)
-        self._num_done = sum(store.read(unit) is not None for unit in units)
+        self._num_done = len(units) - len(store.missing(units))
 
     def what_is_left(self) -> str:
         """Return a sentence about the trainings that are missing, and what they will cost."""
         from pmd_pipeline.claims.costs import UnitCosts
 
         units = self._plan.expected_units(self._store)
-        missing = [unit for unit in units if self._store.read(unit) is None]
+        missing = self._store.missing(units)
         done = f"{len(units) - len(missing)} of {len(units)} trainings are done"
         if not missing:
             return f"{done}."
-        costs = UnitCosts(units, self._store)
-        seconds = [costs.seconds(unit) for unit in missing]
-        known = [value for value in seconds if value is not None]
-        if len(known) < len(seconds):
+        seconds = UnitCosts(units, self._store).sum(missing)
+        if seconds is None:
             return f"{done}; what the others take is known after the first."
-        hours = sum(known) / 3600
+        hours = seconds / 3600
         time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
         return f"{done}; the others take about {time} of a core."
 

@@ -19,7 +19,7 @@ from pmd_pipeline.hooks.results import Results
 from pmd_pipeline.hooks.run_state import RunState, load_run_state
 from pmd_pipeline.policies.manifest import MANIFEST_NAME
 from pmd_pipeline.policies.reference import PolicyReference
-from pmd_pipeline.reporting.formatting import listed
+from pmd_pipeline.wording import listed
 
 _TABLES = ("comparison", "comparison_by_seed", "round_metrics", "data_report", "eval_problems")
 

@@ -1,6 +1,7 @@
 """How many CPU seconds units take, judged by those that are done."""
 
 from collections.abc import Iterable
+from math import fsum
 from statistics import fmean
 
 from pmd_pipeline.claims.store import ResultStore
@@ -34,6 +35,12 @@ class UnitCosts:
         if (known := self._of_kind.get(_kind(unit))) is not None:
             return known
         return None if self._per_rollout is None else self._per_rollout * unit.num_rollouts
+
+    def sum(self, units: Iterable[Unit]) -> float | None:
+        """Return what all of them cost; None while that is not known of each."""
+        seconds = [self.seconds(unit) for unit in units]
+        known = [value for value in seconds if value is not None]
+        return fsum(known) if len(known) == len(seconds) else None
 
 
 def _kind(unit: Unit) -> str:

@@ -103,7 +103,9 @@ class ClaimsLoop:
                 beside = [unit for unit in units if not unit.alone]
                 costs = UnitCosts(chain.from_iterable(pairs), self._store)
                 # The longest first: no process is left alone with one at the end.
-                self._run(sorted(beside, key=lambda unit: -(costs.seconds(unit) or _size(unit))))
+                self._run(
+                    sorted(beside, key=lambda unit: -(costs.seconds(unit) or unit.num_rollouts))
+                )
                 self._run([unit for unit in units if unit.alone], num_workers=1)
         finally:
             self._stop()
@@ -117,7 +119,7 @@ class ClaimsLoop:
 
     def _run(self, units: Sequence[Unit], *, num_workers: int | None = None) -> None:
         waiting: queue.SimpleQueue[Unit] = queue.SimpleQueue()
-        missing = [unit for unit in units if self._store.read(unit) is None]
+        missing = self._store.missing(units)
         for unit in missing:
             waiting.put(unit)
         count = min(num_workers or self._num_workers, len(missing))
@@ -186,7 +188,3 @@ def _start() -> ChildProcess:
         keep_log=True,
         advice_if_killed="was there enough memory? try fewer --workers",
     )
-
-
-def _size(unit: Unit) -> float:
-    return float(unit.num_rollouts)

@@ -1,6 +1,7 @@
 """Where results lie: one sealed file per unit, whole or absent, named by what decides it."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from pmd_pipeline.claims.results import UnitResult, result_from_json, result_to_json
@@ -33,6 +34,10 @@ class ResultStore:
                 return None
             self._known[unit.key] = result
         return self._known[unit.key]
+
+    def missing(self, units: Iterable[Unit]) -> list[Unit]:
+        """Return those of the units that have no result."""
+        return [unit for unit in units if self.read(unit) is None]
 
     def write(self, unit: Unit, result: UnitResult) -> None:
         """Keep a unit's result.

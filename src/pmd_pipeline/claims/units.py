@@ -21,7 +21,7 @@ _SECTIONS = ("data_preparation", "policy_initialisation", "rewards", "evaluation
 # Of no effect on numbers: what is trained beside it, and how an evaluation's interval is computed.
 _WITHOUT_EFFECT = {
     "training": {"algorithms", "seeds"},
-    "evaluation": {"interval_level", "num_bootstrap_resamples"},
+    "evaluation": {"interval_level"},
 }
 
 

@@ -18,6 +18,7 @@ from pmd_pipeline.hooks.tracked_facts import (
 from pmd_pipeline.metrics.best_policy import BestPolicy, best_evaluated
 from pmd_pipeline.pipelines.training.nodes import phase_name
 from pmd_pipeline.policies.manifest import read_manifest
+from pmd_pipeline.reporting.formatting import metric_name
 from pmd_pipeline.tracking.metrics import evaluation_metrics
 from pmd_pipeline.tracking.policy_models import BestModel, DatasetKey, Measurement
 
@@ -127,7 +128,7 @@ def _choice(best: BestPolicy) -> str:
 
 
 def _description(best: BestPolicy, run: TrainingRun, folder: str) -> str:
-    metric = best.metric.replace("_at_k", "@k").replace("_", " ")
+    metric = metric_name(best.metric, "k")
     initial = (
         "" if best.initial_score is None else f" (the initial policy has {best.initial_score:.3f})"
     )

@@ -5,8 +5,27 @@ import math
 import numpy as np
 import pandas as pd
 
-MISSING = "–"
-MINUS = "−"
+from pmd_pipeline.wording import MINUS, MISSING, counted, counted_from_to, listed
+
+__all__ = [
+    "MINUS",
+    "MISSING",
+    "counted",
+    "counted_from_to",
+    "interval",
+    "listed",
+    "metric_name",
+    "number",
+    "p_value",
+    "percent",
+    "plain_ascii",
+    "seconds",
+    "share",
+    "short_number",
+    "signed_share",
+    "tick",
+    "with_interval",
+]
 
 _METRIC_NAMES = {
     "avg_at_k": "avg@{k}",
@@ -39,6 +58,15 @@ def interval(low: float, high: float, *, signed: bool = False) -> str:
         return ""
     write = signed_share if signed else share
     return f"[{write(low)}, {write(high)}]"
+
+
+def with_interval(
+    value: float, low: float, high: float, *, signed: bool = False, between: str = " "
+) -> str:
+    """Return ``0.873 [0.841, 0.905]``; the value alone where there is no interval."""
+    write = signed_share if signed else share
+    ends = interval(low, high, signed=signed)
+    return f"{write(value)}{between}{ends}" if ends else write(value)
 
 
 def p_value(value: float) -> str:
@@ -97,15 +125,3 @@ def short_number(value: float) -> str:
 def tick(value: float) -> str:
     """Return a round number as an axis shows it."""
     return f"{value:g}".replace("-", MINUS)
-
-
-def listed(names: list[str]) -> str:
-    """Return ``a``, ``a and b`` or ``a, b and c``."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """Return ``1 round`` or ``6 rounds``."""
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"

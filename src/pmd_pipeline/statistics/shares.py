@@ -1,25 +1,11 @@
 """How often something happened, with an interval that few trials deserve."""
 
-from typing import NamedTuple
-
 from scipy import special
 
-
-class Share(NamedTuple):
-    """A share of trials and its interval.
-
-    Attributes:
-        value: Observed.
-        low: Lower end.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
+from pmd_pipeline.statistics.interval import Interval
 
 
-def exact_share(num_hits: int, num_trials: int, *, level: float = 0.95) -> Share:
+def exact_share(num_hits: int, num_trials: int, *, level: float = 0.95) -> Interval:
     """Return the share of hits with the exact interval, which covers at least ``level``.
 
     Args:
@@ -40,4 +26,4 @@ def exact_share(num_hits: int, num_trials: int, *, level: float = 0.95) -> Share
     num_misses = num_trials - num_hits
     low = float(special.betaincinv(num_hits, num_misses + 1, tail)) if num_hits else 0.0
     high = float(special.betaincinv(num_hits + 1, num_misses, 1 - tail)) if num_misses else 1.0
-    return Share(num_hits / num_trials, low, high)
+    return Interval(num_hits / num_trials, low, high)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from pmd_pipeline.claims.verdicts import words
 from pmd_pipeline.config.claim_tests import ArmLine
 from pmd_pipeline.config.claims import ArmConfig
 
@@ -26,7 +27,7 @@ class DeclaredLine:
 def line_name(arms: Sequence[str]) -> str:
     """Return the words that all of a line's arms begin with, or its ends if there are none."""
     by_place = zip(*(arm.split("_") for arm in arms), strict=False)
-    shared = [words[0] for words in takewhile(lambda words: len(set(words)) == 1, by_place)]
+    shared = [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, by_place)]
     while shared and shared[-1].isdigit():
         shared.pop()
     return "_".join(shared) or f"{arms[0]} to {arms[-1]}"
@@ -63,11 +64,5 @@ def _line(label: str, points: Sequence[tuple[float, str]]) -> DeclaredLine:
 
 
 def _label(arm: ArmConfig, key: str) -> str:
-    others = [
-        f"{name.rpartition('.')[2]} {value:g}"
-        if isinstance(value, float)
-        else f"{name.rpartition('.')[2]} {value}"
-        for name, value in arm.parameters.items()
-        if name != key
-    ]
-    return ", ".join([arm.algorithm, *others])
+    others = words.settings({name: value for name, value in arm.parameters.items() if name != key})
+    return f"{arm.algorithm}, {others}" if others else arm.algorithm

@@ -1,12 +1,23 @@
 """How the numbers of claims are written, in sentences, tables and figures alike."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pmd_pipeline.claims.verdicts.records import Finding, Outcome, Unit
+from pmd_pipeline.wording import MINUS, MISSING, counted, listed
 
-MINUS = "−"
-MISSING = "–"
+__all__ = [
+    "MINUS",
+    "MISSING",
+    "counted",
+    "counted_of",
+    "listed",
+    "number",
+    "p_value",
+    "settings",
+    "with_interval",
+]
 
 _UNIT_WORDS: dict[Unit, str] = {
     "accuracy": "",
@@ -58,13 +69,9 @@ def counted_of(findings: Sequence[Finding], outcome: Outcome) -> str:
     return f"{sum(finding.outcome is outcome for finding in deciding)} of {len(deciding)}"
 
 
-def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """Return ``1 pair`` or ``6 pairs``."""
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return ``a``, ``a and b`` or ``a, b and c``."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def settings(values: Mapping[str, Any]) -> str:
+    """Return values without the sections that they are in: ``tau 0.5, learning_rate 0.0002``."""
+    return ", ".join(
+        f"{key.rpartition('.')[2]} {f'{value:g}' if isinstance(value, float) else value}"
+        for key, value in values.items()
+    )

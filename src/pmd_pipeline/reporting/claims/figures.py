@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from pmd_pipeline.claims.verdicts.records import ClaimPanel, Line
-from pmd_pipeline.reporting.drawing.spec import Axis, FigureSpec, Level, Panel, Series
+from pmd_pipeline.reporting.drawing.spec import Axis, Dash, FigureSpec, Level, Panel, Series
 from pmd_pipeline.reporting.drawing.styles import BLUE, GREY, AlgorithmStyle, algorithm_styles
 from pmd_pipeline.reporting.formatting import tick
 
@@ -44,6 +44,18 @@ def claim_figures(name: str, title: str, panels: Iterable[ClaimPanel]) -> tuple[
         if panel.names
     )
     return tuple(figures)
+
+
+def panels_of(spec: FigureSpec, name: str, panels: Iterable[ClaimPanel]) -> list[ClaimPanel]:
+    """Return the panels that one of a claim's figures shows.
+
+    Args:
+        spec: One of ``claim_figures``.
+        name: Of the claim.
+        panels: Of its judgement.
+    """
+    is_list = spec.name != name
+    return [panel for panel in panels if bool(panel.names) == is_list]
 
 
 def caption(panels: Iterable[ClaimPanel]) -> str:
@@ -174,16 +186,9 @@ def _list(name: str, panel: ClaimPanel) -> Panel:
     )
 
 
-def _upright(x: float, last: float, *, dash: str = "dot") -> Series:
+def _upright(x: float, last: float, *, dash: Dash = "dot") -> Series:
     ends = np.array([-0.5, last])
-    return Series(
-        x=np.full(2, x),
-        y=ends,
-        colour=GREY,
-        dash="dot" if dash == "dot" else "solid",
-        width=1.0,
-        hover=(),
-    )
+    return Series(x=np.full(2, x), y=ends, colour=GREY, dash=dash, width=1.0, hover=())
 
 
 def _with_intervals(line: Line) -> tuple[Series, ...]:

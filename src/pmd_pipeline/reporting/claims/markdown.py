@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words
+from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words, panels_of
 from pmd_pipeline.reporting.claims.sections import (
     ClaimSection,
     JudgedClaim,
@@ -83,8 +83,7 @@ def _section(section: ClaimSection, images: str) -> str:
 
 
 def _alt_text(section: ClaimSection, spec: FigureSpec) -> str:
-    is_list = spec.name != section.name
-    words = in_words(panel for panel in section.panels if bool(panel.names) == is_list)
+    words = in_words(panels_of(spec, section.name, section.panels))
     return words.replace("[", "(").replace("]", ")")
 
 

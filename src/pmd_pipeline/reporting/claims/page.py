@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words
+from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words, panels_of
 from pmd_pipeline.reporting.claims.sections import (
     TITLE,
     ClaimSection,
@@ -41,8 +41,7 @@ def _html_figures(section: ClaimSection) -> tuple[HtmlFigure, ...]:
     """Return a claim's figures; the page has their titles as headings, those of panels stay."""
     figures = []
     for spec in claim_figures(section.name, section.title, section.panels):
-        is_list = spec.name != section.name
-        shown = [panel for panel in section.panels if bool(panel.names) == is_list]
+        shown = panels_of(spec, section.name, section.panels)
         drawn = plotly_figure(spec)
         has_titles_of_panels = len(spec.panels) > 1
         untitled = drawn.with_layout(

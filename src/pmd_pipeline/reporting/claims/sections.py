@@ -286,20 +286,17 @@ def _arms_table(one: JudgedClaim) -> HtmlTable:
 def _reached(numbers: ArmNumbers | None) -> tuple[str, ...]:
     if numbers is None:
         return (words.MISSING,) * 5
-    end = f"{formatting.share(numbers.final)} "
-    end += formatting.interval(numbers.final_low, numbers.final_high)
     return (
         formatting.short_number(numbers.reward_gap_over_tau),
         formatting.short_number(numbers.kl_per_round),
         formatting.share(numbers.initial),
-        end,
+        formatting.with_interval(numbers.final, numbers.final_low, numbers.final_high),
         formatting.share(numbers.best),
     )
 
 
 def _told(parameters: Mapping[str, Any]) -> str:
-    texts = [f"{key.rpartition('.')[2]} {_plain(value)}" for key, value in parameters.items()]
-    return ", ".join(texts) or words.MISSING
+    return words.settings(parameters) or words.MISSING
 
 
 def _tuned(arm: ArmConfig, tunings: Mapping[str, TuningOutcome]) -> str:
@@ -337,7 +334,3 @@ def _end(value: Any, tried: set[Any]) -> str:
     if value == min(known):
         return "least"
     return "greatest" if value == max(known) else ""
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

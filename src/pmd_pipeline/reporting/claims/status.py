@@ -1,15 +1,14 @@
 """How far the work on claims is, as tables for a console."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pmd_pipeline.claims.costs import UnitCosts
 from pmd_pipeline.claims.plan import ClaimsPlan
 from pmd_pipeline.claims.store import ResultStore
-from pmd_pipeline.claims.units import Unit
+from pmd_pipeline.claims.verdicts.words import settings
 from pmd_pipeline.reporting.claims.sections import JudgedClaim
 from pmd_pipeline.reporting.console import ConsoleTable, plain_table
-from pmd_pipeline.reporting.formatting import MISSING, number, share
+from pmd_pipeline.reporting.formatting import MISSING, share
 
 
 def status_tables(plan: ClaimsPlan, store: ResultStore) -> list[ConsoleTable | str]:
@@ -56,22 +55,16 @@ def verdict_table(judged: Sequence[JudgedClaim]) -> ConsoleTable:
     )
 
 
-def values_in_words(values: Mapping[str, Any]) -> str:
-    """Return values without the sections that they are in: ``tau 0.5, learning_rate 0.0002``."""
-    return ", ".join(f"{key.rpartition('.')[2]} {number(value)}" for key, value in values.items())
-
-
 def _claim_row(name: str, plan: ClaimsPlan, store: ResultStore, costs: UnitCosts) -> list[str]:
     by_arm = plan.claim_units(name, plan.chosen_so_far(store)).values()
     units = [unit for of_arm in by_arm for unit in of_arm]
-    missing = _missing(units, store)
-    seconds = [costs.seconds(unit) for unit in missing]
-    known = [value for value in seconds if value is not None]
+    missing = store.missing(units)
+    seconds = costs.sum(missing)
     return [
         name,
         f"{len(plan.results(name, store).seeds)} of {plan.num_pairs}",
         f"{len(units) - len(missing)} of {len(units)}",
-        f"{sum(known) / 3600:.1f}" if len(known) == len(seconds) else MISSING,
+        MISSING if seconds is None else f"{seconds / 3600:.1f}",
     ]
 
 
@@ -80,11 +73,7 @@ def _tuning_row(name: str, plan: ClaimsPlan, store: ResultStore) -> list[str]:
     outcome = plan.outcome(name, store)
     return [
         name,
-        f"{len(units) - len(_missing(units, store))} of {len(units)}",
+        f"{len(units) - len(store.missing(units))} of {len(units)}",
         MISSING if outcome is None else share(outcome.chosen.accuracy),
-        MISSING if outcome is None else values_in_words(outcome.chosen.values),
+        MISSING if outcome is None else settings(outcome.chosen.values),
     ]
-
-
-def _missing(units: Sequence[Unit], store: ResultStore) -> list[Unit]:
-    return [unit for unit in units if store.read(unit) is None]

@@ -56,5 +56,4 @@ def _same(table: pd.DataFrame, row: pd.Series, *, round_index: int) -> pd.Series
 
 
 def _with_interval(row: pd.Series) -> str:
-    interval = formatting.interval(row["ci_low"], row["ci_high"])
-    return f"{formatting.share(row['value'])} {interval}".strip()
+    return formatting.with_interval(row["value"], row["ci_low"], row["ci_high"])

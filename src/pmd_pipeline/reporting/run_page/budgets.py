@@ -108,8 +108,8 @@ def _by_algorithm(budgets: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rounds(budgets: pd.DataFrame) -> str:
-    least, most = int(budgets["num_rounds"].min()), int(budgets["num_rounds"].max())
-    return formatting.counted(most, "round") if least == most else f"{least} to {most} rounds"
+    rounds = budgets["num_rounds"]
+    return formatting.counted_from_to(rounds.min(), rounds.max(), "round")
 
 
 def _each(values: pd.Series, name: str) -> str:

@@ -63,9 +63,8 @@ class Coverage:
     @property
     def seeds_in_words(self) -> str:
         """``3 training seeds``, or ``2 to 3 training seeds``."""
-        fewest, most = min(map(len, self.seeds.values())), max(map(len, self.seeds.values()))
-        words = formatting.counted(most, "training seed")
-        return words if fewest == most else f"{fewest} to {words}"
+        numbers = [len(seeds) for seeds in self.seeds.values()]
+        return formatting.counted_from_to(min(numbers), max(numbers), "training seed")
 
     @property
     def over(self) -> str:

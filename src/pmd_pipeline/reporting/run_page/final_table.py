@@ -105,10 +105,7 @@ def console_table(
             *(formatting.metric_name(metric, k) for metric in further),
         ],
     )
-    rounds = sorted(set(table["round"]))
-    after = formatting.counted(rounds[-1], "round")
-    if len(rounds) > 1:
-        after = f"{rounds[0]} to {after}"
+    after = formatting.counted_from_to(table["round"].min(), table["round"].max(), "round")
     title = f"Held-out problems, initial policy -> after {after} [{intervals}]"
     below = [part for verdict in verdicts for part in ("", formatting.plain_ascii(verdict))]
     return Group(title, "", drawn, *below)
@@ -142,5 +139,5 @@ def _gain_interval(
 
 
 def _start_to_end(row: Mapping[Hashable, Any]) -> str:
-    ends = f"{formatting.share(row['initial'])} -> {formatting.share(row['final'])}"
-    return f"{ends} {formatting.interval(row['ci_low'], row['ci_high'])}".strip()
+    end = formatting.with_interval(row["final"], row["ci_low"], row["ci_high"])
+    return f"{formatting.share(row['initial'])} -> {end}"

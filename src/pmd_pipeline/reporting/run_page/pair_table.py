@@ -79,5 +79,4 @@ def _seeds(row: Mapping[Hashable, Any]) -> str:
 
 
 def _with_interval(value: float, low: float, high: float, *, signed: bool = False) -> str:
-    write = formatting.signed_share if signed else formatting.share
-    return f"{write(value)}\n{formatting.interval(low, high, signed=signed)}"
+    return formatting.with_interval(value, low, high, signed=signed, between="\n")

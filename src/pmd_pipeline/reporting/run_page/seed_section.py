@@ -79,7 +79,7 @@ def _table(final: FinalScores, coverage: Coverage) -> HtmlTable:
                 *(formatting.share(of_seed.get(seed, np.nan)) for seed in seeds),
                 formatting.share(means.std(ddof=1) if len(means) > 1 else np.nan),
                 *_over_both(final.metric, mine, coverage.level),
-                f"{formatting.share(middle.value)}\n{formatting.interval(middle.low, middle.high)}",
+                formatting.with_interval(*middle, between="\n"),
             )
         )
     metric = formatting.metric_name(final.metric, final.k)
@@ -111,7 +111,7 @@ def _over_both(metric: str, mine: SeedScores, level: float) -> tuple[str, str]:
     if len(mine.seeds) > 1:
         of_seeds = seeds_estimate(mine.table, lowest=lowest, highest=highest).interval(level)
         alone = formatting.interval(of_seeds.low, of_seeds.high)
-    return f"{formatting.share(both.value)}\n{formatting.interval(both.low, both.high)}", alone
+    return formatting.with_interval(*both, between="\n"), alone
 
 
 def _profiles(final: FinalScores, styles: dict[str, AlgorithmStyle], level: float) -> Panel:

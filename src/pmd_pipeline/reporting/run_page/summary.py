@@ -129,10 +129,7 @@ def _metric(comparison: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 def _opening(comparison: pd.DataFrame, coverage: Coverage) -> str:
     rounds = final_rounds(comparison)
-    fewest, most = min(rounds.values()), max(rounds.values())
-    length = formatting.counted(most, "round")
-    if fewest < most:
-        length = f"{fewest} to {length}"
+    length = formatting.counted_from_to(min(rounds.values()), max(rounds.values()), "round")
     eval_sets = [str(name) for name in comparison["eval_set"].unique()]
     was = "was" if len(rounds) == 1 else "were"
     seeds = coverage.seeds_in_words
@@ -181,8 +178,7 @@ def _ranking(eval_set: str, metric: str, rows: pd.DataFrame, finals: Mapping[str
 
 
 def _with_interval(row: Mapping[Hashable, Any], value: str, ends: str) -> str:
-    interval = formatting.interval(row[f"{ends}_low"], row[f"{ends}_high"])
-    return f"{formatting.share(row[value])} {interval}".strip()
+    return formatting.with_interval(row[value], row[f"{ends}_low"], row[f"{ends}_high"])
 
 
 def _finals(rows: pd.DataFrame) -> dict[str, float]:

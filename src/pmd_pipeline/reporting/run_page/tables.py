@@ -34,9 +34,8 @@ def comparison_table(
             str(row["eval_set"]),
             _with_interval(row["initial"], row["initial_ci_low"], row["initial_ci_high"]),
             _with_interval(row["final"], row["ci_low"], row["ci_high"]),
-            _lines(
-                formatting.signed_share(row["gain"]),
-                formatting.interval(row["gain_ci_low"], row["gain_ci_high"], signed=True),
+            formatting.with_interval(
+                *(row["gain"], row["gain_ci_low"], row["gain_ci_high"]), signed=True, between="\n"
             ),
             *(formatting.share(row[metric]) for metric in further),
             str(row["k"]),
@@ -187,14 +186,10 @@ def overlap_table(overlaps: pd.DataFrame, *, num_listed: int) -> HtmlTable:
 def _metric_cell(row: Mapping[Hashable, Any]) -> str:
     if row["metric"] in _SHARES:
         return _with_interval(row["value"], row["ci_low"], row["ci_high"])
-    bounds = (row["ci_low"], row["ci_high"])
-    interval = "" if any(pd.isna(end) for end in bounds) else f"[{bounds[0]:.1f}, {bounds[1]:.1f}]"
-    return _lines(f"{row['value']:.1f}", interval)
+    if pd.isna(row["ci_low"]) or pd.isna(row["ci_high"]):
+        return f"{row['value']:.1f}"
+    return f"{row['value']:.1f}\n[{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
-    return _lines(formatting.share(value), formatting.interval(low, high))
-
-
-def _lines(*parts: str) -> str:
-    return "\n".join(part for part in parts if part)
+    return formatting.with_interval(value, low, high, between="\n")

@@ -26,11 +26,9 @@ def gain_sentence(
         gain: Paired, with its interval.
     """
     verb = "gains" if gain.low > 0 else "loses" if gain.high < 0 else "may gain or lose"
-    amount = formatting.signed_share(gain.value)
     return (
         f"On {eval_set}, {name} {verb}: {metric} {formatting.share(scores[0])} before, "
-        f"{formatting.share(scores[1])} after, {amount} "
-        f"{formatting.interval(gain.low, gain.high, signed=True)}."
+        f"{formatting.share(scores[1])} after, {formatting.with_interval(*gain, signed=True)}."
     )
 
 
@@ -177,12 +175,10 @@ def _pairs(alike: Sequence[PairView], num_pairs: int) -> str:
 
 
 def _difference(view: PairView) -> str:
-    interval = formatting.interval(view.low, view.high, signed=True)
-    return (
-        f"{formatting.signed_share(view.difference)} {interval}, {formatting.p_value(view.p_value)}"
-    )
+    amount = formatting.with_interval(view.difference, view.low, view.high, signed=True)
+    return f"{amount}, {formatting.p_value(view.p_value)}"
 
 
 def _size(view: PairView) -> str:
     """Return a difference whose direction the sentence gives."""
-    return f"{formatting.share(view.difference)} {formatting.interval(view.low, view.high)}"
+    return formatting.with_interval(view.difference, view.low, view.high)

@@ -1,0 +1,25 @@
+"""Words that every room writes alike: lists, counts, and signs of their own."""
+
+from collections.abc import Sequence
+
+MISSING = "–"
+"""In the place of a number that there is not."""
+
+MINUS = "−"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """Return ``1 round`` or ``6 rounds``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def counted_from_to(fewest: int, most: int, singular: str) -> str:
+    """Return ``6 rounds``, or ``2 to 6 rounds``."""
+    return counted(most, singular) if fewest == most else f"{fewest} to {counted(most, singular)}"
