@@ -73,6 +73,12 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(".") and ".partial" in path.suffixes
 
 
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_json(path: Path, value: object, *, indent: int | None = 1) -> None:
     """Write a JSON document; see :func:`whole_file`."""
     with whole_file(path) as partial:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from pmd_pipeline.claims.results import SeedPair
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
+from pmd_pipeline.config.comparison import planned
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.flat_parameters import flatten
 
@@ -55,9 +56,7 @@ class Unit:
     @property
     def num_rollouts(self) -> int:
         """Of the whole training."""
-        training = self.experiment.training
-        group_size = self.algorithm.group_size or training.group_size
-        return training.num_rounds * training.prompts_per_round * group_size
+        return planned(self.experiment.training, self.algorithm)["rollouts"]
 
     @cached_property
     def key(self) -> str:

@@ -8,12 +8,14 @@ from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of
 from pmd_pipeline.config.training import TrainingConfig
 
 Quantity = Literal["rollouts", "updates"]
 
 # The parameter that an algorithm may override, and which decides its number.
 _DECIDED_BY: Mapping[Quantity, str] = {"rollouts": "group_size", "updates": "num_mini_batches"}
+_VALUE_OF = {"rollouts": group_size_of, "updates": num_mini_batches_of}
 
 
 class ComparisonConfig(StrictModel):
@@ -55,11 +57,10 @@ def planned(training: TrainingConfig, algorithm: AnyAlgorithmConfig) -> dict[Qua
     An update whose gradient is exactly 0, or whose groups a prompt filter has dropped, is not made:
     what was really done is in ``budgets.csv``.
     """
-    group_size = algorithm.group_size or training.group_size
-    num_mini_batches = algorithm.num_mini_batches or training.num_mini_batches
+    rollouts_per_round = training.prompts_per_round * group_size_of(training, algorithm)
     return {
-        "rollouts": training.num_rounds * training.prompts_per_round * group_size,
-        "updates": training.num_rounds * num_mini_batches,
+        "rollouts": training.num_rounds * rollouts_per_round,
+        "updates": training.num_rounds * num_mini_batches_of(training, algorithm),
     }
 
 
@@ -85,7 +86,7 @@ def check_equal(
         usual, _ = Counter(numbers.values()).most_common(1)[0]
         listed = ", ".join(f"{label} {number:,}" for label, number in numbers.items())
         key = _DECIDED_BY[quantity]
-        value = _value(training, algorithms[_first(numbers, usual)], key)
+        value = _VALUE_OF[quantity](training, algorithms[_first(numbers, usual)])
         remedies = " and ".join(
             f"algorithms.{label}.{key}: {value}"
             for label, number in numbers.items()
@@ -101,8 +102,3 @@ def check_equal(
 
 def _first(numbers: Mapping[str, int], wanted: int) -> str:
     return next(label for label, number in numbers.items() if number == wanted)
-
-
-def _value(training: TrainingConfig, algorithm: AnyAlgorithmConfig, key: str) -> int:
-    own = getattr(algorithm, key)
-    return int(getattr(training, key) if own is None else own)

@@ -14,6 +14,7 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.config.embedded_data import check_embedded_data
 from pmd_pipeline.config.evaluation import EvaluationConfig
+from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
 from pmd_pipeline.config.prompt_templates import asked_convention
 from pmd_pipeline.config.reporting import ReportingConfig
@@ -69,14 +70,14 @@ class ExperimentConfig(StrictModel):
     def _algorithms_fit(self) -> Self:
         training = self.training
         for label, algorithm in self.trained_algorithms().items():
-            group_size = algorithm.group_size or training.group_size
+            group_size = group_size_of(training, algorithm)
             try:
                 check_group_size(group_size, algorithm.baseline)
             except ValueError as error:
                 raise ValueError(
                     f"algorithms.{label}: {error}; raise training.group_size"
                 ) from None
-            num_mini_batches = algorithm.num_mini_batches or training.num_mini_batches
+            num_mini_batches = num_mini_batches_of(training, algorithm)
             if training.prompts_per_round % num_mini_batches:
                 raise ValueError(
                     f"algorithms.{label}: {num_mini_batches} mini-batches do not divide "
@@ -126,7 +127,7 @@ class ExperimentConfig(StrictModel):
             if bounds is not None:
                 _check_bounds(
                     (bounds.low, bounds.high),
-                    algorithm.group_size or self.training.group_size,
+                    group_size_of(self.training, algorithm),
                     values,
                     what=f"algorithms.{label}.prompt_filter: no group can be kept",
                     remedy="change the bounds, or raise group_size",

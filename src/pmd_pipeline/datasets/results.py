@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro.io import AbstractDataset
 
+from pmd_pipeline.files import file_digest
+
 if TYPE_CHECKING:
     _Base = AbstractDataset[Any, Any]
 else:
@@ -70,12 +72,6 @@ class ResultDataset(_Base):
 
     def _remove(self) -> None:
         raise NotImplementedError
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def table_digest(path: Path) -> str:

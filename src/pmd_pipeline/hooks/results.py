@@ -9,7 +9,8 @@ from kedro.io import AbstractVersionedDataset, DataCatalog, Version
 from kedro.pipeline.node import Node
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
-from pmd_pipeline.datasets.results import ResultDataset, file_digest, joint_digest
+from pmd_pipeline.datasets.results import ResultDataset, joint_digest
+from pmd_pipeline.files import file_digest
 from pmd_pipeline.hooks.run_state import FileRecords, ResumeError, RunState
 
 _MAX_LINES = 10

@@ -1,6 +1,6 @@
 """What every policy of a run scored on every problem: the cells that comparisons are made of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.evaluation import evaluate_problems
+from pmd_pipeline.statistics.scores import of_shared_seeds
 
 # A space keeps it apart from every algorithm's label.
 INITIAL_POLICY = "initial policy"
@@ -56,10 +57,6 @@ class SeedScores:
     seeds: tuple[int, ...]
     table: NDArray[np.float64]
 
-    def of(self, seeds: Sequence[int]) -> NDArray[np.float64]:
-        """Return the rows of these training seeds, in this order."""
-        return self.table[[self.seeds.index(seed) for seed in seeds]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalScores:
@@ -86,13 +83,9 @@ class FinalScores:
             ValueError: If they have none in common.
         """
         ours, theirs = self.by_algorithm[first], self.by_algorithm[second]
-        seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
-        if not seeds:
-            raise ValueError(
-                f"{first} was trained with the seeds {list(ours.seeds)} and {second} with "
-                f"{list(theirs.seeds)}: train both with the same ones to compare them"
-            )
-        return ours.of(seeds), theirs.of(seeds)
+        return of_shared_seeds(
+            ours.table, theirs.table, (ours.seeds, theirs.seeds), (first, second)
+        )
 
 
 def problem_scores(

@@ -7,9 +7,8 @@ import torch
 from transformers import GenerationConfig
 
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.files import whole_folder
+from pmd_pipeline.files import file_digest, whole_folder
 from pmd_pipeline.policies.lora import merge_adapter
-from pmd_pipeline.policies.manifest import sha256
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.storage import load_policy
 
@@ -62,7 +61,9 @@ def export_policy(
         for path in partial.glob("*.safetensors"):
             path.chmod(mode)
         if card is not None:
-            weights = {path.name: sha256(path) for path in sorted(partial.glob("*.safetensors"))}
+            weights = {
+                path.name: file_digest(path) for path in sorted(partial.glob("*.safetensors"))
+            }
             (partial / CARD_NAME).write_text(card(policy, weights), encoding="utf-8")
     return policy
 

@@ -1,13 +1,12 @@
 """The manifest of a stored policy: the checksum of every file; needs no torch."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from pmd_pipeline.files import read_sealed_json, write_sealed_json
+from pmd_pipeline.files import file_digest, read_sealed_json, write_sealed_json
 from pmd_pipeline.records import PolicyManifest
 
 MANIFEST_NAME = "manifest.json"
@@ -71,7 +70,7 @@ def check_files(folder: Path, manifest: PolicyManifest, names: Sequence[str]) ->
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name} is missing; {remedy(folder)}")
     with file_threads() as threads:
-        checksums = threads.map(lambda name: sha256(folder / name), names)
+        checksums = threads.map(lambda name: file_digest(folder / name), names)
         for name, found in zip(names, checksums, strict=True):
             expected = manifest.sha256[name]
             if found != expected:
@@ -94,9 +93,3 @@ def is_optimizer_file(name: str) -> bool:
 def file_threads() -> ThreadPoolExecutor:
     """Return threads that read or write files at once."""
     return ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1))
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pmd_pipeline.files import sync, whole_folder, write_sealed_json
+from pmd_pipeline.files import file_digest, sync, whole_folder, write_sealed_json
 from pmd_pipeline.policies.loading import WeightDtype, load_policy_folder
 from pmd_pipeline.policies.lora import load_adapter
 from pmd_pipeline.policies.manifest import (
@@ -31,7 +31,6 @@ from pmd_pipeline.policies.manifest import (
     is_optimizer_file,
     read_manifest,
     remedy,
-    sha256,
 )
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import PolicyManifest
@@ -89,7 +88,7 @@ def save_policy(
             else os.path.relpath(policy.base_folder, folder),
             base_sha256=None
             if policy.base_folder is None
-            else sha256(policy.base_folder / MANIFEST_NAME),
+            else file_digest(policy.base_folder / MANIFEST_NAME),
             ends_phase=ends_phase,
         )
         write_sealed_json(partial / MANIFEST_NAME, asdict(manifest))
@@ -161,7 +160,7 @@ def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> No
             f"{base_manifest} is missing: the adapter in {folder} works only with that policy; "
             "put it back, or run the whole pipeline again"
         )
-    if sha256(base_manifest) != manifest.base_sha256:
+    if file_digest(base_manifest) != manifest.base_sha256:
         raise CheckpointError(
             f"the policy in {base_folder} is not the one that the adapter in {folder} was trained "
             f"on; {remedy(folder)}"
@@ -187,7 +186,7 @@ def _optimizer_files(state: Mapping[str, Tensor] | None) -> dict[str, dict[str, 
 def _flushed_sha256(path: Path) -> str:
     """Return the SHA-256 of a new file; meanwhile the disk flushes those of other threads."""
     sync(path)
-    return sha256(path)
+    return file_digest(path)
 
 
 @contextmanager

@@ -16,7 +16,12 @@ from pmd_pipeline.statistics.effect_size import paired_effect_size
 from pmd_pipeline.statistics.equivalence import equivalence_p_value
 from pmd_pipeline.statistics.estimates import Estimate
 from pmd_pipeline.statistics.multiple_tests import holm
-from pmd_pipeline.statistics.scores import FloatArray, checked_scores, paired_differences
+from pmd_pipeline.statistics.scores import (
+    FloatArray,
+    checked_scores,
+    of_shared_seeds,
+    paired_differences,
+)
 from pmd_pipeline.statistics.sign_flips import SignFlipTest, sign_flip_test
 from pmd_pipeline.statistics.two_level import seeds_estimate, two_level_estimate
 from pmd_pipeline.statistics.variance import VarianceComponents, estimate_components
@@ -180,17 +185,7 @@ def _of_shared_seeds(
     first, second = (tables[name] for name in pair)
     if seeds is None:
         return first, second
-    ours, theirs = (list(seeds[name]) for name in pair)
-    shared = [seed for seed in ours if seed in theirs]
-    if not shared:
-        raise ValueError(
-            f"{pair[0]} was trained with the seeds {ours} and {pair[1]} with {theirs}: a paired "
-            "comparison needs seeds of both; train both with the same ones"
-        )
-    return (
-        first[[ours.index(seed) for seed in shared]],
-        second[[theirs.index(seed) for seed in shared]],
-    )
+    return of_shared_seeds(first, second, (seeds[pair[0]], seeds[pair[1]]), pair)
 
 
 def _verdict(

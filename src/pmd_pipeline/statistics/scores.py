@@ -1,9 +1,12 @@
 """Arrays of scores: what every statistic of this room is computed from."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+Seeds = Sequence[int]
 
 
 def cell_scores(correct: ArrayLike) -> FloatArray:
@@ -69,6 +72,33 @@ def paired_differences(
             "and leave out seeds that only one was trained with"
         )
     return ours - theirs
+
+
+def of_shared_seeds(
+    first: ArrayLike, second: ArrayLike, seeds: tuple[Seeds, Seeds], names: tuple[str, str]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the scores of two algorithms on the training seeds of both, in one order.
+
+    Args:
+        first: Scores of one algorithm, a row per training seed, [S, P].
+        second: Of the other.
+        seeds: Of the rows of either.
+        names: What the two are called in an error.
+
+    Raises:
+        ValueError: If they have no training seed in common.
+    """
+    ours, theirs = (list(own) for own in seeds)
+    shared = [seed for seed in ours if seed in theirs]
+    if not shared:
+        raise ValueError(
+            f"{names[0]} was trained with the seeds {ours} and {names[1]} with {theirs}: a paired "
+            "comparison needs seeds of both; train both with the same ones"
+        )
+    return (
+        np.asarray(first)[[ours.index(seed) for seed in shared]],
+        np.asarray(second)[[theirs.index(seed) for seed in shared]],
+    )
 
 
 def _size(scores: FloatArray) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.config.compute import Precision
+from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of, optimizer_of
 from pmd_pipeline.config.rewards import AnyRewardConfig
 from pmd_pipeline.config.training import (
     OptimizerConfig,
@@ -51,21 +52,17 @@ class TrainingSetup:
     @property
     def group_size(self) -> int:
         """Rollouts per prompt."""
-        own = self.algorithm.group_size
-        return self.training.group_size if own is None else own
+        return group_size_of(self.training, self.algorithm)
 
     @property
     def num_mini_batches(self) -> int:
         """Optimizer updates per round."""
-        own = self.algorithm.num_mini_batches
-        return self.training.num_mini_batches if own is None else own
+        return num_mini_batches_of(self.training, self.algorithm)
 
     @property
     def optimizer(self) -> OptimizerConfig:
         """The optimizer with this algorithm's learning rate."""
-        own = self.algorithm.learning_rate
-        shared = self.training.optimizer
-        return shared if own is None else shared.model_copy(update={"learning_rate": own})
+        return optimizer_of(self.training, self.algorithm)
 
     @property
     def is_packed(self) -> bool:

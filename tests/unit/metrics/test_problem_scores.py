@@ -58,7 +58,7 @@ def test_a_seeds_mean_over_problems_is_what_its_evaluation_says(scores: pd.DataF
         evaluated = evaluate_completions(made_up_completions(counts))
         for metric, k, value, *_ in evaluated.itertuples(index=False):
             table = arrays[Measurement("grpo", round_index, "aime", metric, k)]
-            assert table.of([seed]).mean() == value
+            assert table.table[table.seeds.index(seed)].mean() == value
 
 
 def test_rows_of_policies_in_another_order_are_matched(scores: pd.DataFrame) -> None:

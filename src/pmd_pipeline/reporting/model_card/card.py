@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET
+from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of, optimizer_of
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig
 from pmd_pipeline.reporting import formatting
@@ -122,10 +123,6 @@ def _recipe(facts: CardFacts) -> Rows:
     experiment, used = facts.experiment, facts.used
     training = experiment.training
     algorithm = experiment.algorithms[facts.run.algorithm]
-    group_size = algorithm.group_size or training.group_size
-    mini_batches = algorithm.num_mini_batches or training.num_mini_batches
-    learning_rate = algorithm.learning_rate or training.optimizer.learning_rate
-    optimizer = training.optimizer.model_copy(update={"learning_rate": learning_rate})
     skipped = int(used["num_skipped_updates"])
     rows = [
         ("", ""),
@@ -135,11 +132,12 @@ def _recipe(facts: CardFacts) -> Rows:
         (
             "rollouts",
             f"{used['num_rollouts']:,}; a round has {training.prompts_per_round} prompts x "
-            f"{group_size}",
+            f"{group_size_of(training, algorithm)}",
         ),
         (
             "updates",
-            f"{used['num_updates']:,}; a round has {mini_batches} mini-batches"
+            f"{used['num_updates']:,}; a round has {num_mini_batches_of(training, algorithm)} "
+            "mini-batches"
             + (f"; {skipped} more had nothing to learn from and did not count" if skipped else ""),
         ),
         (
@@ -147,7 +145,7 @@ def _recipe(facts: CardFacts) -> Rows:
             f"{used['num_sampled_tokens']:,} sampled, {used['num_trained_tokens']:,} trained on, "
             "prompts included",
         ),
-        ("optimizer", f"AdamW: {words.settings(optimizer)}"),
+        ("optimizer", f"AdamW: {words.settings(optimizer_of(training, algorithm))}"),
         ("sampling of rollouts", words.settings(training.sampling)),
         ("reward", _reward(experiment.rewards)),
         (
