@@ -94,18 +94,20 @@ def theory_metrics(rollouts: pd.DataFrame, update: ExactUpdate | None) -> dict[s
 
 
 def compared_groups(
-    label: str, rounds: Iterable[pd.DataFrame], update: ExactUpdate | None
+    label: str, seed: int, rounds: Iterable[pd.DataFrame], update: ExactUpdate | None
 ) -> pd.DataFrame:
     """Return predicted and measured log-ratios, one row per round, group and kind of response.
 
     Args:
         label: The algorithm's.
+        seed: The training seed.
         rounds: The table of each round's rollouts, in order.
         update: What the rounds aimed at; with None there are no rows.
 
     Returns:
-        Columns ``algorithm, method, round, problem_id, pass_rate, response, predicted_log_ratio,
-        measured_log_ratio, is_past_bound``. Groups that were all right or all wrong have no rows.
+        Columns ``algorithm, seed, method, round, problem_id, pass_rate, response,
+        predicted_log_ratio, measured_log_ratio, is_past_bound``. Groups that were all right or all
+        wrong have no rows.
     """
     compared: list[ComparedRound] = []
     problem_ids: dict[int, list[str]] = {}
@@ -123,6 +125,7 @@ def compared_groups(
     groups = zip(table["round"], table.pop("group"), strict=True)
     names = [problem_ids[number][group] for number, group in groups]
     table.insert(3, "problem_id", pd.Series(names, index=table.index, dtype=object))
+    table.insert(1, "seed", seed)
     return table
 
 

@@ -88,7 +88,7 @@ def test_a_round_that_went_half_way_has_slope_one_half() -> None:
 
 def test_pmd_part_is_predicted_for_groups_of_the_size_that_was_sampled() -> None:
     update = exact_update_of(make_algorithm(kind="pmd_part", tau=0.05), REWARDS)
-    table = compared_groups("part", [make_round({"a": 3})], update)
+    table = compared_groups("part", 0, [make_round({"a": 3})], update)
     exact = predict_update(0.375, 0.05, method="pmd_part", group_size=N, reward_low=-1.0)
     predicted = table.set_index("response")["predicted_log_ratio"]
     assert predicted["right"] == pytest.approx(exact.success_log_ratio, rel=1e-12)
@@ -111,7 +111,7 @@ def test_groups_that_the_prompt_filter_dropped_are_not_compared() -> None:
     filtered = make_algorithm(prompt_filter={"low": -0.6, "high": 0.6})
     metrics = theory_metrics(rollouts, exact_update_of(filtered, REWARDS))
     assert metrics["theory_informative_fraction"] == pytest.approx(1 / 3)
-    table = compared_groups("a", [rollouts], exact_update_of(filtered, REWARDS))
+    table = compared_groups("a", 0, [rollouts], exact_update_of(filtered, REWARDS))
     assert table["problem_id"].tolist() == ["middle", "middle"]
 
 
@@ -120,7 +120,7 @@ def test_unmeasured_rollouts_leave_their_group_out() -> None:
     rollouts = make_round({"a": 4, "b": 4, "all right": N})
     rollouts.loc[rollouts["problem_id"] == "a", "sequence_log_ratio"] = np.nan
     update = exact_update_of(make_algorithm(), REWARDS)
-    table = compared_groups("x", [rollouts], update)
+    table = compared_groups("x", 0, [rollouts], update)
     assert set(table["problem_id"]) == {"b"}
     assert theory_metrics(rollouts, update)["theory_informative_fraction"] == 0.5
 
@@ -131,7 +131,7 @@ def test_the_table_names_each_rounds_problems() -> None:
         make_round({"z": 4, "all right": 8, "m": 2}, number=3),
         make_round({"all wrong": 0, "q": 6}, number=4),
     ]
-    table = compared_groups("mine", rounds, exact_update_of(make_algorithm(), REWARDS))
+    table = compared_groups("mine", 3, rounds, exact_update_of(make_algorithm(), REWARDS))
     ComparedGroupTable.validate(table)
     right = table[table["response"] == "right"]
     assert right[["round", "problem_id", "pass_rate"]].to_numpy().tolist() == [
@@ -140,6 +140,7 @@ def test_the_table_names_each_rounds_problems() -> None:
         [4, "q", 0.75],
     ]
     assert set(table["algorithm"]) == {"mine"}
+    assert set(table["seed"]) == {3}
     assert right["measured_log_ratio"].to_numpy() == pytest.approx(
         0.5 * right["predicted_log_ratio"].to_numpy()
     )
@@ -150,13 +151,13 @@ def test_nothing_to_compare_gives_a_table_without_rows(rounds: list[pd.DataFrame
     """No rounds, or no group with both outcomes: the same columns, and valid."""
     update = exact_update_of(make_algorithm(), REWARDS)
     empty, known = (
-        compared_groups("a", rounds, update),
-        compared_groups("a", [make_round({"a": 4})], update),
+        compared_groups("a", 0, rounds, update),
+        compared_groups("a", 0, [make_round({"a": 4})], update),
     )
     assert empty.empty
     assert list(empty.columns) == list(known.columns)
     assert ComparedGroupTable.validate(empty).dtypes.to_dict() == known.dtypes.to_dict()
-    assert compared_groups("a", [make_round({"a": 4})], None).empty
+    assert compared_groups("a", 0, [make_round({"a": 4})], None).empty
 
 
 def test_groups_of_one_are_never_compared() -> None:

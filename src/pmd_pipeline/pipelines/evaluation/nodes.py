@@ -141,10 +141,7 @@ def make_compare_with_theory(run: TrainingRun) -> Callable[..., pd.DataFrame]:
         from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
 
         rounds = (load() for phase in rollouts.values() for load in phase.values())
-        table = compared_groups(
-            run.algorithm, rounds, exact_update_of(algorithm.root, two_values_of(rewards.root))
-        )
-        table.insert(1, "seed", run.seed)
-        return table
+        exact_update = exact_update_of(algorithm.root, two_values_of(rewards.root))
+        return compared_groups(run.algorithm, run.seed, rounds, exact_update)
 
     return compare_with_theory
