@@ -96,7 +96,8 @@ def run(
     lock = hold(folder)
     try:
         progress = _Progress(plan, store)
-        click.echo(progress.what_is_left())
+        at_first = progress.what_is_left()
+        click.echo(at_first)
         loop = ClaimsLoop(
             folder / "initial_policies",
             store,
@@ -111,7 +112,8 @@ def run(
         raise SystemExit(130) from None
     finally:
         lock.release()
-    click.echo(progress.what_is_left())
+    if (now := progress.what_is_left()) != at_first:
+        click.echo(now)
     if failed:
         raise click.ClickException(
             f"{counted(len(failed), 'training')} failed, the first with: "

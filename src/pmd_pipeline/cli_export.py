@@ -21,10 +21,10 @@ ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _HELP = """Write a policy as a model folder to DESTINATION, any adapter merged into the weights.
 
-POLICY is a folder below data/06_models: the initial policy, a phase of a training run such as
-pmd_mean/seed_0/phase_3, or one of its rounds. With --best it is the policy of the environment's
-latest run that scored highest, chosen by avg@k (by the mean reward where right and wrong are not
-told apart), the mean over evaluation sets if there are several.
+POLICY is the initial policy, a phase of a training run such as pmd_mean/seed_0/phase_3, or one of
+its rounds: a folder, or its place below 06_models in the environment's data folder. With --best it
+is the policy of the environment's latest run that scored highest, chosen by avg@k (by the mean
+reward where right and wrong are not told apart), the mean over evaluation sets if there are more.
 
 transformers and `vllm serve` load the folder. A policy that the latest run has evaluated gets a
 model card, README.md: recipe, data, results with their intervals. The licence is left to you.
@@ -43,7 +43,7 @@ def export_command(project_command: ProjectCommand) -> click.Command:
         "paths",
         nargs=-1,
         metavar="[POLICY] DESTINATION",
-        type=click.Path(resolve_path=True, path_type=Path),
+        type=click.Path(path_type=Path),
     )
     @click.option(
         "--best", is_flag=True, help="The best evaluated policy of the latest run, not POLICY."
@@ -75,9 +75,9 @@ def export_command(project_command: ProjectCommand) -> click.Command:
             raise click.UsageError("--algorithm and --eval-set choose among policies: add --best")
         with project_command():
             if best:
-                _export_best(env, algorithm, eval_sets, paths[0])
+                _export_best(env, algorithm, eval_sets, paths[0].resolve())
             else:
-                _export_folder(env, paths[0], paths[1])
+                _export_folder(env, paths[0], paths[1].resolve())
 
     return export_policy
 
@@ -114,9 +114,11 @@ def _export_folder(env: str | None, folder: Path, destination: Path) -> None:
     from pmd_pipeline.latest_run import LatestRun
     from pmd_pipeline.policies import export
 
-    source = stored_policy(folder)
-    export.refuse_occupied(destination)
     data_root = Path.cwd() / project_loader(Path.cwd(), env)["globals"]["data_root"]
+    models = data_root / "06_models"
+    source = stored_policy(folder if folder.exists() else models / folder, models=models)
+    source = source.resolve()
+    export.refuse_occupied(destination)
     why = "it is not in this environment's data folder; --env names another"
     if source.is_relative_to(data_root.resolve()):
         try:
@@ -165,8 +167,11 @@ def _export_with_card(
 
 
 def _tell(exported: "Policy", source: Path, destination: Path) -> None:
+    from pmd_pipeline.reporting.formatting import counted
+
+    updates = counted(exported.policy_version, "update")
     click.echo(
-        f"{source}, {exported.policy_version} updates from the initial policy, is now in "
+        f"{source}, {updates} from the initial policy, is now in "
         f"{destination}: {exported.num_parameters:,} parameters, {exported.model.dtype}"
     )
 

@@ -39,10 +39,13 @@ class ComparisonConfig(StrictModel):
     @field_validator("equal", mode="before")
     @classmethod
     def _quantities_from_one_text(cls, quantities: Any) -> Any:
-        """Accept ``rollouts+updates`` as a list, because ``--params`` splits at commas."""
-        if not isinstance(quantities, str):
-            return quantities
-        return tuple(quantities.split("+")) if quantities else ()
+        """Accept ``rollouts+updates`` as a list, because ``--params`` splits at commas.
+
+        Nothing after ``comparison.equal=`` is null: no quantity.
+        """
+        if quantities is None or quantities == "":
+            return ()
+        return tuple(quantities.split("+")) if isinstance(quantities, str) else quantities
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

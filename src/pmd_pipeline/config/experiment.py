@@ -210,16 +210,35 @@ def parse_parameters(parameters: Mapping[str, Any]) -> ExperimentConfig:
     try:
         return ExperimentConfig.model_validate(parameters)
     except ValidationError as error:
-        lines = [_explain(details, parameters) for details in error.errors()]
+        lines = [_explain(details, parameters) for details in _causes(error)]
         raise ParameterError(
             "the parameters in conf/ (or given by --params) are wrong:\n  " + "\n  ".join(lines)
         ) from None
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Return the mistakes without those that follow from others.
+
+    A list whose entries are all wrong counts as empty to pydantic, and so as too short.
+    """
+    mistakes = error.errors()
+    return [
+        one
+        for one in mistakes
+        if one["type"] != "too_short"
+        or not any(
+            len(other["loc"]) > len(one["loc"]) and other["loc"][: len(one["loc"])] == one["loc"]
+            for other in mistakes
+        )
+    ]
 
 
 def _explain(details: Any, parameters: Mapping[str, Any]) -> str:
     location = _keys(details["loc"], parameters)
     key = ".".join(location)
     message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "tuple_type":
+        message = "Input should be a list"
     if details["type"] == "extra_forbidden":
         return f"{key}: unknown parameter{_suggestion(location)}; correct or remove it"
     if details["type"] == "missing":
@@ -248,7 +267,8 @@ def _keys(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> lis
 
 
 def _suggestion(location: list[str]) -> str:
-    names = _field_names(ExperimentConfig)
+    # The name itself is right in another section, and so no help here.
+    names = _field_names(ExperimentConfig) - {location[-1]}
     similar = difflib.get_close_matches(location[-1], sorted(names), n=1)
     return f"; did you mean {similar[0]!r}?" if similar else ""
 

@@ -190,8 +190,12 @@ class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]])
         return {"path": str(self._path)}
 
 
-def stored_policy(path: Path) -> Path:
+def stored_policy(path: Path, *, models: Path) -> Path:
     """Return the folder of a policy: ``path`` itself, or the last state of a phase.
+
+    Args:
+        path: Where it is looked for.
+        models: The folder of all policies, for the message.
 
     Raises:
         ValueError: If there is no policy.
@@ -201,7 +205,7 @@ def stored_policy(path: Path) -> Path:
     folders = _round_folders(path)
     if not folders:
         raise ValueError(
-            f"there is no policy in {path}; name a folder below data/06_models: initial, a phase "
+            f"there is no policy in {path}; name a folder below {models}: initial, a phase "
             "such as pmd_mean/seed_0/phase_1, or one of its rounds"
         )
     return folders[-1]

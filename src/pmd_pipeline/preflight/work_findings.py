@@ -4,6 +4,7 @@ from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.findings import Finding
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.workload import Assumptions, RoundWork, RunWork, duration
+from pmd_pipeline.reporting.formatting import counted
 
 SECTION = "Work"
 
@@ -21,9 +22,10 @@ def work_findings(
     findings = [
         _note(
             "rounds",
-            f"{len(rounds)} algorithms x {len(training.seeds)} training seeds x "
-            f"{training.num_rounds}, evaluated every "
-            f"{training.rounds_per_phase}",
+            f"{counted(len(rounds), 'algorithm')} x "
+            f"{counted(len(training.seeds), 'training seed')} x "
+            f"{counted(training.num_rounds, 'round')}, evaluated every "
+            f"{counted(training.rounds_per_phase, 'round')}",
         )
     ]
     for value, labels in _by_round(rounds, bound).items():
@@ -55,7 +57,7 @@ def _by_round(rounds: dict[str, RoundWork], bound: str) -> dict[str, list[str]]:
     for label, work in rounds.items():
         value = (
             f"{work.num_rollouts:,} rollouts, {bound}{work.sampled_tokens:,.0f} tokens sampled, "
-            f"{work.updated_tokens:,.0f} trained on in {work.num_updates} updates"
+            f"{work.updated_tokens:,.0f} trained on in {counted(work.num_updates, 'update')}"
         )
         found.setdefault(value, []).append(label)
     return found

@@ -71,6 +71,21 @@ def test_every_mistake_is_told_at_once() -> None:
     assert "evaluation.num_sample: unknown parameter; did you mean 'num_samples'?" in message
 
 
+def test_a_list_of_wrong_entries_is_one_mistake_each() -> None:
+    message = mistake({"training.seeds": "a+-1"})
+    assert "training.seeds.0: Input should be a valid integer" in message
+    assert "training.seeds.1: Input should be greater than or equal to 0" in message
+    assert "at least 1 item" not in message
+    assert "training.algorithms: Input should be a list" in mistake({"training.algorithms": None})
+
+
+def test_the_name_of_another_section_is_not_suggested_for_itself() -> None:
+    assert "training.seed: unknown parameter; did you mean 'seeds'?" in mistake(
+        {"training.seed": "0+1"}
+    )
+    assert "did you mean 'training'" not in mistake({"algorithms.grpo.training": {}})
+
+
 def test_an_algorithms_own_group_size_counts() -> None:
     assert "needs a group_size of at least 2, found 1" in mistake({"algorithms.grpo.group_size": 1})
 
@@ -120,9 +135,10 @@ def test_algorithms_with_unequal_rollouts_are_refused_with_each_number() -> None
     [
         {"comparison.equal": "rollouts"},  # as --params gives a list
         {"comparison.equal": ""},
+        {"comparison.equal": None},  # as --params comparison.equal=
         {"training.algorithms": ["on_policy_gradient"]},
     ],
-    ids=["updates need not be equal", "nothing need", "one algorithm"],
+    ids=["updates need not be equal", "nothing need", "nothing need by --params", "one algorithm"],
 )
 def test_unequal_updates_are_taken_where_nobody_is_misled(changes: dict[str, Any]) -> None:
     changes = {**changes, "algorithms.on_policy_gradient.num_mini_batches": 16}

@@ -78,7 +78,15 @@ def test_what_lies_at_the_destination_is_left_alone(tiny_policy: Policy, tmp_pat
 def test_a_folder_without_a_policy_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["export-policy", str(tmp_path), str(tmp_path / "out")])
     assert result.exit_code == 1
-    assert f"there is no policy in {tmp_path}; name a folder below data/06_models" in result.output
+    models = Path.cwd() / "data/06_models"
+    assert f"there is no policy in {tmp_path}; name a folder below {models}: " in result.output
+
+
+def test_a_policy_is_also_found_by_its_name_in_the_environments_data_folder(tmp_path: Path) -> None:
+    arguments = ["export-policy", "grpo/seed_9/phase_1", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli, arguments)
+    models = Path.cwd() / "data/06_models"
+    assert f"there is no policy in {models}/grpo/seed_9/phase_1; " in result.output
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,20 @@ def test_one_algorithm_is_told_by_what_it_gains() -> None:
     assert "highest" not in " ".join(found.paragraphs)
 
 
+def test_of_equal_scores_none_is_called_the_highest_alone() -> None:
+    """Trainings that change nothing, and two that come out the same beside a third."""
+    same, unchanged = near(0.8, stream=1), np.tile(INITIAL, (5, 1))
+    assert summary_of({"a": same, "b": same}).lead == (
+        "On aime, a and b have the same avg@4, 0.800.",
+    )
+    assert summary_of({"a": same, "b": same, "c": near(0.3, stream=2)}).lead == (
+        "On aime, a has the highest avg@4, 0.800, as has b; it is equivalent to b and is better "
+        "than c.",
+    )
+    (lead,) = summary_of({"a": unchanged}).lead
+    assert lead.startswith("On aime, a neither gains nor loses: avg@4 0.400 before, 0.400 after")
+
+
 def test_a_change_within_its_interval_is_none() -> None:
     """The interval of the gain holds 0."""
     found = summary_of({"a": near(0.41, stream=1, spread=0.05), "b": near(0.8, stream=2)})

@@ -26,6 +26,8 @@ def gain_sentence(
         gain: Paired, with its interval.
     """
     verb = "gains" if gain.low > 0 else "loses" if gain.high < 0 else "may gain or lose"
+    if gain.low == gain.high == 0:
+        verb = "neither gains nor loses"
     return (
         f"On {eval_set}, {name} {verb}: {metric} {formatting.share(scores[0])} before, "
         f"{formatting.share(scores[1])} after, {formatting.with_interval(*gain, signed=True)}."
@@ -62,8 +64,13 @@ def lead_sentence(eval_set: str, metric: str, finals: Mapping[str, float], views
         parts.append(f"is better than {formatting.listed(better)}")
     if by_verdict["worse"]:  # on the training seeds of both
         parts.append(f"is worse than {formatting.listed(by_verdict['worse'])}")
+    score = formatting.share(finals[best])
+    tied = [name for name in others if finals[name] == finals[best]]
+    too = f", as {'has' if len(tied) == 1 else 'have'} {formatting.listed(tied)}" if tied else ""
+    if tied == others and not by_verdict["cannot be told"]:
+        return f"On {eval_set}, {formatting.listed(list(finals))} have the same {metric}, {score}."
     return (
-        f"On {eval_set}, {best} has the highest {metric}, {formatting.share(finals[best])}; it "
+        f"On {eval_set}, {best} has the highest {metric}, {score}{too}; it "
         f"{formatting.listed(parts)}."
     )
 
