@@ -167,7 +167,7 @@ def _export_with_card(
 
 
 def _tell(exported: "Policy", source: Path, destination: Path) -> None:
-    from pmd_pipeline.reporting.formatting import counted
+    from pmd_pipeline.wording import counted
 
     updates = counted(exported.policy_version, "update")
     click.echo(

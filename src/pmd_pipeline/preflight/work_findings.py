@@ -4,7 +4,7 @@ from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.findings import Finding
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.workload import Assumptions, RoundWork, RunWork, duration
-from pmd_pipeline.reporting.formatting import counted
+from pmd_pipeline.wording import counted
 
 SECTION = "Work"
 
