@@ -1,12 +1,11 @@
 """The project's own commands, and ``kedro run`` with friendly errors."""
 
 import functools
-import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
@@ -21,6 +20,7 @@ from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.engines.errors import EngineError
 from pmd_pipeline.hooks.intent import Intent, intending, refuse_concurrency
+from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
 from pmd_pipeline.project_folder import project_folder, refuse_placeholders
 from pmd_pipeline.study_commands.commands import study_group
 
@@ -81,15 +81,10 @@ def _write_traceback() -> Path | str:
     return ERROR_LOG
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(run)
     def wrapped(**options: Any) -> None:
-        # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
-        signal.signal(signal.SIGTERM, _interrupt)
+        stop_at_sigterm_as_at_ctrl_c()
         instead = " instead of --overwrite" if options["overwrite"] else ""
         with project_command(), _intending(options):
             try:

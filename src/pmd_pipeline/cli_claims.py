@@ -1,17 +1,17 @@
 """The command group ``kedro claims``."""
 
 import os
-import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
 from pmd_pipeline.config_loader import project_loader
+from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
 from pmd_pipeline.wording import counted
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def run(
     from pmd_pipeline.claims.loop import ClaimsLoop
     from pmd_pipeline.hooks.lock import hold
 
-    # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop_at_sigterm_as_at_ctrl_c()
     plan, store, folder = _read(names, env, pairs)
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder)
@@ -226,7 +225,3 @@ def _num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

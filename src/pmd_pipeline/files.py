@@ -5,6 +5,7 @@ temporary name begins with a dot and keeps the suffix, by which some writers cho
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -71,6 +72,19 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 def is_partial(path: Path) -> bool:
     """Return True for a temporary name, such as that of a file that a killed run left behind."""
     return path.name.startswith(".") and ".partial" in path.suffixes
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process holds this lock, and hold it; the system frees it at death.
+
+    Args:
+        path: Of a file that is there for the lock alone; made, with its folder, where missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def file_digest(path: Path) -> str:

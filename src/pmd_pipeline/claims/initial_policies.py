@@ -1,13 +1,12 @@
 """Initial policies, made once per warm-start seed and task and kept on disk, with their scores."""
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pmd_pipeline.claims.results import Evaluation, evaluation_from_json, evaluation_to_json
 from pmd_pipeline.claims.units import Unit
-from pmd_pipeline.files import read_sealed_json, write_sealed_json
+from pmd_pipeline.files import locked, read_sealed_json, write_sealed_json
 from pmd_pipeline.policies.loading import initialise_policy
 from pmd_pipeline.policies.manifest import MANIFEST_NAME
 from pmd_pipeline.policies.policy import resolve_device, weight_dtype
@@ -59,10 +58,6 @@ class InitialPolicies:
                 write_sealed_json(path, evaluation_to_json(found))
                 return found
 
-    @contextmanager
-    def _locked(self, unit: Unit) -> Iterator[None]:
-        """Keep other processes from making the same; free as soon as the holder is dead."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f".{unit.initial_key}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _locked(self, unit: Unit) -> AbstractContextManager[None]:
+        """Keep other processes from making the same."""
+        return locked(self._folder / f".{unit.initial_key}.lock")

@@ -1,17 +1,15 @@
 """What all trials of a study share and is made once: problems, initial policy and its rollouts."""
 
-import fcntl
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pmd_pipeline.config.study import VALIDATION_SET
-from pmd_pipeline.files import write_json
+from pmd_pipeline.files import locked, write_json
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.problems.text import duplicate_key
@@ -25,13 +23,9 @@ from pmd_pipeline.study_commands.session import VALIDATION_FILE, StudySession
 _MANIFEST = "base.json"
 
 
-@contextmanager
-def study_lock(project: StudyProject) -> Iterator[None]:
+def study_lock(project: StudyProject) -> AbstractContextManager[None]:
     """Lock the study's folder against other workers; the system frees it when the process dies."""
-    project.folder.mkdir(parents=True, exist_ok=True)
-    with (project.folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return locked(project.folder / ".lock")
 
 
 def make_base(project: StudyProject) -> dict[str, Any]:

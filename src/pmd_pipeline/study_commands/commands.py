@@ -1,14 +1,15 @@
 """The command group ``kedro study``."""
 
 import importlib
-import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
+
+from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
 
 ProjectCommand = Callable[[], AbstractContextManager[None]]
 
@@ -168,14 +169,9 @@ def _project(name: str, env: str | None, params: dict[str, Any]) -> Any:
 def _run(project: Any, trials: int | None, timeout_minutes: float | None, *, joins: bool) -> Any:
     from pmd_pipeline.study_commands.service import run_study
 
-    # A cluster's scheduler stops jobs with SIGTERM: stop as for Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop_at_sigterm_as_at_ctrl_c()
     try:
         return run_study(project, num_trials=trials, timeout_minutes=timeout_minutes, joins=joins)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Continue with the same command.")
         raise SystemExit(130) from None
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
