@@ -352,6 +352,7 @@ PLANTS: dict[str, dict[str, dict[str, Plant]]] = {
     "conservative": {
         "holds": _starts("pmd_mean", -0.2, 3.0) | _starts("pmd_part", -2.0, 0.0),
         "does not hold": _starts("pmd_mean", -2.0, -1.0) | _starts("pmd_part", -0.2, 3.0),
+        "cannot be told": _starts("pmd_mean", -1.0, 0.0) | _starts("pmd_part", -1.0, 0.0),
     },
     "quick": {
         "holds": {"pmd_mean": _ends(0.85), "on_policy": _ends(0.85, seconds=9.0)},
