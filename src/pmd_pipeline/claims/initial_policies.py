@@ -4,7 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pmd_pipeline.claims.results import Evaluation, evaluation_from_json, evaluation_to_json
+from pmd_pipeline.claims.result_json import evaluation_from_json, evaluation_to_json
+from pmd_pipeline.claims.results import Evaluation
 from pmd_pipeline.claims.units import Unit
 from pmd_pipeline.files import locked, read_sealed_json, write_sealed_json
 from pmd_pipeline.policies.loading import initialise_policy

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from pmd_pipeline.claims.results import UnitResult, result_from_json, result_to_json
+from pmd_pipeline.claims.result_json import result_from_json, result_to_json
+from pmd_pipeline.claims.results import UnitResult
 from pmd_pipeline.claims.units import Unit
 from pmd_pipeline.files import read_sealed_json, write_sealed_json
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from pmd_pipeline.claims.result_json import result_from_json, result_to_json
 from pmd_pipeline.claims.results import (
     ClaimResults,
     Evaluation,
@@ -14,8 +15,6 @@ from pmd_pipeline.claims.results import (
     TuningOutcome,
     TuningTrial,
     UnitResult,
-    result_from_json,
-    result_to_json,
 )
 
 

@@ -7,10 +7,11 @@ import pytest
 from claim_plants import CLAIMS, PLANTS, claim, planted
 
 from pmd_pipeline.claims.results import ClaimResults, TuningOutcome, TuningTrial
+from pmd_pipeline.reporting.claims.judged import JudgedClaim, judged_claim
 from pmd_pipeline.reporting.claims.markdown import BEGIN, END, claims_markdown, with_verdicts
 from pmd_pipeline.reporting.claims.page import render_claims_page
 from pmd_pipeline.reporting.claims.report import write_claims_document
-from pmd_pipeline.reporting.claims.sections import JudgedClaim, claim_section, judged_claim
+from pmd_pipeline.reporting.claims.sections import claim_section
 
 
 def _judged(name: str, outcome: str = "holds", *, num_pairs: int = 6) -> JudgedClaim:

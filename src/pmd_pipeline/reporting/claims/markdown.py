@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 
 from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words, panels_of
-from pmd_pipeline.reporting.claims.sections import (
-    ClaimSection,
-    JudgedClaim,
-    claim_section,
-    opening,
-    overview,
-)
+from pmd_pipeline.reporting.claims.judged import JudgedClaim
+from pmd_pipeline.reporting.claims.sections import ClaimSection, claim_section, opening
+from pmd_pipeline.reporting.claims.tables import overview
 from pmd_pipeline.reporting.drawing.spec import FigureSpec
 from pmd_pipeline.reporting.html_tables import HtmlTable
 

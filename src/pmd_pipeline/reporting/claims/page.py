@@ -4,14 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words, panels_of
-from pmd_pipeline.reporting.claims.sections import (
-    TITLE,
-    ClaimSection,
-    JudgedClaim,
-    claim_section,
-    opening,
-    overview,
-)
+from pmd_pipeline.reporting.claims.judged import JudgedClaim
+from pmd_pipeline.reporting.claims.sections import TITLE, ClaimSection, claim_section, opening
+from pmd_pipeline.reporting.claims.tables import overview
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pmd_pipeline.files import whole_file
+from pmd_pipeline.reporting.claims.judged import JudgedClaim
 from pmd_pipeline.reporting.claims.markdown import claims_images, claims_markdown, with_verdicts
 from pmd_pipeline.reporting.claims.page import render_claims_page
-from pmd_pipeline.reporting.claims.sections import JudgedClaim
 
 
 def write_claims_page(judged: Sequence[JudgedClaim], path: Path) -> None:

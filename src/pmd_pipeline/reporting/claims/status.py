@@ -6,7 +6,7 @@ from pmd_pipeline.claims.costs import UnitCosts
 from pmd_pipeline.claims.plan import ClaimsPlan
 from pmd_pipeline.claims.store import ResultStore
 from pmd_pipeline.claims.verdicts.words import settings
-from pmd_pipeline.reporting.claims.sections import JudgedClaim
+from pmd_pipeline.reporting.claims.judged import JudgedClaim
 from pmd_pipeline.reporting.console import ConsoleTable, plain_table
 from pmd_pipeline.reporting.formatting import MISSING, share
 
