@@ -70,18 +70,8 @@ def test_tunings_come_first_then_pair_after_pair_and_a_second_run_does_nothing(
     setting: _Setting,
 ) -> None:
     assert setting.run() == {}
-    assert [unit.seeds.training for unit in setting.begun] == [
-        1001,
-        1001,
-        11,
-        11,
-        11,
-        11,
-        12,
-        12,
-        12,
-        12,
-    ]
+    seeds = [unit.seeds.training for unit in setting.begun]
+    assert seeds == 2 * [1001] + 4 * [11] + 4 * [12]
     assert [unit.alone for unit in setting.begun[2:6]] == [False, False, True, True]
     assert setting.run() == {}
     assert setting.begun == []
