@@ -73,11 +73,13 @@ def export_command(project_command: ProjectCommand) -> click.Command:
             )
         if not best and (algorithm is not None or eval_sets):
             raise click.UsageError("--algorithm and --eval-set choose among policies: add --best")
+        # What is relative belongs to where the user is, and the command works elsewhere.
+        here, destination = paths[0].resolve(), paths[-1].resolve()
         with project_command():
             if best:
-                _export_best(env, algorithm, eval_sets, paths[0].resolve())
+                _export_best(env, algorithm, eval_sets, destination)
             else:
-                _export_folder(env, paths[0], paths[1].resolve())
+                _export_folder(env, here, paths[0], destination)
 
     return export_policy
 
@@ -109,15 +111,15 @@ def _export_best(
     _export_with_card(latest, policy, destination, choice=choice, chosen_by=sets)
 
 
-def _export_folder(env: str | None, folder: Path, destination: Path) -> None:
+def _export_folder(env: str | None, here: Path, place: Path, destination: Path) -> None:
+    """Export the policy ``here``, or at this place in the environment's data folder."""
     from pmd_pipeline.datasets.policies import stored_policy
     from pmd_pipeline.latest_run import LatestRun
     from pmd_pipeline.policies import export
 
     data_root = Path.cwd() / project_loader(Path.cwd(), env)["globals"]["data_root"]
     models = data_root / "06_models"
-    source = stored_policy(folder if folder.exists() else models / folder, models=models)
-    source = source.resolve()
+    source = stored_policy(here if here.exists() else models / place, models=models).resolve()
     export.refuse_occupied(destination)
     why = "it is not in this environment's data folder; --env names another"
     if source.is_relative_to(data_root.resolve()):

@@ -93,6 +93,17 @@ class ExperimentConfig(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _the_reference_is_there(self) -> Self:
+        """Told only of what was set: the default's label may be none of this file's."""
+        reference = self.reporting.reference_algorithm
+        if reference is not None and "reference_algorithm" in self.reporting.model_fields_set:
+            try:
+                self.algorithms[reference]
+            except ValueError as error:
+                raise ValueError(f"reporting.reference_algorithm: {error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _algorithms_are_compared_fairly(self) -> Self:
         check_equal(self.comparison, self.training, self.trained_algorithms())
         return self

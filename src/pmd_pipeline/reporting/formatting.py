@@ -48,8 +48,8 @@ def share(value: float) -> str:
 
 
 def signed_share(value: float) -> str:
-    """Return a difference of 0-1 quantities with its sign."""
-    return MISSING if math.isnan(value) else f"{value:+.3f}".replace("-", MINUS)
+    """Return a difference of 0-1 quantities with its sign; what rounds to 0 is +0.000."""
+    return MISSING if math.isnan(value) else f"{value:+z.3f}".replace("-", MINUS)
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:

@@ -86,6 +86,15 @@ def test_the_name_of_another_section_is_not_suggested_for_itself() -> None:
     assert "did you mean 'training'" not in mistake({"algorithms.grpo.training": {}})
 
 
+def test_a_reference_that_is_no_label_is_refused() -> None:
+    """One that is not trained is none for now; null is none at all."""
+    message = mistake({"reporting.reference_algorithm": "pmd_men"})
+    assert "reporting.reference_algorithm: no algorithm is labelled 'pmd_men'" in message
+    one = {"training.algorithms": ["grpo"], "reporting.reference_algorithm": "gspo"}
+    for changes in (one, {"reporting.reference_algorithm": None}):
+        assert parse_parameters(changed(changes))
+
+
 def test_an_algorithms_own_group_size_counts() -> None:
     assert "needs a group_size of at least 2, found 1" in mistake({"algorithms.grpo.group_size": 1})
 

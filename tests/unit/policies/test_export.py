@@ -1,5 +1,6 @@
 """Trained policies as plain model folders."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,19 @@ def test_a_folder_without_a_policy_is_named(tmp_path: Path) -> None:
     assert result.exit_code == 1
     models = Path.cwd() / "data/06_models"
     assert f"there is no policy in {tmp_path}; name a folder below {models}: " in result.output
+
+
+def test_what_is_relative_lies_where_the_user_is(
+    tiny_policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the command works in the project's folder, above the user's."""
+    save_policy(tiny_policy, tmp_path / "initial")
+    below = Path.cwd() / "docs"
+    monkeypatch.chdir(below)
+    paths = [os.path.relpath(tmp_path / name, below) for name in ("initial", "out")]
+    result = CliRunner().invoke(cli, ["export-policy", *paths])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "config.json").is_file()
 
 
 def test_a_policy_is_also_found_by_its_name_in_the_environments_data_folder(tmp_path: Path) -> None:

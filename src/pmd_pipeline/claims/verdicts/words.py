@@ -37,11 +37,11 @@ def number(value: float, unit: Unit) -> str:
         return "∞" if value > 0 else f"{MINUS}∞"
     match unit:
         case "accuracy":
-            text = f"{value:+.3f}"
+            text = f"{value:+z.3f}"
         case "share" | "ratio":
-            text = f"{value:.2f}"
+            text = f"{value:z.2f}"
         case "nats" | "nats per pass rate":
-            text = f"{value:+.2f}"
+            text = f"{value:+z.2f}"
         case "number":
             text = f"{value:+.3g}"
     return text.replace("-", MINUS)
