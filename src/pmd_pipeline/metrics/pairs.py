@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from pmd_pipeline.metrics.intervals import bounds_of
 from pmd_pipeline.metrics.problem_scores import FinalScores, final_scores
 
 PAIR_COLUMNS = (
@@ -96,12 +97,15 @@ def _of_eval_set(
     from pmd_pipeline.statistics.pairs import Verdict, compare_algorithms
     from pmd_pipeline.statistics.power import difference_told, seeds_to_tell
 
+    lowest, highest = bounds_of(final.metric)
     found = compare_algorithms(
         {name: mine.table for name, mine in final.by_algorithm.items()},
         margin=margin,
         alpha=alpha,
         initial=final.initial,
         seeds={name: mine.seeds for name, mine in final.by_algorithm.items()},
+        lowest=lowest,
+        highest=highest,
     )
     num_problems = len(final.initial)
     of_first = alpha / len(found.pairs)

@@ -149,7 +149,9 @@ def compare_algorithms(
     flips = [sign_flip_test(_units(difference), seed=seed) for difference in differences]
     p_values = _corrected([estimate.p_value() for estimate in estimates])
     flip_p_values = _corrected([test.p_value for test in flips])
-    equivalences = _corrected([equivalence_p_value(estimate, margin) for estimate in estimates])
+    equivalences = _corrected(
+        [equivalence_p_value(estimate, margin, largest=highest - lowest) for estimate in estimates]
+    )
     pairs = tuple(
         PairComparison(
             first=a,

@@ -12,7 +12,7 @@ from pmd_pipeline.statistics.effect_size import paired_effect_size
 from pmd_pipeline.statistics.equivalence import equivalence_p_value
 from pmd_pipeline.statistics.multiple_tests import holm
 from pmd_pipeline.statistics.sign_flips import sign_flip_test
-from pmd_pipeline.statistics.two_level import seeds_estimate
+from pmd_pipeline.statistics.two_level import seeds_estimate, two_level_estimate
 
 DIFFERENCES = np.array([-0.023, -0.021, -0.020, 0.001, -0.018])
 
@@ -88,6 +88,16 @@ def test_equivalence_is_a_90_percent_interval_within_the_margin() -> None:
     estimate = seeds_estimate(DIFFERENCES[:, None])
     edge = -estimate.interval(0.90).low
     assert equivalence_p_value(estimate, edge) == pytest.approx(0.05, rel=1e-9)
+
+
+@pytest.mark.parametrize(("num_problems", "expected"), [(48, 0.6173), (298, 0.0500), (384, 0.0211)])
+def test_equal_answers_are_equivalent_where_there_are_enough(
+    num_problems: int, expected: float
+) -> None:
+    """The chance to draw none of the problems that differ, if one in a hundred does."""
+    estimate = two_level_estimate(np.zeros((3, num_problems)))
+    assert equivalence_p_value(estimate, 0.01) == pytest.approx(expected, abs=1e-4)
+    assert equivalence_p_value(estimate, 0.01, largest=math.inf) == 1.0
 
 
 def test_collapses_that_both_share_say_nothing() -> None:
