@@ -90,9 +90,11 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
             try:
                 run(**options)
             except KeyboardInterrupt:
+                from pmd_pipeline.hooks.lock import give_back
                 from pmd_pipeline.hooks.tracking import kill_open_runs
 
                 kill_open_runs()
+                give_back()
                 click.echo(
                     "\nInterrupted. Continue with the same command and --only-missing-outputs"
                     f"{instead}."

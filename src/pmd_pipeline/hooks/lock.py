@@ -57,6 +57,17 @@ def hold(data_root: Path) -> "DataLock":
     return lock
 
 
+def give_back() -> None:
+    """Release all that this process holds: it was interrupted and writes no more.
+
+    The next run would take its folder over as that of one that has died, and on another machine
+    would first wait for its signs of life to be old.
+    """
+    for (pid, _), lock in _held.items():
+        if pid == os.getpid():
+            lock.release()
+
+
 class DataLock:
     """A data folder, held by this process until :meth:`release` or its end."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pmd_pipeline.hooks.lock import FILE_NAME, DataFolderInUseError, DataLock, hold
+from pmd_pipeline.hooks.lock import FILE_NAME, DataFolderInUseError, DataLock, give_back, hold
 
 
 def hold_forever(folder: Path) -> int:
@@ -52,6 +52,17 @@ def test_a_run_that_has_ended_leaves_no_trace(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     DataLock(tmp_path).release()
+    DataLock(tmp_path).release()
+    assert caplog.text == ""
+
+
+def test_an_interrupted_run_gives_its_folder_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next one, on another machine too, neither waits nor takes it for dead."""
+    hold(tmp_path)
+    give_back()
+    assert (tmp_path / FILE_NAME).read_text() == ""
     DataLock(tmp_path).release()
     assert caplog.text == ""
 

@@ -10,6 +10,7 @@ from pmd_pipeline.claims.verdicts.tables import evaluated_rounds, evaluations
 from pmd_pipeline.statistics.estimates import Estimate
 from pmd_pipeline.statistics.scores import FloatArray
 from pmd_pipeline.statistics.two_level import two_level_estimate
+from pmd_pipeline.wording import counted
 
 _SPREAD = 0.16
 """How far the points of one place may stand beside it."""
@@ -23,7 +24,7 @@ def accuracy_curves(results: ClaimResults, arms: Iterable[str]) -> ClaimPanel:
         lines += (Line(label=arm, x=rounds, y=pair, role="pair") for pair in curve.mean(axis=2).T)
         lines.append(mean_line(arm, rounds, [accuracy_estimate(table) for table in curve]))
     return ClaimPanel(
-        title=f"Accuracy over {int(max(line.x[-1] for line in lines))} rounds",
+        title=f"Accuracy over {counted(int(max(line.x[-1] for line in lines)), 'round')}",
         x_label="round",
         y_label="accuracy on held-out problems",
         lines=tuple(lines),
