@@ -25,7 +25,7 @@ def work_findings(
             f"{counted(len(rounds), 'algorithm')} x "
             f"{counted(len(training.seeds), 'training seed')} x "
             f"{counted(training.num_rounds, 'round')}, evaluated every "
-            f"{counted(training.rounds_per_phase, 'round')}",
+            f"{counted(training.rounds_per_phase, 'round').removeprefix('1 ')}",
         )
     ]
     for value, labels in _by_round(rounds, bound).items():
