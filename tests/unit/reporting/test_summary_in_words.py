@@ -121,6 +121,10 @@ def test_of_equal_scores_none_is_called_the_highest_alone() -> None:
         "On aime, a has the highest avg@4, 0.800, as has b; it is equivalent to b and is better "
         "than c.",
     )
+    seeds = np.repeat([[0.25], [0.75], [0.5], [1.0], [0.0]], NUM_PROBLEMS, axis=1)
+    assert summary_of({"a": seeds, "b": seeds[::-1]}).lead == (
+        "On aime, a and b have the same avg@4, 0.500; that does not show them equivalent.",
+    )
     (lead,) = summary_of({"a": unchanged}).lead
     assert lead.startswith("On aime, a neither gains nor loses: avg@4 0.400 before, 0.400 after")
 

@@ -67,8 +67,10 @@ def lead_sentence(eval_set: str, metric: str, finals: Mapping[str, float], views
     score = formatting.share(finals[best])
     tied = [name for name in others if finals[name] == finals[best]]
     too = f", as {'has' if len(tied) == 1 else 'have'} {formatting.listed(tied)}" if tied else ""
-    if tied == others and not by_verdict["cannot be told"]:
-        return f"On {eval_set}, {formatting.listed(list(finals))} have the same {metric}, {score}."
+    if tied == others:
+        doubt = "; that does not show them equivalent" if unclear else ""
+        everyone = formatting.listed(list(finals))
+        return f"On {eval_set}, {everyone} have the same {metric}, {score}{doubt}."
     return (
         f"On {eval_set}, {best} has the highest {metric}, {score}{too}; it "
         f"{formatting.listed(parts)}."
