@@ -1,15 +1,13 @@
 """The command group ``kedro claims``."""
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from kedro.config import MissingConfigException
-from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
+from pmd_pipeline.command_groups import ProjectCommand, command_group
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
 from pmd_pipeline.wording import counted
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from pmd_pipeline.claims.loop import Finished
     from pmd_pipeline.claims.plan import ClaimsPlan
     from pmd_pipeline.claims.store import ResultStore
-
-ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _names = click.argument("names", nargs=-1, metavar="[CLAIM]...")
 _env = click.option(
@@ -42,20 +38,9 @@ def claims_group(project_command: ProjectCommand) -> click.Group:
     Args:
         project_command: What is done around a command: see ``cli.project_command``.
     """
-
-    class ClaimsGroup(click.Group):
-        def invoke(self, context: click.Context) -> Any:
-            with project_command():
-                return super().invoke(context)
-
-    group = ClaimsGroup(
-        name="claims",
-        help="Try the paper's claims in the small; see docs/claims.md.",
-        context_settings=CONTEXT_SETTINGS,
-    )
-    for command in (run, status, report):
-        group.add_command(command)
-    return group
+    help_text = "Try the paper's claims in the small; see docs/claims.md."
+    commands = (run, status, report)
+    return command_group("claims", help_text, commands, project_command)
 
 
 @click.command()

@@ -1,7 +1,6 @@
 """The command ``kedro export-policy``."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
+from pmd_pipeline.command_groups import ProjectCommand
 from pmd_pipeline.config_loader import project_loader
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pmd_pipeline.metrics.best_policy import BestPolicy
     from pmd_pipeline.policies.policy import Policy
     from pmd_pipeline.reporting.model_card.facts import CardFacts, PromptExample
-
-ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _HELP = """Write a policy as a model folder to DESTINATION, any adapter merged into the weights.
 

@@ -1,16 +1,13 @@
 """The command ``kedro preflight``."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
+from pmd_pipeline.command_groups import ProjectCommand
 from pmd_pipeline.config_loader import project_loader
-
-ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _positive = click.FloatRange(min=0, min_open=True)
 _OPTIONS = [

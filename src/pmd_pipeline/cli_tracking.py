@@ -1,16 +1,14 @@
 """``kedro mlflow-sync`` and ``kedro mlflow-relocate``."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
+from pmd_pipeline.command_groups import ProjectCommand
 from pmd_pipeline.config_loader import project_loader
-
-ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 
 def tracking_commands(project_command: ProjectCommand) -> list[click.Command]:

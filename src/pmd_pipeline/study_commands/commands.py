@@ -1,17 +1,14 @@
 """The command group ``kedro study``."""
 
 import importlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
+from kedro.framework.cli.utils import _split_params
 
+from pmd_pipeline.command_groups import ProjectCommand, command_group
 from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
-
-ProjectCommand = Callable[[], AbstractContextManager[None]]
 
 _name = click.argument("name")
 _env = click.option("--env", "-e", envvar="KEDRO_ENV", help="Kedro environment: a folder in conf.")
@@ -36,20 +33,9 @@ def study_group(project_command: ProjectCommand) -> click.Group:
     Args:
         project_command: What is done around a command: see ``cli.project_command``.
     """
-
-    class StudyGroup(click.Group):
-        def invoke(self, context: click.Context) -> Any:
-            with project_command():
-                return super().invoke(context)
-
-    group = StudyGroup(
-        name="study",
-        help="Search for the best parameters; see docs/studies.md.",
-        context_settings=CONTEXT_SETTINGS,
-    )
-    for command in (run, worker, status, report, export, dashboard):
-        group.add_command(command)
-    return group
+    help_text = "Search for the best parameters; see docs/studies.md."
+    commands = (run, worker, status, report, export, dashboard)
+    return command_group("study", help_text, commands, project_command)
 
 
 @click.command()

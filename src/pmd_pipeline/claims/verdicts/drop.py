@@ -11,7 +11,7 @@ from pmd_pipeline.claims.verdicts.findings import (
     plain_finding,
 )
 from pmd_pipeline.claims.verdicts.panels import accuracy_estimate, mean_line, paired_differences
-from pmd_pipeline.claims.verdicts.records import ClaimPanel, Finding, Judgement, Outcome
+from pmd_pipeline.claims.verdicts.records import ClaimPanel, Finding, Judgement
 from pmd_pipeline.config.claim_tests import ArmLine, DropTest
 from pmd_pipeline.statistics.scores import FloatArray
 from pmd_pipeline.statistics.two_level import two_level_estimate
@@ -74,11 +74,7 @@ def _drops(results: ClaimResults, line: ArmLine) -> FloatArray:
 
 def _sentence(labels: tuple[str, str], headline: Finding, alone: tuple[Finding, ...]) -> str:
     less = f"{labels[0]} loses less to staleness than {labels[1]}"
-    begin = {
-        Outcome.HOLDS: f"{less}.",
-        Outcome.DOES_NOT_HOLD: f"It is not so that {less}.",
-        Outcome.CANNOT_BE_TOLD: f"Whether {less} cannot be told.",
-    }[headline.outcome or Outcome.CANNOT_BE_TOLD]
+    begin = words.verdict(less, headline.outcome)
     each = "; ".join(f"{finding.name} {words.with_interval(finding)}" for finding in alone)
     return f"{begin} {each[0].upper()}{each[1:]}; difference {words.with_interval(headline)}."
 

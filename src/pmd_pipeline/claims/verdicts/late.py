@@ -84,11 +84,7 @@ def _name(pair: ArmPair) -> str:
 
 def _sentence(outcome: Outcome, pair: ArmPair, name: str, number: str) -> str:
     less = f"{pair.first} loses less after its best evaluation than {pair.second}"
-    begin = {
-        Outcome.HOLDS: f"{less}.",
-        Outcome.DOES_NOT_HOLD: f"It is not so that {less}.",
-        Outcome.CANNOT_BE_TOLD: f"Whether {less} cannot be told.",
-    }[outcome]
+    begin = words.verdict(less, outcome)
     return f"{begin} {name[0].upper()}{name[1:]}: {number}."
 
 

@@ -11,7 +11,7 @@ from pmd_pipeline.claims.verdicts.panels import (
     mean_line,
     paired_differences,
 )
-from pmd_pipeline.claims.verdicts.records import ClaimPanel, Finding, Judgement, Outcome
+from pmd_pipeline.claims.verdicts.records import ClaimPanel, Finding, Judgement
 from pmd_pipeline.config.claim_tests import ArmLine, ArmPair, SlopeTest
 from pmd_pipeline.config.claims import ClaimConfig
 from pmd_pipeline.statistics.contrasts import slopes
@@ -66,11 +66,7 @@ def _slopes(results: ClaimResults, line: ArmLine) -> FloatArray:
 
 def _sentence(test: SlopeTest, headline: Finding, alone: tuple[Finding, ...]) -> str:
     steeper = f"{line_name(test.first.arms)} rises more steeply than {line_name(test.second.arms)}"
-    begin = {
-        Outcome.HOLDS: f"{steeper}.",
-        Outcome.DOES_NOT_HOLD: f"It is not so that {steeper}.",
-        Outcome.CANNOT_BE_TOLD: f"Whether {steeper} cannot be told.",
-    }[headline.outcome or Outcome.CANNOT_BE_TOLD]
+    begin = words.verdict(steeper, headline.outcome)
     each = " and ".join(words.with_interval(finding) for finding in alone)
     return f"{begin} Accuracy per doubling: {each}; difference {words.with_interval(headline)}."
 

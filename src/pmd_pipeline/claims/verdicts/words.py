@@ -16,6 +16,7 @@ __all__ = [
     "number",
     "p_value",
     "settings",
+    "verdict",
     "with_interval",
 ]
 
@@ -27,6 +28,17 @@ _UNIT_WORDS: dict[Unit, str] = {
     "ratio": " times",
     "number": "",
 }
+
+
+def verdict(statement: str, outcome: Outcome | None) -> str:
+    """Return a sentence that says of a statement whether it is so."""
+    match outcome:
+        case Outcome.HOLDS:
+            return f"{statement}."
+        case Outcome.DOES_NOT_HOLD:
+            return f"It is not so that {statement}."
+        case _:
+            return f"Whether {statement} cannot be told."
 
 
 def number(value: float, unit: Unit) -> str:
