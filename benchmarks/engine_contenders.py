@@ -76,9 +76,9 @@ class OurEngine:
 
     def run(self, work: Workload, seed: int) -> list[int]:
         self._policy.model.generation_config.eos_token_id = list(work.stop_token_ids) or None
-        self._engine.set_policy(self._policy)
         groups = self._engine.generate(
             work.prompts,
+            version=self._engine.publish(self._policy),
             num_samples=work.num_samples,
             sampling=SamplingConfig(max_new_tokens=work.max_new_tokens),
             seeds=[seed + i for i in range(len(work.prompts))],

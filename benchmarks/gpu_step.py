@@ -33,6 +33,8 @@ from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.rewards import MathRewardConfig
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.config.training import OptimizerConfig, TrainingConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.engines.units import Unit
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.preflight.memory import trainer_memory
 from pmd_pipeline.preflight.model_shape import empty_model, model_shape
@@ -56,7 +58,7 @@ WANTED = 0.4
 GIBI = 1 << 30
 
 
-class Engine:
+class Engine(RolloutEngine):
     """Returns random tokens of given lengths."""
 
     runs_policy_model = True
@@ -64,13 +66,17 @@ class Engine:
     def __init__(self, lengths: np.ndarray) -> None:
         self._lengths = lengths
 
-    def set_policy(self, policy: Policy) -> None:
+    def publish(self, policy: Policy) -> int:
         """The weights play no part."""
+        return policy.policy_version
 
-    def generate(
-        self, prompts: Sequence[Any], *, num_samples: int, **_: Any
-    ) -> list[list[Completion]]:
+    def submit(self, units: Sequence[Unit], version: int) -> list[Unit]:
+        """Units are their own handles."""
+        return list(units)
+
+    def collect(self, handle: Unit, **_: Any) -> list[list[Completion]]:
         """Return random responses."""
+        num_samples = handle.num_samples
         rng = np.random.default_rng(0)
         responses = [
             Completion(
@@ -80,7 +86,9 @@ class Engine:
             )
             for length in self._lengths
         ]
-        return [responses[i * num_samples : (i + 1) * num_samples] for i in range(len(prompts))]
+        return [
+            responses[i * num_samples : (i + 1) * num_samples] for i in range(len(handle.prompts))
+        ]
 
     def close(self) -> None:
         """Nothing to close."""

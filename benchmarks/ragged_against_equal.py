@@ -87,10 +87,11 @@ def _sample(
     seed: int,
 ) -> tuple[float, list[int]]:
     """Return the CPU-seconds of one call, and the responses' lengths."""
-    engine.set_policy(policy)
+    version = engine.publish(policy)
     started = time.process_time()
     groups = engine.generate(
         prompts,
+        version=version,
         num_samples=GROUP_SIZE,
         sampling=SamplingConfig(max_new_tokens=max_new_tokens),
         seeds=[1000 * seed + i for i in range(len(prompts))],

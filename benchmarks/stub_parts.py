@@ -17,7 +17,8 @@ from tokenizers.pre_tokenizers import Split
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.engines.units import Unit
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.vocabulary import SPECIAL_TOKENS, VOCABULARY
@@ -94,7 +95,7 @@ class Meter:
         return time.process_time(), time.perf_counter()
 
 
-class StubEngine:
+class StubEngine(RolloutEngine):
     """Samples random words that end in a boxed digit, all of one length."""
 
     runs_policy_model = True
@@ -104,25 +105,24 @@ class StubEngine:
         self._num_tokens = num_tokens
         self._num_known = len(VOCABULARY)
 
-    def set_policy(self, policy: Policy) -> None:
+    def publish(self, policy: Policy) -> int:
         """Take words that the policy's tokenizer knows; the weights play no part."""
         self._num_known = len(policy.tokenizer)
+        return policy.policy_version
 
-    def generate(
-        self,
-        prompts: Sequence[Sequence[int]],
-        *,
-        num_samples: int,
-        sampling: SamplingConfig,
-        seeds: Sequence[int],
-        progress: Callable[[], object] | None = None,
-        group_finished: Callable[[int, list[Completion]], object] | None = None,
-    ) -> list[list[Completion]]:
+    def submit(self, units: Sequence[Unit], version: int) -> list[Unit]:
+        """Units are their own handles."""
+        return list(units)
+
+    def collect(self, handle: Unit, **_: object) -> list[list[Completion]]:
         """Return random responses; a digit is right now and then."""
         with self._meter.stubbed():
             return [
-                [self._completion(np.random.default_rng([seed, i])) for i in range(num_samples)]
-                for seed in seeds
+                [
+                    self._completion(np.random.default_rng([seed, i]))
+                    for i in range(handle.num_samples)
+                ]
+                for seed in handle.seeds
             ]
 
     def close(self) -> None:

@@ -68,9 +68,9 @@ def agreement(model: PreTrainedModel) -> Agreement:
     """Sample ragged responses of ragged prompts, rows leaving and joining, and compare."""
     policy = StoppingPolicy(model=model, tokenizer=build_tokenizer())
     engine = TransformersEngine(TransformersEngineConfig(max_batch_size=5))
-    engine.set_policy(policy)
     groups = engine.generate(
         PROMPTS,
+        version=engine.publish(policy),
         num_samples=3,
         sampling=SamplingConfig(max_new_tokens=10),
         seeds=range(len(PROMPTS)),

@@ -28,9 +28,9 @@ def sample(
     **sampling: float,
 ) -> list[list[Completion]]:
     """Return responses of at most 12 tokens, seeded 0, 1, ... unless told otherwise."""
-    engine.set_policy(policy)
     return engine.generate(
         prompts,
+        version=engine.publish(policy),
         num_samples=num_samples,
         sampling=SamplingConfig.model_validate({"max_new_tokens": 12} | sampling),
         seeds=list(range(len(prompts))) if seeds is None else seeds,
@@ -194,9 +194,9 @@ class EngineContract:
                 self.total += n
 
         counter = Counter()
-        engine.set_policy(policy)
         engine.generate(
             PROMPTS,
+            version=engine.publish(policy),
             num_samples=8,
             sampling=SamplingConfig(max_new_tokens=12),
             seeds=[0, 1, 2, 3],
@@ -208,9 +208,9 @@ class EngineContract:
         self, engine: RolloutEngine, policy: Policy
     ) -> None:
         early: dict[int, list[Completion]] = {}
-        engine.set_policy(policy)
         groups = engine.generate(
             PROMPTS,
+            version=engine.publish(policy),
             num_samples=8,
             sampling=SamplingConfig(max_new_tokens=12),
             seeds=[0, 1, 2, 3],

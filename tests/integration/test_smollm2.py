@@ -48,10 +48,13 @@ def test_the_chat_model_answers_a_question_and_ends_its_turn(smollm2: Policy) ->
     question = [{"role": "user", "content": "What is the capital of France?"}]
     text = tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
     engine = TransformersEngine(TransformersEngineConfig())
-    engine.set_policy(smollm2)
     greedy = SamplingConfig(top_k=1, max_new_tokens=24)
     [[answer]] = engine.generate(
-        [tokenizer(text)["input_ids"]], num_samples=1, sampling=greedy, seeds=[0]
+        [tokenizer(text)["input_ids"]],
+        version=engine.publish(smollm2),
+        num_samples=1,
+        sampling=greedy,
+        seeds=[0],
     )
     assert tokenizer.decode(answer.token_ids) == "The capital of France is Paris.<|im_end|>"
     assert not answer.truncated

@@ -132,6 +132,7 @@ def test_an_interrupted_call_leaves_nothing_behind(engine: VllmEngine, policy: P
     with pytest.raises(KeyboardInterrupt):
         engine.generate(
             PROMPTS,
+            version=policy.policy_version,
             num_samples=64,
             sampling=SamplingConfig(max_new_tokens=200),
             seeds=[0, 1, 2, 3],
@@ -147,6 +148,7 @@ def test_a_call_that_vllm_refuses_leaves_the_engine_usable(
     with pytest.raises(EngineFailedError, match="vLLM: generate: "):
         engine.generate(
             [PROMPT, [1, 10**6]],
+            version=policy.policy_version,
             num_samples=1,
             sampling=SamplingConfig(max_new_tokens=4),
             seeds=[0, 1],

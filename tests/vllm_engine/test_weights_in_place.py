@@ -25,9 +25,12 @@ LONG_PROMPT = [1, *np.random.default_rng(0).integers(3, 25, size=300).tolist()]
 
 
 def sample(engine: VllmEngine, policy: Policy, prompts: list[list[int]]) -> list[Completion]:
-    engine.set_policy(policy)
     groups = engine.generate(
-        prompts, num_samples=2, sampling=SAMPLING, seeds=list(range(len(prompts)))
+        prompts,
+        version=engine.publish(policy),
+        num_samples=2,
+        sampling=SAMPLING,
+        seeds=list(range(len(prompts))),
     )
     return [completion for group in groups for completion in group]
 

@@ -8,12 +8,35 @@ from pydantic import Field, ValidationError
 from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.compute import Precision
 
+UnitSize = Annotated[
+    int | None,
+    Field(
+        default=None,
+        ge=1,
+        description="responses that are sampled together as one unit, whichever process samples "
+        "them; results of the same unit size are the same, to the byte, with one process and with "
+        "many; null: all of a call, cut for as many processes as there are",
+    ),
+]
+
 
 class TransformersEngineConfig(StrictModel):
-    """The engine that decodes with the trainer's own model."""
+    """The engine that decodes with a transformers model: the trainer's own, or copies of it."""
 
     max_batch_size: int = Field(
         default=1024, ge=1, description="responses decoded at the same time"
+    )
+    unit_size: UnitSize = None
+    num_processes: int = Field(
+        default=0,
+        ge=0,
+        description="processes that sample, each from a copy of the policy; 0: this process "
+        "samples from the trainer's own model, and with training.lag one other from a copy",
+    )
+    timeout_seconds: float = Field(
+        default=900,
+        gt=0,
+        description="of such a process: for starting, and for loading new weights",
     )
 
 
@@ -69,6 +92,7 @@ class VllmEngineConfig(StrictModel):
     num_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of each copy; null: as many as torch has here"
     )
+    unit_size: UnitSize = None
     probe_tolerance: float | None = Field(
         default=None,
         gt=0,

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.base import GroupFinished
 from pmd_pipeline.engines.decoding import ModelReader, ReadPrompts
 from pmd_pipeline.engines.decoding_rows import BatchRows, DecodingRows, JoiningRows
 from pmd_pipeline.engines.running import RunningResponses, Sample
 from pmd_pipeline.engines.sampling import draw_tokens
+from pmd_pipeline.engines.units import Unit
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion
@@ -27,32 +27,12 @@ from pmd_pipeline.records import Completion
 _ROWS_PER_READ_PROMPT = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """Responses that are sampled together; what they are depends on nothing but this.
-
-    Attributes:
-        prompts: Token ids.
-        seeds: One per prompt.
-        num_samples: Responses per prompt.
-        sampling: Distribution and length limit.
-        stop_token_ids: Tokens that end a response.
-        max_rows: Responses decoded at the same time. Where rows must begin together, a prompt's
-            are, even if they are more.
-    """
-
-    prompts: Sequence[Sequence[int]]
-    seeds: Sequence[int]
-    num_samples: int
-    sampling: SamplingConfig
-    stop_token_ids: Collection[int]
-    max_rows: int
-
-
 def sample_unit(
     policy: Policy,
     unit: Unit,
     *,
+    max_rows: int,
+    stop_token_ids: Collection[int] | None = None,
     progress: Progress | None = None,
     group_finished: GroupFinished | None = None,
 ) -> list[list[Completion]]:
@@ -61,15 +41,18 @@ def sample_unit(
     Args:
         policy: The policy, its model ready to decode.
         unit: What is sampled.
+        max_rows: Responses decoded at the same time. Where rows must begin together, a prompt's
+            are, even if they are more.
+        stop_token_ids: Tokens that end a response; None: the policy's.
         progress: Told of each finished response.
         group_finished: Called with each group that is finished while others are being sampled.
     """
     reader = ModelReader(policy)
     rows: DecodingRows = JoiningRows(reader) if reader.plan.can_join else BatchRows(reader)
-    waiting = _Waiting(reader, unit)
+    waiting = _Waiting(reader, unit, max_rows)
     running = RunningResponses(
         unit.sampling.max_new_tokens,
-        unit.stop_token_ids,
+        policy.stop_token_ids if stop_token_ids is None else stop_token_ids,
         num_records=min(waiting.max_rows, len(unit.prompts) * unit.num_samples),
     )
     finished = _FinishedGroups(len(unit.prompts), unit.num_samples)
@@ -133,11 +116,12 @@ class _Waiting:
     Prompts are read some at a time, and each once, however many samples it has.
     """
 
-    def __init__(self, reader: ModelReader, unit: Unit) -> None:
+    def __init__(self, reader: ModelReader, unit: Unit, max_rows: int) -> None:
         self._reader = reader
         self._unit = unit
         self._can_join = reader.plan.can_join
-        self.max_rows = unit.max_rows if self._can_join else max(unit.max_rows, unit.num_samples)
+        self._read_rows = max_rows
+        self.max_rows = max_rows if self._can_join else max(max_rows, unit.num_samples)
         self._chunks = deque(self._cut())
         self._read: ReadPrompts | None = None
         self._num_begun = 0  # of the first chunk's responses
@@ -176,9 +160,9 @@ class _Waiting:
     def _cut(self) -> list[list[int]]:
         """Return the prompts' positions in parts that are read together."""
         prompts, unit = self._unit.prompts, self._unit
-        size = unit.max_rows // unit.num_samples
+        size = self._read_rows // unit.num_samples
         if self._can_join:
-            size = min(size, unit.max_rows // _ROWS_PER_READ_PROMPT)
+            size = min(size, self._read_rows // _ROWS_PER_READ_PROMPT)
         parts: list[list[int]] = []
         for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
             fits = bool(parts) and len(parts[-1]) < size

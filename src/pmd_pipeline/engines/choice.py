@@ -17,10 +17,14 @@ def make_engine(config: EngineConfig) -> RolloutEngine:
             from pmd_pipeline.engines.vllm_engine import VllmEngine
 
             return VllmEngine(config)
-        case TransformersEngineConfig():
+        case TransformersEngineConfig(num_processes=0):
             from pmd_pipeline.engines.transformers_engine import TransformersEngine
 
             return TransformersEngine(config)
+        case TransformersEngineConfig():
+            from pmd_pipeline.engines.copies_engine import CopiesEngine
+
+            return CopiesEngine(config)
         case _:
             assert_never(config)
 

@@ -28,7 +28,7 @@ def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
         precision: Of the weights in the folder.
     """
     dtype = getattr(torch, precision)
-    parent = _parent(policy.num_parameters * dtype.itemsize)
+    parent = memory_folder(policy.num_parameters * dtype.itemsize)
     with tempfile.TemporaryDirectory(prefix="pmd_pipeline_weights_", dir=parent) as name:
         folder = Path(name)
         weights = {
@@ -43,7 +43,7 @@ def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
         yield folder
 
 
-def _parent(num_bytes: int) -> Path | None:
+def memory_folder(num_bytes: int) -> Path | None:
     """Return where to put this many bytes; None for the system's folder for temporary files."""
     if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2 * num_bytes:
         return _MEMORY_FOLDER

@@ -97,9 +97,9 @@ def _sample(
     prompts = policy.tokenizer([plain_prompt("embedded", problem) for problem in problems])
     token_ids: list[list[int]] = prompts["input_ids"]
     engine = TransformersEngine(TransformersEngineConfig())
-    engine.set_policy(policy)
     groups = engine.generate(
         token_ids,
+        version=engine.publish(policy),
         num_samples=_SAMPLES_PER_PROBLEM,
         sampling=SamplingConfig(max_new_tokens=max_new_tokens),
         seeds=[derive_seed(seed, "response", number) for number in range(len(problems))],

@@ -58,10 +58,11 @@ def collect_rollouts(
     """
     started = time.perf_counter()
     get_ready(reward, prompts)
-    engine.set_policy(policy)
+    version = engine.publish(policy)
     with EarlyScoring(reward, policy.tokenizer, prompts) as scoring:
         groups = engine.generate(
             [prompt.token_ids for prompt in prompts],
+            version=version,
             num_samples=num_samples,
             sampling=sampling,
             seeds=seeds,

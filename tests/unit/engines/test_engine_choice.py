@@ -69,7 +69,7 @@ def test_each_copy_of_the_model_has_gpus_of_its_own(
     copies: list[str],
 ) -> None:
     started = gpus(monkeypatch, 4)
-    VllmEngine(VllmEngineConfig.model_validate(options)).set_policy(tiny_policy)
+    VllmEngine(VllmEngineConfig.model_validate(options)).publish(tiny_policy)
     assert [copy.devices for copy in started] == copies
 
 
@@ -77,7 +77,7 @@ def test_gpus_that_are_hidden_are_not_used(
     monkeypatch: pytest.MonkeyPatch, tiny_policy: Policy
 ) -> None:
     started = gpus(monkeypatch, 2, visible="5,7")
-    VllmEngine(VllmEngineConfig()).set_policy(tiny_policy)
+    VllmEngine(VllmEngineConfig()).publish(tiny_policy)
     assert [copy.devices for copy in started] == ["5", "7"]
 
 
@@ -87,7 +87,7 @@ def test_more_copies_than_gpus_are_refused(
     gpus(monkeypatch, 2)
     engine = VllmEngine(VllmEngineConfig(tensor_parallel_size=2, data_parallel_size=2))
     with pytest.raises(ValueError, match="needs 4 GPUs, 2 are visible"):
-        engine.set_policy(tiny_policy)
+        engine.publish(tiny_policy)
 
 
 def test_without_vllm_choosing_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +103,6 @@ def test_another_version_of_vllm_than_was_tested_is_refused(
 ) -> None:
     spec = importlib.machinery.ModuleSpec("vllm", None)
     monkeypatch.setattr(vllm_engine, "find_spec", lambda name: spec)
-    monkeypatch.setattr(vllm_engine, "version", lambda distribution: "0.99.1")
+    monkeypatch.setattr(vllm_engine, "version_of", lambda distribution: "0.99.1")
     with pytest.raises(EngineUnavailableError, match=r"vLLM 0\.99\.1 is installed, but"):
         check_available(VllmEngineConfig())

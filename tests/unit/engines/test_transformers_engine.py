@@ -40,10 +40,10 @@ class TestContract(EngineContract):
 
 def test_it_passes_groups_on_while_it_samples_others(policy: Policy) -> None:
     engine = TransformersEngine(TransformersEngineConfig(max_batch_size=2))
-    engine.set_policy(policy)
     early: dict[int, list[Completion]] = {}
     groups = engine.generate(
         PROMPTS,
+        version=engine.publish(policy),
         num_samples=2,
         sampling=SamplingConfig(max_new_tokens=12),
         seeds=[0, 1, 2, 3],
@@ -187,8 +187,10 @@ def test_a_response_beyond_the_models_positions_is_refused(
 
 
 def test_an_engine_without_a_policy_says_so(engine: TransformersEngine) -> None:
-    with pytest.raises(ValueError, match="call set_policy first"):
-        engine.generate([[1]], num_samples=1, sampling=SamplingConfig(max_new_tokens=1), seeds=[0])
+    with pytest.raises(ValueError, match="call publish first"):
+        engine.generate(
+            [[1]], version=0, num_samples=1, sampling=SamplingConfig(max_new_tokens=1), seeds=[0]
+        )
 
 
 def forget_which_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +210,11 @@ def test_rows_that_lose_their_state_stop_the_run_before_it_samples(
 ) -> None:
     forget_which_rows(monkeypatch)
     groups: list[int] = []
-    engine.set_policy(policy)
+    version = engine.publish(policy)
     with pytest.raises(WrongLogProbsError, match=r"LlamaForCausalLM gives other log-probs .* nats"):
         engine.generate(
             PROMPTS,
+            version=version,
             num_samples=2,
             sampling=SamplingConfig(max_new_tokens=12),
             seeds=[0, 1, 2, 3],

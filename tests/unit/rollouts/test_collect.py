@@ -9,11 +9,14 @@ from engine_contract import PROMPTS
 from vllm_helpers import make_tied_policy
 
 from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.engines.units import Unit
+from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import Completion, Prompt, Score
 from pmd_pipeline.rollouts.collect import collect_rollouts
 
 
-class Engine:
+class Engine(RolloutEngine):
     """An engine that samples one token for each response."""
 
     runs_policy_model = True
@@ -21,16 +24,17 @@ class Engine:
     def __init__(self, events: list[str]) -> None:
         self._events = events
 
-    def set_policy(self, policy: Any) -> None:
-        pass
+    def publish(self, policy: Policy) -> int:
+        return policy.policy_version
 
-    def generate(
-        self, prompts: Sequence[Any], *, num_samples: int, **_: Any
-    ) -> list[list[Completion]]:
+    def submit(self, units: Sequence[Unit], version: int) -> list[Unit]:
+        return list(units)
+
+    def collect(self, handle: Unit, **_: Any) -> list[list[Completion]]:
         self._events.append("sampling")
         log_probs = np.zeros(1, dtype=np.float32)
         completion = Completion(token_ids=(5,), log_probs=log_probs, truncated=True)
-        return [[completion] * num_samples for _ in prompts]
+        return [[completion] * handle.num_samples for _ in handle.prompts]
 
     def close(self) -> None:
         pass

@@ -5,7 +5,8 @@ import pickle
 import torch
 
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.training.sharded.fsdp import gather_tensor, without_weights
+from pmd_pipeline.policies.skeleton import without_weights
+from pmd_pipeline.training.sharded.fsdp import gather_tensor
 
 
 def test_a_model_without_weights_has_their_names_shapes_and_types(tiny_policy: Policy) -> None:

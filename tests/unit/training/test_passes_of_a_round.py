@@ -210,12 +210,12 @@ def test_importance_weights_compare_the_sampler_with_an_own_forward_pass_as_well
     twin = Policy(model=copy.deepcopy(tiny_policy.model), tokenizer=tiny_policy.tokenizer)
 
     class StaleSampler(OtherSampler):
-        def set_policy(self, policy: Policy) -> None:
+        def publish(self, policy: Policy) -> int:
             torch.manual_seed(0)
             old = copy.deepcopy(policy.model)
             head = old.get_output_embeddings().weight
             head.data += 0.3 * torch.randn(head.shape)
-            super().set_policy(dataclasses.replace(policy, model=old))
+            return super().publish(dataclasses.replace(policy, model=old))
 
     found = []
     for policy, source in ((tiny_policy, "auto"), (twin, "trainer")):

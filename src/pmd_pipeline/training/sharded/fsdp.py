@@ -3,7 +3,6 @@
 Tensors are sent one at a time, so no process except the driver ever holds a full model.
 """
 
-import copy
 from collections.abc import Iterator
 
 import torch
@@ -15,17 +14,6 @@ from transformers import PreTrainedModel
 
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.training.sharded.collectives import Peers
-
-
-def without_weights(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a copy of a model with tensors that have shapes and types but no content."""
-    memo: dict[int, Tensor] = {}
-    for parameter in model.parameters():
-        empty = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
-        memo[id(parameter)] = empty
-    for buffer in model.buffers():
-        memo[id(buffer)] = buffer.to("meta")
-    return copy.deepcopy(model, memo)
 
 
 def shard_module(root: nn.Module, peers: Peers, *, precision: Precision) -> None:

@@ -10,12 +10,12 @@ from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy, resolve_device
 from pmd_pipeline.policies.reference import PolicyReference
+from pmd_pipeline.policies.skeleton import without_weights
 from pmd_pipeline.rollouts.batch import RolloutBatch, rollout_tokens, select_rows
 from pmd_pipeline.training.passes import put_together
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.balance import balanced_shares
 from pmd_pipeline.training.sharded.driver import TrainingProcesses
-from pmd_pipeline.training.sharded.fsdp import without_weights
 from pmd_pipeline.training.sharded.shard import LogProbShare, ShardPlan, UpdateShare
 from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
