@@ -1,6 +1,7 @@
 """Fixtures that many tests share."""
 
 import importlib.util
+from typing import Any
 
 import pytest
 import torch
@@ -28,13 +29,30 @@ def tiny_policy() -> Policy:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests that need a CUDA device or vLLM where there is none."""
+    """Skip tests that need a CUDA device, vLLM or Ray where there is none."""
     missing = {}
     if not torch.cuda.is_available():
         missing["gpu"] = "needs a CUDA device"
     if importlib.util.find_spec("vllm") is None:
         missing["vllm"] = "needs vLLM: make test-vllm"
+    if importlib.util.find_spec("ray") is None:
+        missing["ray"] = "needs Ray: pip install 'pmd_pipeline[ray]'"
     for item in items:
         for marker, reason in missing.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(optionalhook=True)  # there is no such hook without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all tests that share the Ray cluster to one process; of the others, a file each."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneProcessForRay(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = "tests/ray_cluster/"
+            return folder if nodeid.startswith(folder) else super()._split_scope(nodeid)
+
+    return OneProcessForRay(config, log)

@@ -113,6 +113,11 @@ def begin_forked(action: Callable[[], object]) -> int:
         os._exit(status)  # nothing else: pytest must not see the child's end
 
 
+def refuse_import(name: str) -> None:
+    """Have every import of a module fail in this process from now on."""
+    sys.modules[name] = None  # type: ignore[assignment]
+
+
 def redirect(name: str, path: Path) -> None:
     """Write this process's ``stdout`` or ``stderr`` to a file from now on."""
     stream = path.open("w", buffering=1)

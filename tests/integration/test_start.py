@@ -18,6 +18,7 @@ HEAVY = (
     "pandas",
     "pandera",
     "plotly.graph_objs",
+    "ray",
     "pyarrow",
     "scipy",
     "sklearn",
@@ -97,3 +98,8 @@ def test_the_commands_of_kedro_mlflow_are_found_when_one_is_called(unused: Proje
     found = unused.command("mlflow", "ui", "--help")
     assert found.returncode == 0
     assert "--port" in found.stdout
+
+
+def test_a_run_without_ray_imports_none_of_it(finished: Project) -> None:
+    """The fixture's run could not import it, and would have failed."""
+    assert finished.comparison

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pmd_pipeline.config.algorithms import AlgorithmsConfig, AnyAlgorithmConfig, check_group_size
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.cluster import ClusterConfig
 from pmd_pipeline.config.comparison import ComparisonConfig, check_equal
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
@@ -39,6 +40,7 @@ class ExperimentConfig(StrictModel):
         "all training runs; training.seeds decides the rest",
     )
     compute: ComputeConfig
+    cluster: ClusterConfig = ClusterConfig()
     data_preparation: DataPreparationConfig
     policy_initialisation: PolicyInitialisationConfig
     rollout_generation: RolloutGenerationConfig

@@ -9,6 +9,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from pmd_pipeline.cluster import session
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
@@ -26,13 +27,13 @@ class LifecycleHook:
     """Fails early if a run cannot succeed, and leaves no process running.
 
     Args:
-        keeps_graders: True if more runs follow in this process: the code that starts them closes
-            the grading processes after the last.
+        more_runs_follow: True if this process makes more of them: the code that starts them closes
+            the grading processes, and leaves the Ray cluster, after the last.
     """
 
-    def __init__(self, *, keeps_graders: bool = False) -> None:
+    def __init__(self, *, more_runs_follow: bool = False) -> None:
         self._context: ExperimentContext | None = None
-        self._keeps_graders = keeps_graders
+        self._more_runs_follow = more_runs_follow
 
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
@@ -44,6 +45,7 @@ class LifecycleHook:
         experiment = self._context.experiment
         stages = {stage_of(node) for node in pipeline.nodes}
         check_writable(self._context.data_root)
+        session.name_cluster(experiment.cluster, self._context.data_root / "ray.log")
         policy = experiment.policy_initialisation.policy
         if "policy_initialisation" in stages and isinstance(policy, PretrainedPolicyConfig):
             check_weights_present(policy)
@@ -71,8 +73,9 @@ class LifecycleHook:
         # Kedro releases no dataset that is an input of the whole pipeline.
         for engine in _engines(pipeline, catalog):
             engine.release()
-        if not self._keeps_graders:
+        if not self._more_runs_follow:
             close_rewards()
+            session.leave()
 
 
 def prepare_torch(compute: ComputeConfig) -> None:

@@ -48,7 +48,7 @@ def make_base(project: StudyProject) -> dict[str, Any]:
         return recorded
     shutil.rmtree(project.base_folder, ignore_errors=True)
     parameters = base_parameters(project)
-    hooks = [LifecycleHook(keeps_graders=True)]
+    hooks = [LifecycleHook(more_runs_follow=True)]
     with StudySession.begin(
         project.path,
         env=project.env,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from optuna import Study
 from optuna.trial import FrozenTrial
 
+from pmd_pipeline.cluster import session
 from pmd_pipeline.progress import hidden_bars
 from pmd_pipeline.rewards.choice import close_rewards
 from pmd_pipeline.studies.definition import create_or_load, load
@@ -85,6 +86,7 @@ def run_study(
         raise
     finally:
         close_rewards()
+        session.leave()
     return study
 
 

@@ -121,7 +121,7 @@ class TrialRunner:
                 parameters=parameters,
                 data_root=folder,
                 shared_root=project.base_folder,
-                hooks=[LifecycleHook(keeps_graders=True), hook],
+                hooks=[LifecycleHook(more_runs_follow=True), hook],
             ) as session:
                 groups = [
                     [f"{run.namespace}.{phase_name(phase)}.{node}" for node in _NODES]

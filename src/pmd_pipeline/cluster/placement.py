@@ -1,0 +1,143 @@
+"""A place for processes on a cluster: a placement group, or what the cluster lacks for it."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import ray
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+
+from pmd_pipeline.cluster.errors import InfeasibleError
+
+Strategy = Literal["pack", "spread"]
+Resources = Mapping[str, float]
+
+NODE_ID = "ray.io/node-id"
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def place(
+    bundles: Sequence[Resources],
+    *,
+    strategy: Strategy,
+    seconds: float,
+    what: str,
+    node_ids: Sequence[str | None] | None = None,
+) -> PlacementGroup:
+    """Return a placement group that has its resources.
+
+    Ray itself would wait for ever for what the cluster does not have.
+
+    Args:
+        bundles: Resources of each process, as Ray names them: ``CPU``, ``GPU``, a node's own.
+        strategy: ``pack``: on as few nodes as possible; ``spread``: on as many.
+        seconds: How long to wait for what others hold.
+        what: What is to be placed, for messages: ``"2 samplers"``.
+        node_ids: The node that each bundle has to be on; None where any will do.
+
+    Raises:
+        InfeasibleError: At once, if the cluster could not hold the bundles even if it were empty;
+            after ``seconds``, if others hold what is needed. Nothing stays reserved.
+    """
+    pinned = node_ids or [None] * len(bundles)
+    _refuse_infeasible(bundles, pinned, what)
+    group: PlacementGroup = placement_group(
+        [dict(bundle) for bundle in bundles],
+        strategy=strategy.upper(),
+        bundle_label_selector=[{} if node is None else {NODE_ID: node} for node in pinned],
+    )
+    try:
+        deadline = time.monotonic() + seconds
+        while not group.wait(_SECONDS_BETWEEN_LOOKS):
+            _refuse_infeasible(bundles, pinned, what)  # nodes may have gone
+            if time.monotonic() > deadline:
+                raise InfeasibleError(
+                    f"{what}: no place on the Ray cluster within {seconds:g} s: wanted "
+                    f"{_total(bundles)}, free is {_total([ray.available_resources()], bundles)} of "
+                    f"{_total([ray.cluster_resources()], bundles)}; wait for other work to end, "
+                    "or ask for less"
+                )
+    except BaseException:
+        remove_placement_group(group)
+        raise
+    return group
+
+
+def give_back(group: PlacementGroup) -> None:
+    """Free a placement group's resources, which ends what runs in it."""
+    remove_placement_group(group)
+
+
+def missing_for(
+    bundles: Sequence[Resources],
+    nodes: Mapping[str, Resources],
+    pinned: Sequence[str | None] = (),
+) -> list[Resources]:
+    """Return the bundles for which empty nodes have no room.
+
+    The largest bundles are placed first, each on the node with the least room that is enough.
+
+    Args:
+        bundles: Resources of each process.
+        nodes: All resources of each node, by its id.
+        pinned: The node that each bundle has to be on; None, or no entry, where any will do.
+    """
+    free = {node: dict(resources) for node, resources in nodes.items()}
+    wanted = [(bundle, dict(enumerate(pinned)).get(i)) for i, bundle in enumerate(bundles)]
+    # Those with a node of their own first; of the others those with rare resources first.
+    wanted.sort(key=lambda one: (one[1] is None, *(-one[0].get(r, 0) for r in _kinds(bundles))))
+    missing = []
+    for bundle, node in wanted:
+        candidates = [free[node]] if node in free else [] if node else list(free.values())
+        enough = [one for one in candidates if all(one.get(r, 0) >= n for r, n in bundle.items())]
+        if not enough:
+            missing.append(bundle)
+            continue
+        best = min(enough, key=lambda one: [one.get(name, 0) for name in _kinds(bundles)])
+        best.update({name: best[name] - number for name, number in bundle.items()})
+    return missing
+
+
+def node_resources() -> dict[str, dict[str, float]]:
+    """Return all resources of each node that is alive, by its id."""
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+
+def _refuse_infeasible(
+    bundles: Sequence[Resources], pinned: Sequence[str | None], what: str
+) -> None:
+    nodes = node_resources()
+    missing = missing_for(bundles, nodes, pinned)
+    if missing:
+        addresses = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+        have = "; ".join(
+            f"{addresses[node]}: {_total([resources], bundles)}"
+            for node, resources in nodes.items()
+        )
+        raise InfeasibleError(
+            f"{what}: the Ray cluster is too small: wanted {_each(bundles)}; it has no room for "
+            f"{_each(missing)}, even when nothing else runs. Its nodes have {have}. Add nodes "
+            "(`ray start --address HOST:PORT`), or ask for less"
+        )
+
+
+def _kinds(bundles: Sequence[Resources]) -> list[str]:
+    """Return the names of all resources, rare ones first."""
+    return sorted({name for bundle in bundles for name in bundle}, key=lambda n: (n == "CPU", n))
+
+
+def _total(parts: Sequence[Resources], named_in: Sequence[Resources] | None = None) -> str:
+    names = _kinds(parts if named_in is None else named_in)
+    return _words({name: sum(part.get(name, 0) for part in parts) for name in names})
+
+
+def _each(bundles: Sequence[Resources]) -> str:
+    """Return bundles in words, equal ones counted."""
+    counted = Counter(_words(bundle) for bundle in bundles)
+    return " and ".join(f"{number} x ({bundle})" for bundle, number in counted.items())
+
+
+def _words(resources: Resources) -> str:
+    return ", ".join(f"{resources[name]:g} {name}" for name in _kinds([resources])) or "nothing"
