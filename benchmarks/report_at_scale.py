@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,13 @@ def _report(
         parameters={"seed": 1, "evaluation": evaluation, "reporting": reporting},
         initial=initial,
         **{name: _interactive(folder, name).load() for name in names},
-        **{f"{label}.seed_{seed}": table for (label, seed), table in completions.items()},
+        **{
+            label: {
+                "comparison": partial(by_seed.loc, by_seed["algorithm"] == label),
+                "last_completions": partial(completions[label, 0].assign, seed=0),
+            }
+            for label in ALGORITHMS
+        },
     )
 
 

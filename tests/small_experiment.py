@@ -24,8 +24,8 @@ from pmd_pipeline.files import write_json
 from pmd_pipeline.hooks.intent import Intent, intending
 from pmd_pipeline.hooks.resume import ResumeHook
 
-EVERYTHING = ["load_problems", "select_prompts", "a.seed_0.train", "b.seed_0.train",
-              "a.seed_0.evaluate", "b.seed_0.evaluate", "compare"]  # fmt: skip
+EVERYTHING = ["data_preparation.load_problems", "select_prompts", "a.seed_0.train",
+              "b.seed_0.train", "a.seed_0.evaluate", "b.seed_0.evaluate", "compare"]  # fmt: skip
 
 
 class Killed(BaseException):
@@ -70,7 +70,7 @@ class SmallExperiment:
             return pd.DataFrame({"value": [sum(int(table["value"].sum()) for table in tables)]})
 
         nodes = [
-            node("load_problems", "data_preparation", ["params:seed"], "problems",
+            node("data_preparation.load_problems", "data_preparation", ["params:seed"], "problems",
                  lambda seed: pd.DataFrame({"value": [self.gold]})),
             node("select_prompts", "rollout_generation", ["problems"], "prompts", total),
         ]  # fmt: skip

@@ -17,6 +17,7 @@ from pmd_pipeline.datasets.policies import TrainingStateDataset
 from pmd_pipeline.flat_parameters import nested
 from pmd_pipeline.hooks.results import Results
 from pmd_pipeline.hooks.run_state import RunState, load_run_state
+from pmd_pipeline.pipelines.reporting.gathering import GATHER
 from pmd_pipeline.policies.manifest import MANIFEST_NAME
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.wording import listed
@@ -153,13 +154,16 @@ class LatestRun:
 def _makers(state: RunState, experiment: ExperimentConfig) -> list[str]:
     """Return the nodes that have made the tables, those of the training runs included."""
     runs = set(experiment.training_runs())
+    gathering = {f"{run.algorithm}.{GATHER}" for run in runs}
     shared = {
         node.name
         for node in pipelines["__default__"].to_outputs(*_TABLES).nodes
-        if TrainingRun.containing(node.name) is None
+        if TrainingRun.containing(node.name) is None and not node.name.endswith(f".{GATHER}")
     }
     return [
-        name for name in state.consumed if name in shared or TrainingRun.containing(name) in runs
+        name
+        for name in state.consumed
+        if name in shared | gathering or TrainingRun.containing(name) in runs
     ]
 
 

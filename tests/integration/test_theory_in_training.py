@@ -117,6 +117,10 @@ def test_the_rows_can_be_made_anew_from_the_rollouts_alone(compared: Any) -> Non
     before = [table.read_bytes() for table in tables]
     for table in tables:
         table.unlink()
-    nodes = ["pmd_mean.seed_0.compare_with_theory", "collect_theory_groups"]
+    nodes = [
+        "pmd_mean.seed_0.compare_with_theory",
+        "pmd_mean.gather_results",
+        "reporting.collect_theory_groups",
+    ]
     assert compared.run(node_names=nodes) == 0
     assert [table.read_bytes() for table in tables] == before

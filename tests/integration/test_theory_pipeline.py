@@ -40,7 +40,7 @@ def test_the_stage_alone_leaves_every_table_and_figure(project: Any) -> None:
 def test_another_seed_changes_the_stages_draws_and_is_recorded(project: Any) -> None:
     """The stage depends on its own parameters and the seed alone."""
     table = project.data / "08_reporting" / "theory" / "laboratory.csv"
-    nodes = ["build_theory_tables"]
+    nodes = ["theory.build_theory_tables"]
     assert project.run(node_names=nodes) == 0
     first = table.read_bytes()
     assert project.run(node_names=nodes) == 0

@@ -163,10 +163,14 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
 
 
 class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]]):
-    """The input side of a training run's :class:`TrainingStateDataset` entries.
+    """The input side of all :class:`TrainingStateDataset` entries.
 
-    Loads the last state of each phase that has started, by the phase's name. A node's input may not
-    also be its output, hence another entry for the same folders.
+    Loads the last state of each phase that has started, by the phase's namespace, such as
+    ``pmd_mean.seed_1.phase_2``. A node's input may not also be its output, hence another entry for
+    the same folders.
+
+    Args:
+        path: The folder of all policies.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -175,8 +179,8 @@ class ResumePointsDataset(AbstractDataset[NoReturn, dict[str, PolicyReference]])
 
     def load(self) -> dict[str, PolicyReference]:
         return {
-            phase.name: _reference(folders[-1])
-            for phase in sorted(self._path.glob("phase_*"))
+            ".".join(phase.relative_to(self._path).parts): _reference(folders[-1])
+            for phase in sorted(self._path.glob("*/seed_*/phase_*"))
             if (folders := _round_folders(phase))
         }
 

@@ -24,8 +24,9 @@ from pmd_pipeline.files import (
 FILE_NAME = "run_state.json"
 
 # Of nodes, datasets and folders; another number where they have other names. Version 1 had no
-# training seeds: its policies were in 06_models/<algorithm>/<phase>.
-LAYOUT = 2
+# training seeds: its policies were in 06_models/<algorithm>/<phase>. Version 2 had no namespaces of
+# stages and no results of an algorithm: its nodes were `load_problems`, `compare` and so on.
+LAYOUT = 3
 
 FileRecords = dict[str, tuple[str, str]]
 
@@ -146,8 +147,8 @@ def load_run_state(data_root: Path) -> RunState | None:
         if layout != LAYOUT:
             raise ResumeError(
                 f"the results in {data_root} were made by another version of pmd_pipeline, which "
-                f"gave them other names (layout {layout}; this version's is {LAYOUT}, with a "
-                "folder per training seed), so a run cannot go on from them. To keep them, choose "
+                f"gave nodes and folders other names (layout {layout}; this version's is "
+                f"{LAYOUT}), so a run cannot go on from them. To keep them, choose "
                 "another data_root in globals.yml. kedro run --overwrite starts afresh in the same "
                 "folder; what it does not replace there can be deleted"
             )

@@ -25,7 +25,7 @@ _WHAT_IS_COMPARED = ("training.algorithms", "training.seeds")
 _POLICY_KIND = "policy_initialisation.policy.kind"
 
 # The node that reads the problem files.
-READS_SOURCES = "load_problems"
+READS_SOURCES = "data_preparation.load_problems"
 
 
 def stage_of(node: Node) -> str:

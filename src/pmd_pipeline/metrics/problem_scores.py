@@ -1,6 +1,6 @@
 """What every policy of a run scored on every problem: the cells that comparisons are made of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -24,6 +24,7 @@ PROBLEM_SCORE_COLUMNS = (
     "problem_id",
     "value",
 )
+_POLICY = ["algorithm", "seed", "round"]
 _MEASURED = ["eval_set", "metric", "k", "problem_id"]
 
 
@@ -97,32 +98,80 @@ def problem_scores(
     """Return a row per policy, metric, k and problem, of all training runs.
 
     Args:
-        initial: Graded completions of the initial policy, with a column ``eval_set`` beside those
-            of `evaluation.evaluate_completions`; answers are what they vote for.
-        completions: By algorithm and training seed: the same of all evaluated rounds, with a column
-            ``round``.
+        initial: As for `initial_scores`.
+        completions: By algorithm and training seed, as for `run_scores`.
         has_answers: As for ``evaluate_completions``.
 
     Returns:
-        A table of ``PROBLEM_SCORE_COLUMNS``. The initial policy comes first, as round 0 of no
-        algorithm and no seed; then training runs in their order, rounds ascending, evaluation sets
-        and metrics as of the initial policy, problems in sorted order.
+        As of `join_scores`.
+
+    Raises:
+        ValueError: As by `join_scores`.
+    """
+    return join_scores(
+        initial_scores(initial, has_answers=has_answers),
+        [
+            run_scores(table, algorithm, seed, has_answers=has_answers)
+            for (algorithm, seed), table in completions.items()
+        ],
+    )
+
+
+def initial_scores(completions: pd.DataFrame, *, has_answers: bool) -> pd.DataFrame:
+    """Return a row per metric, k and problem, of the initial policy: round 0, with no seed.
+
+    Args:
+        completions: Graded, with a column ``eval_set`` beside those of
+            `evaluation.evaluate_completions`; answers are what they vote for.
+        has_answers: As for ``evaluate_completions``.
+    """
+    return _in_columns(
+        _score(completions, has_answers).assign(algorithm=INITIAL_POLICY, seed=None, round=0)
+    )
+
+
+def run_scores(
+    completions: pd.DataFrame, algorithm: str, seed: int, *, has_answers: bool
+) -> pd.DataFrame:
+    """Return a row per evaluated round, metric, k and problem, of one training run.
+
+    Args:
+        completions: As for `initial_scores`, of all evaluated rounds, with a column ``round``.
+        algorithm: Its label.
+        seed: Its training seed.
+        has_answers: As for ``evaluate_completions``.
+    """
+    parts = [
+        _score(rows, has_answers).assign(algorithm=algorithm, seed=seed, round=round_index)
+        for round_index, rows in completions.groupby("round", sort=True)
+    ]
+    return _in_columns(pd.concat(parts, ignore_index=True))
+
+
+def join_scores(initial: pd.DataFrame, others: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the scores of all policies, in one order.
+
+    Args:
+        initial: The `initial_scores`.
+        others: The `run_scores` of training runs, of one or of several in a table.
+
+    Returns:
+        A table of ``PROBLEM_SCORE_COLUMNS``. The initial policy comes first; then training runs in
+        their order, rounds ascending, evaluation sets and metrics as of the initial policy,
+        problems in sorted order.
 
     Raises:
         ValueError: If a policy answered other problems or with other numbers of samples than the
             initial one, or there is no training run.
     """
-    if not completions:
-        raise ValueError("no training run to compare; train an algorithm (training.algorithms)")
-    start = _score(initial, has_answers).reset_index(drop=True)
-    parts = [start.assign(algorithm=INITIAL_POLICY, seed=None, round=0)]
-    for (algorithm, seed), table in completions.items():
-        for round_index, rows in table.groupby("round", sort=True):
+    parts = [initial]
+    for table in others:
+        for (algorithm, seed, round_index), rows in table.groupby(_POLICY, sort=False):
             where = f"{algorithm}, seed {seed}, round {round_index}"
-            scores = _in_order_of(start, _score(rows, has_answers), where)
-            parts.append(scores.assign(algorithm=algorithm, seed=seed, round=round_index))
-    scores = pd.concat(parts, ignore_index=True)[list(PROBLEM_SCORE_COLUMNS)]
-    return scores.astype({"seed": "Int64", "round": "int64", "k": "int64"})
+            parts.append(_in_order_of(initial, rows.reset_index(drop=True), where))
+    if len(parts) == 1:
+        raise ValueError("no training run to compare; train an algorithm (training.algorithms)")
+    return _in_columns(pd.concat(parts, ignore_index=True))
 
 
 def score_arrays(scores: pd.DataFrame) -> dict[Measurement, SeedScores]:
@@ -173,6 +222,12 @@ def _score(completions: pd.DataFrame, has_answers: bool) -> pd.DataFrame:
         for eval_set, rows in completions.groupby("eval_set", sort=False)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _in_columns(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores with the columns and types of the table."""
+    columns = scores[list(PROBLEM_SCORE_COLUMNS)]
+    return columns.astype({"seed": "Int64", "round": "int64", "k": "int64"})
 
 
 def _in_order_of(initial: pd.DataFrame, scores: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from pmd_pipeline.datasets.policies import (
     TrainingStateDataset,
 )
 from pmd_pipeline.datasets.rounds import RoundTablesDataset
+from pmd_pipeline.datasets.tables import TablesDataset
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.files import whole_file
 from pmd_pipeline.policies.policy import Policy
@@ -105,19 +106,37 @@ def test_a_table_that_a_killed_run_left_unfinished_is_none(tmp_path: Path) -> No
         assert dataset.files() == [folder / "round_00001.parquet"]
 
 
+def test_tables_in_one_folder_exist_when_all_are_there(tmp_path: Path) -> None:
+    """A table that is gone is made again with the others; other tables are refused."""
+    dataset = TablesDataset(path=str(tmp_path / "results"), tables=["one", "two"])
+    assert not dataset.exists()
+    dataset.save({"one": TABLE, "two": TABLE.head(1)})
+    assert dataset.exists()
+    assert {name: len(load()) for name, load in dataset.load().items()} == {"one": 2, "two": 1}
+    with pytest.raises(DatasetError, match=r"takes the tables \['one', 'two'\], not \['one'\]"):
+        dataset.save({"one": TABLE})
+    (tmp_path / "results" / "two.parquet").unlink()
+    assert not dataset.exists()
+    dataset.clear()
+    assert dataset.files() == []
+
+
 def test_a_phase_exists_when_its_last_round_is_saved(tiny_policy: Policy, tmp_path: Path) -> None:
-    dataset = TrainingStateDataset(path=str(tmp_path / "phase_1"))
+    folder = tmp_path / "pmd_mean" / "seed_1" / "phase_1"
+    dataset = TrainingStateDataset(path=str(folder))
     resume = ResumePointsDataset(path=str(tmp_path))
     assert resume.load() == {}
     dataset.save(state(tiny_policy, 1, is_last=False))
     assert not dataset.exists()
-    assert resume.load()["phase_1"].round_index == 1
+    assert {name: point.round_index for name, point in resume.load().items()} == {
+        "pmd_mean.seed_1.phase_1": 1
+    }
     dataset.save(state(tiny_policy, 2, is_last=True))
     assert dataset.exists()
     reference = dataset.load()
     assert reference.round_index == 2
     assert reference.load_optimizer_state() == {"x.step": torch.tensor(2.0)}
-    assert [p.name for p in (tmp_path / "phase_1").glob("round_*")] == ["round_00002"]
+    assert [p.name for p in folder.glob("round_*")] == ["round_00002"]
 
 
 @pytest.mark.parametrize("kept", ["all", "last"])

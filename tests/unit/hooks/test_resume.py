@@ -96,7 +96,8 @@ def test_results_of_other_data_are_refused_by_name_before_anything_is_written(
     experiment.run()
     experiment.gold = 2
     before = (experiment.folder / "comparison.csv").read_bytes()
-    assert experiment.run("load_problems", intent=Intent.DEFAULT) == ["load_problems"]
+    first = "data_preparation.load_problems"
+    assert experiment.run(first, intent=Intent.DEFAULT) == [first]
     for names in (["a.seed_0.train", "a.seed_0.evaluate"], ["compare"], []):
         with pytest.raises(ResumeError, match="made from other data") as caught:
             experiment.run(*names, intent=Intent.DEFAULT)
@@ -112,7 +113,7 @@ def test_a_stage_left_out_between_new_data_and_its_user_is_refused_in_the_same_r
 ) -> None:
     experiment.run()
     experiment.gold = 2
-    names = ["load_problems", "a.seed_0.train"]
+    names = ["data_preparation.load_problems", "a.seed_0.train"]
     with pytest.raises(ResumeError, match=r"load_problems has come out .* select_prompts"):
         experiment.run(*names, intent=Intent.OVERWRITE)
     with pytest.raises(ResumeError, match="made from other data"):
@@ -121,7 +122,7 @@ def test_a_stage_left_out_between_new_data_and_its_user_is_refused_in_the_same_r
 
 def test_the_same_data_made_again_is_no_other_data(experiment: SmallExperiment) -> None:
     experiment.run()
-    experiment.run("load_problems", intent=Intent.DEFAULT)
+    experiment.run("data_preparation.load_problems", intent=Intent.DEFAULT)
     experiment.run("a.seed_0.train", intent=Intent.OVERWRITE)  # its wall times differ
     assert experiment.run("compare", intent=Intent.DEFAULT) == ["compare"]
     assert experiment.run() == []

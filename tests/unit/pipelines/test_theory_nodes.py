@@ -43,6 +43,12 @@ def tables() -> dict[str, pd.DataFrame]:
     return build_theory_tables(SMALL, seed=0)
 
 
+def collected(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Return what reporting makes of the results of so many algorithms."""
+    results = {f"a{i}": {"theory_groups": lambda t=table: t} for i, table in enumerate(tables)}
+    return collect_theory_groups(**results)
+
+
 def group_table(algorithm: str) -> pd.DataFrame:
     """Return one round of three groups that went half way."""
     rates = np.array([0.25, 0.5, 0.75])
@@ -106,9 +112,7 @@ def test_the_report_has_words_for_every_theory_figure() -> None:
 
 def test_training_held_against_theory_is_drawn_for_the_compared_algorithms() -> None:
     """Two interactive figures and their images; an algorithm without an update is left out."""
-    groups = collect_theory_groups(
-        mine=group_table("mine"), grpo=group_table("grpo").head(0), other=group_table("other")
-    )
+    groups = collected(group_table("mine"), group_table("grpo").head(0), group_table("other"))
     assert groups["algorithm"].unique().tolist() == ["mine", "other"]
     columns = ["slope", "slope_success", "past_bound_fraction", "implied_lam", "predicted_lam"]
     columns += ["measured_kl", "predicted_kl", "measured_chi2", "predicted_chi2"]
@@ -139,7 +143,7 @@ def test_training_held_against_theory_is_drawn_for_the_compared_algorithms() -> 
 
 
 def test_where_nothing_was_compared_the_figures_say_so_and_the_report_leaves_them_out() -> None:
-    empty = collect_theory_groups(grpo=group_table("grpo").head(0))
+    empty = collected(group_table("grpo").head(0))
     assert list(empty.columns) == list(group_table("mine").columns)
     figures = draw_theory_in_the_loop(
         empty, pd.DataFrame({"algorithm": ["grpo"], "seed": [0], "round": [1]})

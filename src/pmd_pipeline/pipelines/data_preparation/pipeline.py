@@ -63,5 +63,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="report_data",
             ),
         ],
+        namespace="data_preparation",
+        prefix_datasets_with_namespace=False,
         tags="data_preparation",
     )

@@ -19,12 +19,12 @@ from pmd_pipeline.metrics.budgets import training_budgets
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.metrics.gains import paired_gains
 from pmd_pipeline.metrics.pairs import compare_pairs
-from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, problem_scores
+from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, initial_scores, join_scores
 from pmd_pipeline.metrics.seed_comparison import compare_over_seeds
 from pmd_pipeline.pipelines.annotations import Figure
+from pmd_pipeline.pipelines.reporting.gathering import LoadTable, concat_theory_groups
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
-    THEORY_FIGURES,
     nothing_to_compare,
     theory_sections,
 )
@@ -44,38 +44,34 @@ from pmd_pipeline.reporting.run_page.stage_times import (
 from pmd_pipeline.reporting.theory.loop_figures import predicted_against_measured, progress
 from pmd_pipeline.rewards import with_vote_labels
 
+# Of one algorithm, as its node `gather_results` has put them together.
+Results = Mapping[str, LoadTable]
+
+_FIGURE = "figure_"
 _VISIBLE_FRACTION = 0.02
 
 
-def collect_round_metrics(**tables: pd.DataFrame) -> pd.DataFrame:
+def collect_round_metrics(**results: Results) -> pd.DataFrame:
     """Return one row per algorithm, training seed and round."""
-    return pd.concat(tables.values(), ignore_index=True)
+    return pd.concat(_tables(results, "round_metrics"), ignore_index=True)
 
 
-def collect_theory_groups(**tables: pd.DataFrame) -> pd.DataFrame:
+def collect_theory_groups(**results: Results) -> pd.DataFrame:
     """Return predicted and measured log-ratios of every training run's prompt groups."""
-    # A table without rows has no types, and would take them from the others.
-    filled = [table for table in tables.values() if not table.empty]
-    return pd.concat(filled or list(tables.values())[:1], ignore_index=True)
+    return concat_theory_groups(_tables(results, "theory_groups"))
 
 
-def collect_comparisons(**tables: pd.DataFrame) -> pd.DataFrame:
+def collect_comparisons(**results: Results) -> pd.DataFrame:
     """Return one row per algorithm, training seed, evaluation set, metric, k and round."""
-    return pd.concat(tables.values(), ignore_index=True)
+    return pd.concat(_tables(results, "comparison"), ignore_index=True)
 
 
 def score_problems(
-    initial: pd.DataFrame, rewards: RewardParameters, **completions: pd.DataFrame
+    initial: pd.DataFrame, rewards: RewardParameters, **results: Results
 ) -> pd.DataFrame:
     """Return one row per training run, evaluated round, metric, k and problem."""
-    return problem_scores(
-        with_vote_labels(initial),
-        {
-            run: with_vote_labels(table)
-            for run, table in _by_algorithm_and_seed(completions).items()
-        },
-        has_answers=rewards.root.gives_answers,
-    )
+    start = initial_scores(with_vote_labels(initial), has_answers=rewards.root.gives_answers)
+    return join_scores(start, _tables(results, "problem_scores"))
 
 
 def compare(scores: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataFrame:
@@ -113,10 +109,11 @@ def measure_stage_times(run_state: dict[str, Any], round_metrics: pd.DataFrame) 
     """Return the wall time of each stage, and of an algorithm's rounds by kind of work."""
     seconds: dict[str, float] = {}
     for node, value in run_state["node_seconds"].items():
-        label, _, name = node.rpartition(".")
+        namespace, _, name = node.rpartition(".")
         if name == "train":
             continue
-        stage = "evaluation" if label else node
+        is_evaluation = namespace == "initial" or TrainingRun.containing(node) is not None
+        stage = "evaluation" if is_evaluation else name
         seconds[stage] = seconds.get(stage, 0.0) + value
     # What takes no visible time would only crowd the figure.
     smallest = _VISIBLE_FRACTION * max(seconds.values())
@@ -222,14 +219,15 @@ def write_report(
     run_state: dict[str, Any],
     parameters: dict[str, Any],
     initial: pd.DataFrame,
-    **completions_and_figures: Any,
+    **results_and_figures: Any,
 ) -> str:
     """Return the report, one page that needs no network."""
-    figures = {
-        name: completions_and_figures.pop(f"figure_{name}")
-        for name in (*LOOP_FIGURES, *THEORY_FIGURES)
+    figures: dict[str, InteractiveFigure] = {
+        name.removeprefix(_FIGURE): results_and_figures.pop(name)
+        for name in list(results_and_figures)
+        if name.startswith(_FIGURE)  # as no label does
     }
-    completions: dict[str, pd.DataFrame] = completions_and_figures
+    results: dict[str, Results] = results_and_figures
     plain = {name: _plain(value) for name, value in parameters.items()}
     return render_report(
         ReportInputs(
@@ -240,8 +238,9 @@ def write_report(
             pairs=pairs,
             scores=problem_scores,
             budgets=budgets,
-            completions={INITIAL_POLICY: initial, **_to_read(completions)},
+            completions={INITIAL_POLICY: initial, **_to_read(results)},
             stage_times=stage_times,
+            figures=figures,
             data_report=data_report,
             decontaminated_problems=decontaminated_problems,
             parameters=plain,
@@ -263,26 +262,20 @@ def write_report(
     )
 
 
-def _by_algorithm_and_seed(
-    tables: Mapping[str, pd.DataFrame],
-) -> dict[tuple[str, int], pd.DataFrame]:
-    """Return tables that are given by the namespaces of training runs."""
-    runs = {TrainingRun.containing(name): table for name, table in tables.items()}
-    return {(run.algorithm, run.seed): table for run, table in runs.items() if run is not None}
+def _tables(results: Mapping[str, Results], name: str) -> list[pd.DataFrame]:
+    """Return one of the tables that each algorithm's results hold."""
+    return [tables[name]() for tables in results.values()]
 
 
-def _to_read(completions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _to_read(results: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
     """Return the last completions of each algorithm's first training seed, by the name to show."""
-    tables = _by_algorithm_and_seed(completions)
-    seeds = {label: [seed for name, seed in tables if name == label] for label, _ in tables}
-    shown = {
-        label if len(mine) == 1 else f"{label}, seed {mine[0]}": tables[label, mine[0]]
-        for label, mine in seeds.items()
-    }
-    return {
-        name: table[table["round"] == table["round"].max()].drop(columns="round")
-        for name, table in shown.items()
-    }
+    shown = {}
+    for label, tables in results.items():
+        completions = tables["last_completions"]()
+        num_seeds = tables["comparison"]()["seed"].nunique()
+        name = label if num_seeds == 1 else f"{label}, seed {completions['seed'].iloc[0]}"
+        shown[name] = completions.drop(columns=["round", "seed"])
+    return shown
 
 
 def _plain(value: Any) -> Any:

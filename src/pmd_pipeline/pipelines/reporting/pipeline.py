@@ -1,11 +1,12 @@
 """Stage 6: comparison, figures, report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kedro.pipeline import Node, Pipeline
 
 from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.pipelines.reporting import nodes
+from pmd_pipeline.pipelines.reporting.gathering import RESULTS, gather_pipeline
 from pmd_pipeline.pipelines.reporting.theory_sections import LOOP_FIGURES, THEORY_FIGURES
 from pmd_pipeline.reporting.curves.columns import CURVES
 
@@ -13,32 +14,38 @@ from pmd_pipeline.reporting.curves.columns import CURVES
 def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
     """Return the stage, for the given training runs.
 
-    A node that takes a table of each takes it by the training run's namespace.
+    A node that takes the results of each algorithm takes them by its label.
     """
-    namespaces = [run.namespace for run in runs]
+    of_algorithm = {
+        run.algorithm: [r for r in runs if r.algorithm == run.algorithm] for run in runs
+    }
+    results = {label: f"{label}.{RESULTS}" for label in of_algorithm}
+    gathering = [gather_pipeline(label, own) for label, own in of_algorithm.items()]
+    return Pipeline([*gathering, _reporting(results)])
+
+
+def _reporting(results: Mapping[str, str]) -> Pipeline:
     initial = {"initial": "initial.eval_completions"}
-    completions = {name: f"{name}.completions" for name in namespaces}
-    figures = [f"figure_{curve.column}" for curve in CURVES]
-    curves = [*figures, "figure_avg_at_k", "figure_cost_curves", "learning_curve_images"]
+    curves = [*(f"figure_{curve.column}" for curve in CURVES), "figure_cost_curves"]
     loop_figures = [f"figure_{name}" for name in LOOP_FIGURES]
     theory_figures = [f"figure_{name}" for name in THEORY_FIGURES]
     return Pipeline(
         [
             Node(
                 nodes.collect_round_metrics,
-                inputs={name: f"{name}.round_metrics" for name in namespaces},
+                inputs=dict(results),
                 outputs="round_metrics",
                 name="collect_round_metrics",
             ),
             Node(
                 nodes.collect_comparisons,
-                inputs={name: f"{name}.comparison" for name in namespaces},
+                inputs=dict(results),
                 outputs="comparison_by_seed",
                 name="collect_comparisons",
             ),
             Node(
                 nodes.score_problems,
-                inputs={"rewards": "params:rewards", **initial, **completions},
+                inputs={"rewards": "params:rewards", **initial, **results},
                 outputs="problem_scores",
                 name="score_problems",
             ),
@@ -78,7 +85,9 @@ def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
                     *("round_metrics", "comparison", "comparison_by_seed"),
                     *("params:evaluation", "params:reporting"),
                 ],
-                outputs={name: name for name in curves},
+                outputs={
+                    name: name for name in [*curves, "figure_avg_at_k", "learning_curve_images"]
+                },
                 name="draw_learning_curves",
             ),
             Node(
@@ -89,7 +98,7 @@ def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
             ),
             Node(
                 nodes.collect_theory_groups,
-                inputs={name: f"{name}.theory_groups" for name in namespaces},
+                inputs=dict(results),
                 outputs="theory_groups",
                 name="collect_theory_groups",
             ),
@@ -115,13 +124,16 @@ def create_pipeline(*, runs: Sequence[TrainingRun]) -> Pipeline:
                     "provenance": "provenance",
                     "run_state": "run_state",
                     "parameters": "parameters",
-                    **{name: name for name in [*loop_figures, *theory_figures]},
+                    "figure_stage_times": "figure_stage_times",
+                    **{name: name for name in [*curves, *loop_figures, *theory_figures]},
                     **initial,
-                    **completions,
+                    **results,
                 },
                 outputs="report",
                 name="write_report",
             ),
         ],
+        namespace="reporting",
+        prefix_datasets_with_namespace=False,
         tags="reporting",
     )

@@ -42,5 +42,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="select_prompts",
             ),
         ],
+        namespace="rollout_generation",
+        prefix_datasets_with_namespace=False,
         tags="rollout_generation",
     )

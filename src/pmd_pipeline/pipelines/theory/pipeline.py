@@ -29,5 +29,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="draw_theory_figures",
             ),
         ],
+        namespace="theory",
+        prefix_datasets_with_namespace=False,
         tags="theory",
     )

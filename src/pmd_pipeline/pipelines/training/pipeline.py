@@ -7,7 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.pipelines.training.nodes import make_train_phase, phase_name
 
-SHARED_INPUTS = {"selected_prompts", "rollout_engine"}
+SHARED_INPUTS = {"selected_prompts", "rollout_engine", "resume_points"}
 SHARED_PARAMETERS = {"training", "rewards", "compute", "seed"}
 
 
@@ -50,8 +50,7 @@ def _create_phase(run: TrainingRun, phase: int) -> Pipeline:
     return Pipeline(
         [train],
         namespace=f"{namespace}.{phase_name(phase)}",
-        inputs={name: name for name in SHARED_INPUTS}
-        | {"previous_policy": previous, "resume_points": f"{namespace}.resume_points"},
+        inputs={name: name for name in SHARED_INPUTS} | {"previous_policy": previous},
         parameters={f"params:{name}": f"params:{name}" for name in SHARED_PARAMETERS}
         | {f"params:algorithms.{label}": f"params:algorithms.{label}"},
     )

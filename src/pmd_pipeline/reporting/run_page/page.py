@@ -53,6 +53,7 @@ class ReportInputs:
         decontaminated_problems: Train problems dropped as copies of evaluation problems.
         parameters: Of the run, nested.
         provenance: Seed, commit, versions and the like, nested; what is unknown is left out.
+        figures: Curves, costs and times that are drawn already, by name; others are drawn.
         extra_figures: Title, figure and caption of further sections.
         interval_level: Of every interval.
     """
@@ -70,6 +71,7 @@ class ReportInputs:
     decontaminated_problems: pd.DataFrame | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, InteractiveFigure] = field(default_factory=dict)
     extra_figures: Sequence[tuple[str, InteractiveFigure, str]] = ()
     interval_level: float = 0.95
 
@@ -115,7 +117,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         if len(inputs.pairs) > 0
         else None,
         legend=legend_entries(panels[0]),
-        curves=[_curve(panel) for panel in panels],
+        curves=[_curve(panel, inputs) for panel in panels],
         cost_curves=_cost_curves(inputs),
         metrics=set(inputs.comparison["metric"]),
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
@@ -125,7 +127,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         costs=spent,
         samples=_samples(inputs.completions, config.num_sample_completions),
         long_text_characters=_LONG_TEXT_CHARACTERS,
-        stage_times=_stage_times(inputs.stage_times),
+        stage_times=_stage_times(inputs),
         stage_time_table=report_tables.stage_time_table(inputs.stage_times),
         extra_figures=[
             _extra_figure(f"extra-{i}", title, figure, caption)
@@ -138,9 +140,13 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
     )
 
 
-def _curve(panel: Panel) -> HtmlFigure:
+def _drawn(spec: FigureSpec, inputs: ReportInputs) -> InteractiveFigure:
+    return inputs.figures.get(spec.name) or plotly_figure(spec)
+
+
+def _curve(panel: Panel, inputs: ReportInputs) -> HtmlFigure:
     # The page has the title as a heading, and one legend for all panels.
-    figure = plotly_figure(FigureSpec.of(panel)).with_layout(
+    figure = _drawn(FigureSpec.of(panel), inputs).with_layout(
         title=None,
         showlegend=False,
         height=_PANEL_HEIGHT,
@@ -158,7 +164,7 @@ def _cost_curves(inputs: ReportInputs) -> HtmlFigure:
         inputs.comparison, inputs.comparison_by_seed, interval_level=inputs.interval_level
     )
     # One legend above serves this figure too.
-    figure = plotly_figure(spec).with_layout(
+    figure = _drawn(spec, inputs).with_layout(
         title=None,
         showlegend=False,
         height=_COST_CURVES_HEIGHT,
@@ -177,8 +183,8 @@ def _profiles(seeds: SeedSection) -> HtmlFigure:
     )
 
 
-def _stage_times(stage_times: pd.DataFrame) -> HtmlFigure:
-    figure = plotly_figure(stage_time_figure(stage_times)).with_layout(
+def _stage_times(inputs: ReportInputs) -> HtmlFigure:
+    figure = _drawn(stage_time_figure(inputs.stage_times), inputs).with_layout(
         title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44}
     )
     caption = "Seconds of wall time, stacked by kind of work where it is known."
