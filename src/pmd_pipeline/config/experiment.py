@@ -72,6 +72,12 @@ class ExperimentConfig(StrictModel):
     def _algorithms_fit(self) -> Self:
         training = self.training
         for label, algorithm in self.trained_algorithms().items():
+            if training.lag > 0 and algorithm.resamples_each_mini_batch:
+                raise ValueError(
+                    f"algorithms.{label}: {algorithm.kind} samples afresh for each mini-batch, so "
+                    f"nothing can be sampled ahead (training.lag is {training.lag}); leave it out "
+                    "of training.algorithms, or use lag: 0"
+                )
             group_size = group_size_of(training, algorithm)
             try:
                 check_group_size(group_size, algorithm.baseline)

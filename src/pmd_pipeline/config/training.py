@@ -115,6 +115,13 @@ class TrainingConfig(StrictModel):
         "first mini-batch; sampler: as sampled",
     )
     importance_weights: ImportanceWeightConfig | None = None
+    lag: int = Field(
+        default=0,
+        ge=0,
+        description="rounds that sampling is ahead of training: a round's rollouts are sampled "
+        "from the policy of so many rounds before, while others are trained; 0: each round samples "
+        "from the policy that it then trains",
+    )
     measured_rollouts: Literal["sample", "last_mini_batch", "round"] = Field(
         default="sample",
         description="whose log-ratios are measured after the round's last update; sample: every "
@@ -160,6 +167,24 @@ class TrainingConfig(StrictModel):
             raise ValueError(
                 "importance_weights compares the trainer's log-probs with the sampler's and needs "
                 "both; use behaviour_log_probs: auto, or trainer"
+            )
+        if self.lag > 0 and not self.sampling.keeps_full_support:
+            raise ValueError(
+                f"lag {self.lag} needs top_p 1 and top_k 0 (found top_p {self.sampling.top_p}, "
+                f"top_k {self.sampling.top_k}): updates compare the policy with the one that "
+                "sampled, whose log-probs the sampler alone knows then, and it has those of a "
+                "truncated distribution; use lag: 0"
+            )
+        if (
+            self.lag > 0
+            and self.behaviour_log_probs == "trainer"
+            and self.importance_weights is None
+        ):
+            raise ValueError(
+                f"lag {self.lag} with behaviour_log_probs: trainer would take stale rollouts for "
+                "fresh ones: the trainer has only the policy of now. Use behaviour_log_probs: "
+                "auto, which compares with the policy that sampled, or set importance_weights, "
+                "which weigh each rollout by how likely it is now against then"
             )
         if self.importance_weights is not None and not self.sampling.keeps_full_support:
             raise ValueError(

@@ -132,7 +132,11 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
 
         folder = self._path / f"round_{data.round_index:05d}"
         save_policy(
-            data.policy, folder, optimizer_state=data.optimizer_state(), ends_phase=data.is_last
+            data.policy,
+            folder,
+            optimizer_state=data.optimizer_state(),
+            rollouts_ahead=data.rollouts_ahead,
+            ends_phase=data.is_last,
         )
         for former in _round_folders(self._path):
             if former != folder:

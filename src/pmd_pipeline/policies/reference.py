@@ -49,6 +49,18 @@ class PolicyReference:
 
         return load_optimizer_state(self.folder)
 
+    def load_rollouts_ahead(self) -> bytes:
+        """Return the `TrainingState`'s rollouts ahead.
+
+        Raises:
+            CheckpointError: If their file is damaged.
+        """
+        if not self.round_index:
+            return b""
+        from pmd_pipeline.policies.storage import load_rollouts_ahead
+
+        return load_rollouts_ahead(self.folder)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingState:
@@ -60,9 +72,11 @@ class TrainingState:
             are stored.
         round_index: Complete rounds so far.
         is_last: True when its phase is finished.
+        rollouts_ahead: Graded rollouts of the rounds to come, as stored; empty if there are none.
     """
 
     policy: Policy
     optimizer_state: Callable[[], dict[str, Tensor]]
     round_index: int
     is_last: bool
+    rollouts_ahead: bytes = b""

@@ -36,6 +36,7 @@ from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.records import PolicyManifest
 
 _OPTIMIZER_FILE = "optimizer.safetensors"
+_ROLLOUTS_AHEAD_FILE = "rollouts_ahead.parquet"
 _FURTHER_OPTIMIZER_FILES = "optimizer-{}.safetensors"
 
 MAX_FILE_BYTES = 1 << 30
@@ -47,6 +48,7 @@ def save_policy(
     folder: Path,
     *,
     optimizer_state: Mapping[str, Tensor] | None = None,
+    rollouts_ahead: bytes = b"",
     ends_phase: bool = False,
 ) -> PolicyManifest:
     """Write a policy, and optionally an optimizer's state, as one folder; replaces an old one.
@@ -58,6 +60,7 @@ def save_policy(
         policy: The policy.
         folder: Where; its parent is created if missing.
         optimizer_state: Named tensors of the optimizer.
+        rollouts_ahead: Rollouts of the rounds to come, as they are stored; no file if empty.
         ends_phase: True for the state after the last round of a phase.
 
     Returns:
@@ -72,6 +75,8 @@ def save_policy(
             )
             policy.model.save_pretrained(model_folder, safe_serialization=True)
             policy.tokenizer.save_pretrained(model_folder)
+            if rollouts_ahead:
+                (partial / _ROLLOUTS_AHEAD_FILE).write_bytes(rollouts_ahead)
             list(written)  # raises what a thread has raised
             paths = sorted(path for path in partial.rglob("*") if path.is_file())
             checksums = list(threads.map(_flushed_sha256, paths))
@@ -119,7 +124,11 @@ def load_policy(
         LoraError: If an adapter needs peft and it is missing.
     """
     manifest = read_manifest(folder)
-    check_files(folder, manifest, [name for name in manifest.sha256 if not is_optimizer_file(name)])
+    check_files(
+        folder,
+        manifest,
+        [n for n in manifest.sha256 if not is_optimizer_file(n) and n != _ROLLOUTS_AHEAD_FILE],
+    )
     if manifest.base_path is None:
         return load_policy_folder(
             folder / manifest.path,
@@ -151,6 +160,19 @@ def load_optimizer_state(folder: Path) -> dict[str, Tensor]:
         )
     check_files(folder, manifest, names)
     return {name: tensor for part in names for name, tensor in load_file(folder / part).items()}
+
+
+def load_rollouts_ahead(folder: Path) -> bytes:
+    """Return the stored rollouts of the rounds to come; empty if there are none.
+
+    Raises:
+        CheckpointError: If their file is missing, truncated or changed.
+    """
+    manifest = read_manifest(folder)
+    if _ROLLOUTS_AHEAD_FILE not in manifest.sha256:
+        return b""
+    check_files(folder, manifest, [_ROLLOUTS_AHEAD_FILE])
+    return (folder / _ROLLOUTS_AHEAD_FILE).read_bytes()
 
 
 def _check_base(folder: Path, base_folder: Path, manifest: PolicyManifest) -> None:

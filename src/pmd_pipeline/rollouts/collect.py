@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pmd_pipeline.config.sampling import SamplingConfig
-from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.engines.base import RolloutEngine, SubmittedPrompts, submit_prompts
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.progress import Progress
 from pmd_pipeline.records import Completion, Prompt, Rollout
@@ -21,14 +22,111 @@ class Collected:
 
     Attributes:
         rollouts: ``num_samples`` per prompt, in the prompts' order.
+        sampled_version: Updates that the policy had seen which they are sampled from.
         sampling_seconds: Wall time of sampling; scores of responses that were finished early are
             worked out meanwhile.
         grading_seconds: Wall time of what was left to decode and to score after it.
     """
 
     rollouts: list[Rollout]
-    sampling_seconds: float
-    grading_seconds: float
+    sampled_version: int
+    sampling_seconds: float = 0.0
+    grading_seconds: float = 0.0
+
+
+class SubmittedRollouts:
+    """Rollouts that an engine samples; :func:`submit_rollouts` makes it."""
+
+    def __init__(
+        self,
+        submitted: SubmittedPrompts,
+        prompts: Sequence[Prompt],
+        *,
+        version: int,
+        max_new_tokens: int,
+        tokenizer: Any,
+        reward: RewardFunction,
+        length_penalty: LengthPenalty | None,
+        progress: Progress | None,
+        started: float,
+    ) -> None:
+        self._submitted = submitted
+        self._prompts = prompts
+        self._version = version
+        self._max_new_tokens = max_new_tokens
+        self._tokenizer = tokenizer
+        self._reward = reward
+        self._length_penalty = length_penalty
+        self._progress = progress
+        self._started = started
+
+    def collect(self) -> Collected:
+        """Return the rollouts when they are sampled and scored; any thread may wait for them."""
+        with EarlyScoring(self._reward, self._tokenizer, self._prompts) as scoring:
+            groups = self._submitted.collect(progress=self._progress, group_finished=scoring.take)
+            sampled = time.perf_counter()
+            scored = scoring.finish(groups)
+        rollouts = [
+            _rollout(prompt, i, completion, result, self._max_new_tokens, self._length_penalty)
+            for prompt, completions, results in zip(self._prompts, groups, scored, strict=True)
+            for i, (completion, result) in enumerate(zip(completions, results, strict=True))
+        ]
+        return Collected(
+            rollouts=rollouts,
+            sampled_version=self._version,
+            sampling_seconds=sampled - self._started,
+            grading_seconds=time.perf_counter() - sampled,
+        )
+
+
+def submit_rollouts(
+    engine: RolloutEngine,
+    prompts: Sequence[Prompt],
+    *,
+    version: int,
+    num_samples: int,
+    sampling: SamplingConfig,
+    seeds: Sequence[int],
+    tokenizer: Any,
+    reward: RewardFunction,
+    length_penalty: LengthPenalty | None = None,
+    progress: Progress | None = None,
+) -> SubmittedRollouts:
+    """Have responses sampled from a published policy, to be collected and scored.
+
+    Args:
+        engine: Sampler.
+        prompts: P prompts.
+        version: What the engine has published.
+        num_samples: Responses per prompt.
+        sampling: Sampling distribution and length limit.
+        seeds: One per prompt.
+        tokenizer: Turns tokens into text.
+        reward: Scores the responses.
+        length_penalty: Taken off the rewards; None for none.
+        progress: Told of each finished response.
+    """
+    started = time.perf_counter()
+    get_ready(reward, prompts)
+    submitted = submit_prompts(
+        engine,
+        [prompt.token_ids for prompt in prompts],
+        version=version,
+        num_samples=num_samples,
+        sampling=sampling,
+        seeds=seeds,
+    )
+    return SubmittedRollouts(
+        submitted,
+        prompts,
+        version=version,
+        max_new_tokens=sampling.max_new_tokens,
+        tokenizer=tokenizer,
+        reward=reward,
+        length_penalty=length_penalty,
+        progress=progress,
+        started=started,
+    )
 
 
 def collect_rollouts(
@@ -43,44 +141,27 @@ def collect_rollouts(
     length_penalty: LengthPenalty | None = None,
     progress: Progress | None = None,
 ) -> Collected:
-    """Sample ``num_samples`` responses per prompt from ``policy`` and score them.
+    """Sample ``num_samples`` responses per prompt from ``policy`` as it is now and score them.
 
-    Args:
-        engine: Sampler; it is given the policy's present weights first.
-        policy: The policy to sample from.
-        prompts: P prompts.
-        num_samples: Responses per prompt.
-        sampling: Sampling distribution and length limit.
-        seeds: One per prompt.
-        reward: Scores the responses.
-        length_penalty: Taken off the rewards; None for none.
-        progress: Told of each finished response.
+    The policy is published, and the rollouts are submitted and collected; see
+    :func:`submit_rollouts`.
     """
     started = time.perf_counter()
-    get_ready(reward, prompts)
     version = engine.publish(policy)
-    with EarlyScoring(reward, policy.tokenizer, prompts) as scoring:
-        groups = engine.generate(
-            [prompt.token_ids for prompt in prompts],
-            version=version,
-            num_samples=num_samples,
-            sampling=sampling,
-            seeds=seeds,
-            progress=progress,
-            group_finished=scoring.take,
-        )
-        sampled = time.perf_counter()
-        scored = scoring.finish(groups)
-    rollouts = [
-        _rollout(prompt, i, completion, result, sampling.max_new_tokens, length_penalty)
-        for prompt, completions, results in zip(prompts, groups, scored, strict=True)
-        for i, (completion, result) in enumerate(zip(completions, results, strict=True))
-    ]
-    return Collected(
-        rollouts=rollouts,
-        sampling_seconds=sampled - started,
-        grading_seconds=time.perf_counter() - sampled,
-    )
+    publishing_seconds = time.perf_counter() - started
+    collected = submit_rollouts(
+        engine,
+        prompts,
+        version=version,
+        num_samples=num_samples,
+        sampling=sampling,
+        seeds=seeds,
+        tokenizer=policy.tokenizer,
+        reward=reward,
+        length_penalty=length_penalty,
+        progress=progress,
+    ).collect()
+    return replace(collected, sampling_seconds=collected.sampling_seconds + publishing_seconds)
 
 
 def _rollout(

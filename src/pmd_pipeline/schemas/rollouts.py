@@ -39,6 +39,7 @@ class RoundRolloutTable(RolloutTable):
 
     round: Series[int] = pa.Field(ge=1)
     cycle: Series[int] = pa.Field(ge=0)
+    sampled_version: Series[int] = pa.Field(ge=0)
     advantage: Series[float]
     behaviour_log_prob: Series[float] = pa.Field(le=1e-3, nullable=True)
     sequence_log_ratio: Series[float] = pa.Field(nullable=True)
@@ -72,6 +73,8 @@ class RoundMetricsTable(pa.DataFrameModel):
     round: Series[int] = pa.Field(ge=1)
     policy_version: Series[int] = pa.Field(ge=0)
     num_skipped_updates: Series[int] = pa.Field(ge=0)
+    staleness_updates: Series[int] = pa.Field(ge=0)
+    staleness_rounds: Series[int] = pa.Field(ge=0)
     num_prompts: Series[int] = pa.Field(ge=1)
     num_rollouts: Series[int] = pa.Field(ge=1)
     num_generation_calls: Series[int] = pa.Field(ge=1)

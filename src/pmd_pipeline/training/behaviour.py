@@ -58,6 +58,10 @@ class Behaviour:
         """Keep what the trainer has computed of ``rows`` while it still had this policy."""
         self.log_probs[rows] = computed.log_probs[rows]
         self.is_computed[rows] = True
+        self.take_entropies(rows, computed)
+
+    def take_entropies(self, rows: Tensor, computed: TokenLogProbs) -> None:
+        """Keep the entropies of ``rows`` alone."""
         if computed.entropy is not None:
             lengths = self.rollouts.response_mask[rows].sum(dim=1).clamp(min=1)
             self.mean_entropies[rows] = computed.entropy[rows].sum(dim=1) / lengths

@@ -29,12 +29,14 @@ class MeasuredRollouts:
 
     Attributes:
         rollouts: The rollouts, group after group.
+        sampled_version: Updates that the policy had seen which sampled them.
         advantages: Reward units.
         behaviour_log_probs: Of the whole response, as log-ratios begin at them, nats; NaN where
             none were needed: of rollouts that the prompt filter has dropped.
         sequence_log_ratios: After the last mini-batch, nats; NaN where not measured.
-        mean_entropies: Of the behaviour policy, mean over the response's tokens, nats; NaN where
-            not computed.
+        mean_entropies: Of the behaviour policy, mean over the response's tokens, nats; of rollouts
+            that an older policy has sampled, those of the policy before the updates; NaN where not
+            computed.
         trainer_log_probs: The behaviour policy's by the trainer, nats, of all N response tokens of
             the rollouts for which it has computed them.
         sampler_log_probs: The sampler's of the same tokens; None where top_p or top_k has cut
@@ -42,6 +44,7 @@ class MeasuredRollouts:
     """
 
     rollouts: list[Rollout]
+    sampled_version: int
     advantages: Float[np.ndarray, " B"]
     behaviour_log_probs: Float32[np.ndarray, " B"]
     sequence_log_ratios: Float32[np.ndarray, " B"]
@@ -59,7 +62,17 @@ class _MiniBatch:
 
 
 class Cycle:
-    """Rollouts that the trainer's policy, as it is now, has just sampled.
+    """Rollouts that the trainer's policy has sampled, as it is now or as it was before.
+
+    Log-ratios begin at the policy that sampled; where importance weights correct for an older one,
+    at the policy of now.
+
+    Args:
+        trainer: Holds the policy.
+        rollouts: Whole groups.
+        setup: Algorithm and training.
+        source: Where behaviour log-probs come from if the policy is still the one that sampled.
+        sampled_version: Updates that the policy had seen when it sampled.
 
     Attributes:
         learning_rate: Of the last update; None before one.
@@ -71,6 +84,8 @@ class Cycle:
         rollouts: list[Rollout],
         setup: TrainingSetup,
         source: BehaviourSource,
+        *,
+        sampled_version: int,
     ) -> None:
         self.learning_rate: float | None = None
         self._trainer = trainer
@@ -81,14 +96,21 @@ class Cycle:
         self._has_signal = groups_with_signal(batch.rewards, batch.group_ids)
         self._mini_batches = _mini_batches(batch, setup)
         self._is_measured = _measured(batch, self._mini_batches, setup)
-        self._behaviour = Behaviour.of(batch, source)
+        self._is_stale = sampled_version < trainer.policy_version
+        self._behaviour = Behaviour.of(
+            batch, setup.stale_behaviour_source if self._is_stale else source
+        )
         self._advantages = advantages_of(setup.algorithm, batch.rewards, batch.group_ids)
         self._weights = rollout_weights(setup.algorithm, batch.rewards, batch.group_ids)
-        self._sampled_version = trainer.policy_version
+        self._sampled_version = sampled_version
+        # Of the policy that log-ratios begin at.
+        self._anchor_version = (
+            trainer.policy_version if self._behaviour.source == "trainer" else sampled_version
+        )
 
     @property
     def _has_moved(self) -> bool:
-        return self._trainer.policy_version > self._sampled_version
+        return self._trainer.policy_version > self._anchor_version
 
     def update(self, round_index: int, *, first_number: int) -> list[UpdateResult]:
         """Update on each mini-batch that has a rollout left; see `update_policy`.
@@ -101,7 +123,7 @@ class Cycle:
             all_entropies = self._behaviour.source == "trainer"
             computed = self._trainer.log_probs(self._batch, blocks, with_entropy=all_entropies)
             self._behaviour.take(torch.cat(blocks), computed)
-        results = []
+        results: list[UpdateResult] = []
         for number, mini_batch in enumerate(self._mini_batches, start=first_number):
             if len(mini_batch.kept) == 0:
                 continue
@@ -112,21 +134,29 @@ class Cycle:
                 num_rounds=self._setup.training.num_rounds,
             )
             where = f"{self._setup.label}, round {round_index + 1}, mini-batch {number}"
-            results.append(self._update_on(mini_batch.kept, self.learning_rate, where))
+            results.append(
+                self._update_on(mini_batch.kept, self.learning_rate, where, is_first=not results)
+            )
         return results
 
-    def _update_on(self, rows: Tensor, rate: float, where: str) -> UpdateResult:
+    def _update_on(self, rows: Tensor, rate: float, where: str, *, is_first: bool) -> UpdateResult:
         is_known = bool(self._behaviour.is_computed[rows].all())
+        # Of a policy that sampled before, the trainer has no log-probs; the entropies of its
+        # responses' tokens under the policy of now are known from the first mini-batch.
+        only_entropies = self._is_stale and is_first and not is_known
         result = self._trainer.update(
             self._training_batch(),
             rows,
             learning_rate=rate,
             where=where,
-            keeps_log_probs=not (self._has_moved or is_known),
+            keeps_log_probs=only_entropies or not (self._has_moved or is_known),
         )
         if result.log_probs is None:
             return result
-        self._behaviour.take(rows, result.log_probs)
+        if only_entropies:
+            self._behaviour.take_entropies(rows, result.log_probs)
+        else:
+            self._behaviour.take(rows, result.log_probs)
         return replace(result, log_probs=None)
 
     def _training_batch(self) -> TrainingBatch:
@@ -175,6 +205,7 @@ class Cycle:
         counts = batch.response_mask & behaviour.is_computed[:, None]
         return MeasuredRollouts(
             rollouts=self._rollouts,
+            sampled_version=self._sampled_version,
             advantages=self._advantages.numpy(),
             behaviour_log_probs=before.sum(dim=1).numpy(),
             sequence_log_ratios=log_ratios.numpy(),

@@ -26,6 +26,9 @@ class RoundMetrics:
         policy_version: Updates that it has seen.
         num_skipped_updates: Mini-batches of this round that changed nothing: their gradient was
             exactly 0, or the prompt filter has dropped them whole.
+        staleness_updates: Updates between the policy that sampled this round's rollouts and the one
+            that it began with; 0 without lag.
+        staleness_rounds: The same in rounds.
         num_prompts, num_rollouts: Of this round.
         num_generation_calls: Of the sampler; each began with a transfer of the weights to it.
         num_sampled_tokens: Of the responses.
@@ -51,15 +54,20 @@ class RoundMetrics:
         loss: Mean over updates.
         mismatch_mean, mismatch_max, mismatch_kl: Trainer versus sampler log-probs, per token, of
             the rollouts for which the trainer has computed the behaviour policy's;
-            NaN if top_p or top_k truncates the sampler's distribution.
+            NaN if top_p or top_k truncates the sampler's distribution. With lag and importance
+            weights it is the policy of now against the one that sampled.
         grading_timeouts: Responses whose grading timed out.
-        sampling_seconds, grading_seconds, updating_seconds: Wall times.
+        sampling_seconds, grading_seconds, updating_seconds: Wall times; with lag, sampling and
+            grading of this round's rollouts went on beside the updates of earlier rounds.
+        waiting_seconds: Wall time in which nothing was trained.
         sampling_tokens_per_second, updating_tokens_per_second: Response tokens per second.
     """
 
     round: int
     policy_version: int
     num_skipped_updates: int
+    staleness_updates: int
+    staleness_rounds: int
     num_prompts: int
     num_rollouts: int
     num_generation_calls: int
@@ -88,6 +96,7 @@ class RoundMetrics:
     sampling_seconds: float
     grading_seconds: float
     updating_seconds: float
+    waiting_seconds: float
     sampling_tokens_per_second: float
     updating_tokens_per_second: float
 
@@ -108,6 +117,8 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         round=result.round_index,
         policy_version=result.policy_version,
         num_skipped_updates=result.num_skipped_updates,
+        staleness_updates=result.staleness_updates,
+        staleness_rounds=result.staleness_rounds,
         num_prompts=len(set(group_ids)),
         num_rollouts=len(rollouts),
         num_generation_calls=len(result.cycles),
@@ -139,6 +150,7 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         sampling_seconds=result.sampling_seconds,
         grading_seconds=result.grading_seconds,
         updating_seconds=result.updating_seconds,
+        waiting_seconds=result.waiting_seconds,
         sampling_tokens_per_second=_ratio(num_tokens, result.sampling_seconds),
         updating_tokens_per_second=_ratio(num_tokens, result.updating_seconds),
     )

@@ -110,6 +110,29 @@ class TrainingSetup:
         takes_sampler = is_exact and training.importance_weights is None
         return "own_then_sampler" if takes_sampler else "own_then_trainer"
 
+    def staleness_rounds(self, round_index: int) -> int:
+        """Return how many rounds ago the policy was that a round (from 0) is sampled from.
+
+        A phase's first round samples afresh, so that no evaluation meets work that is ahead.
+        """
+        return min(self.training.lag, round_index % self.training.rounds_per_phase)
+
+    def rounds_ahead(self, round_index: int) -> range:
+        """Return the rounds, this one first, that are sampled when it begins, or were before."""
+        per_phase = self.training.rounds_per_phase
+        phase_end = (round_index // per_phase + 1) * per_phase
+        return range(round_index, min(phase_end, round_index + self.training.lag + 1))
+
+    @property
+    def stale_behaviour_source(self) -> BehaviourSource:
+        """Where the behaviour log-probs of rollouts come from that an older policy has sampled.
+
+        The trainer does not have that policy any more. The sampler has its log-probs; or, with
+        importance weights, updates compare with the policy at the round's start, and the weights
+        correct for the rest.
+        """
+        return "sampler" if self.training.importance_weights is None else "trainer"
+
     def recomputed_fraction(self, source: BehaviourSource) -> float:
         """Return the share of a round's rollouts in the pass before the first update."""
         if source == "own_then_trainer":

@@ -16,6 +16,7 @@ def _cycle(log_ratios: list[list[float]]) -> MeasuredRollouts:
     size = len(rollouts)
     return MeasuredRollouts(
         rollouts=rollouts,
+        sampled_version=4,
         advantages=np.zeros(size),
         behaviour_log_probs=np.zeros(size, dtype=np.float32),
         sequence_log_ratios=np.array(log_ratios, dtype=np.float32).reshape(-1),
@@ -36,6 +37,9 @@ def _result(*cycles: MeasuredRollouts) -> RoundResult:
         sampling_seconds=1.0,
         grading_seconds=1.0,
         updating_seconds=1.0,
+        waiting_seconds=2.0,
+        staleness_updates=0,
+        staleness_rounds=0,
     )
 
 

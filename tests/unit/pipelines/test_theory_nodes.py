@@ -195,6 +195,7 @@ def test_round_metrics_may_have_theory_columns(value: Any) -> None:
     row = {
         "algorithm": "a", "seed": 0, "round": 1, "policy_version": 1, "num_rollouts": 8,
         "num_skipped_updates": 0, "num_prompts": 2, "num_generation_calls": 1,
+        "staleness_updates": 0, "staleness_rounds": 0,
         "num_sampled_tokens": 9, "num_trained_tokens": 9,
         "learning_rate": 0.1, "mean_reward": 0.0, "group_pass_rate": 0.5,
         "no_signal_fraction": 0.0, "gradient_norm": 1.0, "loss": 0.0, "clip_fraction": np.nan,

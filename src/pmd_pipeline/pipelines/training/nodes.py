@@ -44,6 +44,7 @@ def make_train_phase(run: TrainingRun, phase: int) -> Callable[..., Iterator[dic
     ) -> Iterator[dict[str, Any]]:
         """Run the phase's rounds; yield state, rollouts and metrics after each."""
         from pmd_pipeline.pipelines.training.outputs import outputs_of_round
+        from pmd_pipeline.rollouts.stored import rollouts_from_bytes
         from pmd_pipeline.training.rounds import run_rounds
         from pmd_pipeline.training.theory_in_the_loop import exact_update_of
         from pmd_pipeline.training.trainer import start_trainer
@@ -69,6 +70,7 @@ def make_train_phase(run: TrainingRun, phase: int) -> Callable[..., Iterator[dic
                 reward_for(rewards.root),
                 first_round=start.round_index,
                 last_round=last_round,
+                ahead=rollouts_from_bytes(start.load_rollouts_ahead()),
             )
             yield from map(
                 partial(outputs_of_round, trainer, exact_update, setup, last_round), rounds

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pmd_pipeline.policies.reference import TrainingState
+from pmd_pipeline.rollouts.stored import rollouts_to_bytes
 from pmd_pipeline.training.round import RoundResult
 from pmd_pipeline.training.round_metrics import mean_parts, round_metrics, warn_without_signal
 from pmd_pipeline.training.round_table import round_to_table
@@ -55,5 +56,6 @@ def outputs_of_round(
             optimizer_state=trainer.optimizer_state,
             round_index=result.round_index,
             is_last=result.round_index == last_round,
+            rollouts_ahead=rollouts_to_bytes(result.ahead) if result.ahead else b"",
         ),
     }
