@@ -2,7 +2,7 @@
 
 import functools
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.engines.errors import EngineError
 from pmd_pipeline.hooks.intent import Intent, intending, refuse_concurrency
+from pmd_pipeline.hooks.selection import OPTIONS, selecting
 from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
 from pmd_pipeline.project_folder import project_folder, refuse_placeholders
 from pmd_pipeline.study_commands.commands import study_group
@@ -86,7 +87,7 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
     def wrapped(**options: Any) -> None:
         stop_at_sigterm_as_at_ctrl_c()
         instead = " instead of --overwrite" if options["overwrite"] else ""
-        with project_command(), _intending(options):
+        with project_command(), _intending(options), selecting(_names_asked_for(options)):
             try:
                 run(**options)
             except KeyboardInterrupt:
@@ -116,6 +117,13 @@ def _intending(options: dict[str, Any]) -> Iterator[None]:
     options["only_missing_outputs"] = not overwrites
     with intending(Intent.OVERWRITE if overwrites else intent):
         yield
+
+
+def _names_asked_for(options: Mapping[str, Any]) -> dict[str, list[str]]:
+    asked = {option: list(options[value] or ()) for option, value in OPTIONS.items()}
+    if options["pipeline"]:  # Kedro's former name of the option
+        asked["--pipelines"].append(options["pipeline"])
+    return asked
 
 
 _overwrite = click.Option(

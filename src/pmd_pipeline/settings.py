@@ -5,6 +5,7 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.console import ConsoleHook
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.resume import ResumeHook
+from pmd_pipeline.hooks.selection import SelectionHook
 from pmd_pipeline.hooks.tracking import TrackingCheckHook, TrackingHook
 
 # kedro-mlflow's own is not loaded at all: see hooks/tracking.py.
@@ -12,7 +13,14 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
 _resume = ResumeHook()
 _tracking = TrackingHook(_resume)
-HOOKS = (_resume, LifecycleHook(), _tracking, TrackingCheckHook(_tracking), ConsoleHook())
+HOOKS = (
+    SelectionHook(),
+    _resume,
+    LifecycleHook(),
+    _tracking,
+    TrackingCheckHook(_tracking),
+    ConsoleHook(),
+)
 
 CONTEXT_CLASS = ExperimentContext
 

@@ -117,6 +117,14 @@ def test_the_command_line_prints_one_message_and_no_traceback(project: Any) -> N
     assert "Traceback" in (project.path / "data" / "last_error.log").read_text()
 
 
+def test_a_part_that_does_not_exist_is_refused_on_the_command_line(unused: Any) -> None:
+    """Of this environment's training runs the nearest is named."""
+    result = unused.command("run", "--env", "tiny", "--namespaces", "theory,pmd_mean.seed_4")
+    assert result.returncode == 1
+    assert "there is no 'pmd_mean.seed_4'; did you mean pmd_mean.seed_0?" in result.stderr
+    assert not (unused.data / "run_state.json").exists()
+
+
 def real_model_project(project: Any, model: Path, aime: Path) -> Any:
     """Point the project's environment at a real model and an AIME file."""
     path = project.path / "conf" / "tiny" / "parameters.yml"
