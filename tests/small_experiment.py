@@ -42,6 +42,7 @@ class SmallExperiment:
         noise: What training adds to it; timings apart, the only thing that may differ.
         ran: The nodes that have run, in order.
         dies_at: The name of the dataset at whose save the next run is killed, and whether after.
+        hook: Of the latest run.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class SmallExperiment:
     dies_at: tuple[str, str] | None = None
     algorithms: tuple[str, ...] = ("a", "b")
     seeds: tuple[int, ...] = (0,)
+    hook: ResumeHook = field(default_factory=ResumeHook)
 
     @property
     def runs(self) -> list[str]:
@@ -140,7 +142,7 @@ class SmallExperiment:
         pipeline = self.pipeline()
         if names:
             pipeline = pipeline.only_nodes(*names)
-        hook = ResumeHook()
+        self.hook = hook = ResumeHook()
         hook.after_context_created(
             SimpleNamespace(experiment=experiment, data_root=self.folder)  # type: ignore[arg-type]
         )

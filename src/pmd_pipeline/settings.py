@@ -19,7 +19,7 @@ HOOKS = (
     LifecycleHook(),
     _tracking,
     TrackingCheckHook(_tracking),
-    ConsoleHook(),
+    ConsoleHook(_resume),
 )
 
 CONTEXT_CLASS = ExperimentContext

@@ -9,12 +9,21 @@ from kedro.pipeline import Pipeline
 
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.intent import has_stated_intent
+from pmd_pipeline.hooks.resume import ResumeHook
+from pmd_pipeline.hooks.stages import is_training
+
+_REPORT = Path("08_reporting") / "report.html"
 
 
 class ConsoleHook:
-    """Prints where the results go; afterwards the comparison and where to find more."""
+    """Prints where the results go; afterwards the comparison and where to find more.
 
-    def __init__(self) -> None:
+    Args:
+        resume: Knows what the run's results were made from.
+    """
+
+    def __init__(self, resume: ResumeHook) -> None:
+        self._resume = resume
         self._context: ExperimentContext | None = None
 
     @hook_impl(tryfirst=True)
@@ -32,16 +41,38 @@ class ConsoleHook:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        if "comparison" in pipeline.datasets():
+            self._print_comparison(pipeline, catalog)
+        if "report" not in pipeline.all_outputs():
+            self._say_what_the_report_lacks(pipeline)
+
+    def _say_what_the_report_lacks(self, pipeline: Pipeline) -> None:
+        from pmd_pipeline.tracking.configuration import command
+
         assert self._context is not None
-        if "comparison" not in pipeline.datasets():
-            return
+        assert self._resume.state is not None
+        renew = command("run", self._context.env)
+        if self._context.config_loader.runtime_params:
+            renew += " with the same --params"
+        if "report" not in self._resume.state.files:
+            if any(is_training(node) for node in pipeline.nodes):
+                click.echo(f"There is no report yet: {renew} makes it, and what it lacks.")
+        elif self._resume.outdated("reporting"):
+            report = _shown(self._context.data_root / _REPORT, self._context)
+            click.echo(
+                f"The report, {report}, is older than these results: {renew} makes it again, "
+                "with tables and figures, and what else is missing."
+            )
+
+    def _print_comparison(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        assert self._context is not None
         from pmd_pipeline.reporting.console import print_parts
         from pmd_pipeline.reporting.run_page.coverage import Coverage
         from pmd_pipeline.reporting.run_page.final_table import console_table
         from pmd_pipeline.reporting.run_page.summary import lead_sentences
         from pmd_pipeline.tracking.configuration import command
 
-        report = self._context.data_root / "08_reporting" / "report.html"
+        report = self._context.data_root / _REPORT
         env = self._context.env
         click.echo()
         comparison = catalog.load("comparison")

@@ -38,6 +38,29 @@ class ResumeHook:
         """Names of the nodes whose results the run takes as they are."""
         return self._given
 
+    def outdated(self, stage: str) -> list[str]:
+        """Return the nodes of a stage that were made from other results than those there now.
+
+        Args:
+            stage: Its name. Nodes of it that have not run count as up to date.
+        """
+        from pmd_pipeline.pipeline_registry import register_pipelines
+
+        assert self.state is not None
+        known = self.state.consumed
+        nodes = [
+            node
+            for node in register_pipelines()["__default__"].nodes
+            if stage_of(node) == stage and node.name in known
+        ]
+        changed = self._results.mixed(node.name for node in nodes)
+        return [
+            node.name
+            for node in nodes
+            if node.name in changed
+            or known[node.name].keys() != self._results.of(node.inputs).keys()
+        ]
+
     @property
     def _data_root(self) -> Path:
         return self._context.data_root

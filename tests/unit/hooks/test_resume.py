@@ -446,3 +446,17 @@ def test_a_journal_of_a_state_that_has_been_replaced_counts_for_nothing(tmp_path
     RunState(version="2").save(tmp_path)
     journal.write_bytes(content)  # as if killed before it was removed
     assert load_run_state(tmp_path) == RunState(version="2")
+
+
+def test_results_that_others_have_outrun_are_known(experiment: SmallExperiment) -> None:
+    """After a part of the experiment: made from other results, or without a training run."""
+    experiment.run()
+    assert experiment.hook.outdated("reporting") == []
+    experiment.noise = 3
+    experiment.run("a.seed_0.train", "a.seed_0.evaluate", intent=Intent.OVERWRITE)
+    assert experiment.hook.outdated("reporting") == ["compare"]
+    assert experiment.run() == ["compare"]
+    assert experiment.hook.outdated("reporting") == []
+    experiment.seeds = (0, 1)
+    experiment.run("a.seed_1.train", "a.seed_1.evaluate")
+    assert experiment.hook.outdated("reporting") == ["compare"]
