@@ -64,7 +64,7 @@ COLUMNS = (
 )
 CURVES = (
     *("mean_reward", "entropy", "mean_response_tokens", "log_ratio_min", "kl", "gradient_norm"),
-    *("sampling_seconds", "grading_seconds", "updating_seconds"),
+    *("sampling_seconds", "grading_seconds", "updating_seconds", "waiting_seconds"),
 )
 USED = {
     "num_prompts": 128,
@@ -73,6 +73,8 @@ USED = {
     "num_sampled_tokens": 25_000,
     "num_trained_tokens": 25_000,
     "num_skipped_updates": 0,
+    "staleness_rounds": 0,
+    "staleness_updates": 0,
 }
 # The page itself marks when it has drawn its first figure and its last.
 OBSERVER = """<script>

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-SECONDS = ("sampling_seconds", "grading_seconds", "updating_seconds")
+SECONDS = ("sampling_seconds", "grading_seconds", "updating_seconds", "waiting_seconds")
+"""Wall times by kind of work; they overlap: see `wall_seconds`."""
 _SUMMED = (
     "num_prompts",
     "num_rollouts",
@@ -28,6 +29,27 @@ BUDGET_COLUMNS = (
 )
 
 
+def wall_seconds(round_metrics: pd.DataFrame) -> pd.Series:
+    """Return the wall time of rounds, or of their sums: that of updates, and of waiting for them.
+
+    Sampling and grading are what is waited for. Those of ``training.lag`` go on beside the updates
+    of earlier rounds, so their seconds would count that time twice.
+
+    Args:
+        round_metrics: Has columns ``updating_seconds`` and ``waiting_seconds``.
+    """
+    return round_metrics["updating_seconds"] + round_metrics["waiting_seconds"]
+
+
+def has_lag(round_metrics: pd.DataFrame) -> bool:
+    """Return whether rounds were trained on rollouts of an earlier policy than their own.
+
+    Args:
+        round_metrics: One row per algorithm, training seed and round.
+    """
+    return bool((round_metrics["staleness_rounds"] > 0).any())
+
+
 def training_budgets(round_metrics: pd.DataFrame) -> pd.DataFrame:
     """Return one row per training run: what its rounds have used, added up.
 
@@ -41,7 +63,8 @@ def training_budgets(round_metrics: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A table of ``BUDGET_COLUMNS``, in the order of ``round_metrics``. ``num_updates`` are those
         that changed the policy, ``num_skipped_updates`` those that had nothing to change. Seconds
-        are wall time on the machine that trained.
+        are wall time on the machine that trained, ``total_seconds`` that of whole rounds: see
+        :func:`wall_seconds`.
 
     Raises:
         ValueError: If a column is missing.
@@ -54,5 +77,5 @@ def training_budgets(round_metrics: pd.DataFrame) -> pd.DataFrame:
     table = by_run[list(_SUMMED)].sum()
     table["num_rounds"] = by_run.size()
     table["num_updates"] = by_run["policy_version"].max()
-    table["total_seconds"] = table[list(SECONDS)].sum(axis=1)
+    table["total_seconds"] = wall_seconds(table)
     return table.reset_index()[list(BUDGET_COLUMNS)]

@@ -8,7 +8,8 @@ class BudgetTable(pa.DataFrameModel):
     """One row per training run, an algorithm with a training seed: its rounds added up.
 
     Tokens of responses are sampled; those of prompts and responses that went forward and backward
-    through the policy are trained, as often as they did. Seconds are wall time. See
+    through the policy are trained, as often as they did. Seconds are wall time; with lag, sampling
+    and grading overlap with updating, and the total is that of updating and waiting. See
     ``metrics.budgets``.
     """
 
@@ -25,6 +26,7 @@ class BudgetTable(pa.DataFrameModel):
     sampling_seconds: Series[float] = pa.Field(ge=0)
     grading_seconds: Series[float] = pa.Field(ge=0)
     updating_seconds: Series[float] = pa.Field(ge=0)
+    waiting_seconds: Series[float] = pa.Field(ge=0)
     total_seconds: Series[float] = pa.Field(ge=0)
 
     class Config:

@@ -8,7 +8,7 @@ from pmd_pipeline.schemas.budgets import BudgetTable
 
 
 def rounds(
-    algorithm: str, seed: int, versions: list[int], **changes: int
+    algorithm: str, seed: int, versions: list[int], **changes: float
 ) -> list[dict[str, object]]:
     """Return a row per round, with the numbers 1, 2, ... times those of the first."""
     first = {
@@ -21,6 +21,7 @@ def rounds(
         "sampling_seconds": 0.5,
         "grading_seconds": 0.25,
         "updating_seconds": 1.0,
+        "waiting_seconds": 0.75,
         **changes,
     }
     return [
@@ -65,11 +66,19 @@ def test_each_training_runs_rounds_are_added_up_in_the_order_of_the_table() -> N
         "sampling_seconds": 1.5,
         "grading_seconds": 0.75,
         "updating_seconds": 3.0,
+        "waiting_seconds": 2.25,
         "total_seconds": 5.25,
     }
     assert found["num_updates"].tolist() == [4, 3, 4]
     assert found["num_skipped_updates"].tolist() == [0, 3, 0]
     assert found["num_generation_calls"].tolist() == [3, 3, 6]
+
+
+def test_time_in_which_sampling_and_updating_overlap_is_counted_once() -> None:
+    """Of 0.5 s of sampling and 0.25 s of grading a round, 0.1 s were waited for."""
+    table = pd.DataFrame(rounds("pmd", 0, [2, 4], waiting_seconds=0.1))
+    (total,) = training_budgets(table)["total_seconds"]
+    assert total == pytest.approx(3 * (1.0 + 0.1))
 
 
 def test_a_table_without_counts_is_refused_by_the_name_of_what_is_missing() -> None:

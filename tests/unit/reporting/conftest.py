@@ -105,6 +105,9 @@ def make_round_metrics(algorithms: Mapping[str, float], num_rounds: int) -> pd.D
                     "sampling_seconds": 1.2 if algorithm != "on_policy_gradient" else 3.4,
                     "grading_seconds": 0.4,
                     "updating_seconds": 1.9,
+                    "waiting_seconds": 1.6 if algorithm != "on_policy_gradient" else 3.8,
+                    "staleness_updates": 0,
+                    "staleness_rounds": 0,
                     "sampling_tokens_per_second": 21_000.0,
                     "updating_tokens_per_second": 15_000.0,
                 }

@@ -16,14 +16,17 @@ COMPARISON_COLUMNS = ["algorithm", "eval_set", "metric", "k", "round", "value", 
 
 @pytest.fixture
 def rounds() -> pd.DataFrame:
-    """Two rounds of two seeds: the second has responses and times twice as long."""
+    """Two rounds of two seeds: the second has responses and times twice as long.
+
+    A second of a round's 2.5 s of sampling passed beside the updates of the round before.
+    """
     rows = [
-        ("grpo", seed, number, 8 * number, 64, 640 * seed, 1.0 * seed, 0.5 * seed, 2.0 * seed)
+        ("grpo", seed, number, 8 * number, 64, 640 * seed, 2.5 * seed, 1.5 * seed, 2.0 * seed)
         for seed in (1, 2)
         for number in (2, 1)
     ]
     columns = ["algorithm", "seed", "round", "policy_version", "num_rollouts"]
-    columns += ["num_sampled_tokens", "sampling_seconds", "grading_seconds", "updating_seconds"]
+    columns += ["num_sampled_tokens", "sampling_seconds", "waiting_seconds", "updating_seconds"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -104,7 +107,11 @@ def test_of_several_sets_the_mean_is_drawn_without_an_interval(
     caption = cost_caption(both, None, interval_level=0.9)
     assert "mean of 2 sets" in caption
     assert "interval" not in caption
-    assert "90 % interval over problems" in cost_caption(comparison, None, interval_level=0.9)
+    alone = cost_caption(comparison, None, interval_level=0.9)
+    assert "90 % interval over problems" in alone
+    assert "sampling, grading and updating on the machine of this run" in alone
+    lagged = cost_caption(comparison, None, interval_level=0.9, has_lag=True)
+    assert "sampling and grading went on beside the updates of earlier ones" in lagged
 
 
 def test_words_say_where_each_algorithm_ended_and_at_what_cost(

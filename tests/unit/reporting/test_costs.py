@@ -22,6 +22,7 @@ def table(**changes: dict[str, float]) -> pd.DataFrame:
         "sampling_seconds": 4.0,
         "grading_seconds": 1.0,
         "updating_seconds": 5.0,
+        "waiting_seconds": 5.0,
         "total_seconds": 10.0,
     }
     rows = [
@@ -52,6 +53,26 @@ def test_unequal_updates_are_told_by_algorithm_and_so_are_those_that_were_not_ma
     sentences = costs(budgets).sentences
     assert sentences[1] == "Updates differ: pmd_mean 48, grpo 48 and on_policy 96."
     assert sentences[2] == ("Updates with nothing to learn from were not made: 0.5 of pmd_mean.")
+
+
+def test_with_lag_the_page_says_what_overlaps() -> None:
+    """5 s of sampling and grading, of which 1 s was waited for; grpo waited for all of it."""
+    budgets = table(
+        pmd_mean={"waiting_seconds": 1.0, "total_seconds": 6.0},
+        on_policy={"waiting_seconds": 4.0, "total_seconds": 9.0},
+    )
+    found = costs(budgets, has_lag=True)
+    assert found.sentences[-1] == (
+        "Sampling and grading went on beside the updates of earlier rounds, so these times "
+        "overlap: the total is that of updating and of waiting, in which nothing was trained. Not "
+        "waited for: 80 % of pmd_mean's, 0 % of grpo's and 20 % of on_policy's sampling and "
+        "grading."
+    )
+    assert found.table.header[-5:] == ("sampling", "grading", "updating", "waiting", "total")
+    assert found.table.rows[0][-5:] == ("4.0 s", "1.0 s", "5.0 s", "1.0 s", "6.0 s")
+    without = costs(budgets)
+    assert "waiting" not in without.table.header
+    assert "overlap" not in " ".join(without.sentences)
 
 
 def test_the_page_has_a_row_for_each_algorithm(

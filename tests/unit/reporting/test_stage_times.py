@@ -14,6 +14,16 @@ def test_training_times_add_up_the_rounds_by_kind(round_metrics: pd.DataFrame) -
     assert rows["seconds"].tolist() == pytest.approx([7.2, 2.4, 11.4], rel=1e-12)
 
 
+def test_with_lag_a_training_is_its_updates_and_what_was_waited_for(
+    round_metrics: pd.DataFrame,
+) -> None:
+    """Sampling beside updates would make the bar longer than the training was."""
+    lagged = round_metrics.assign(staleness_rounds=[0, 1, 1, 1, 1, 1] * 5, waiting_seconds=0.5)
+    rows = training_times(lagged).query("stage == 'training grpo'")
+    assert rows["kind"].tolist() == ["updating", "waiting"]
+    assert rows["seconds"].tolist() == pytest.approx([6 * 1.9, 6 * 0.5])
+
+
 def test_training_times_of_several_seeds_are_added_up(round_metrics: pd.DataFrame) -> None:
     """Twice six rounds of 1.2 seconds of sampling, under a name that says so."""
     both = pd.concat([round_metrics.assign(seed=seed) for seed in (0, 1)])

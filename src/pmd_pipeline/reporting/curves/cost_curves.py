@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pmd_pipeline.metrics.budgets import SECONDS
+from pmd_pipeline.metrics.budgets import wall_seconds
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.axes import value_axis
 from pmd_pipeline.reporting.curves.evaluations import Scores, score_lines, scores_by_set
@@ -49,7 +49,7 @@ def used_until(round_metrics: pd.DataFrame) -> pd.DataFrame:
             "rollouts": added_up(rounds["num_rollouts"]),
             "updates": rounds["policy_version"],
             "sampled tokens": added_up(rounds["num_sampled_tokens"]),
-            "seconds": added_up(rounds[list(SECONDS)].sum(axis=1)),
+            "seconds": added_up(wall_seconds(rounds)),
         }
     )
     first = used.drop_duplicates(["algorithm", "seed"])
@@ -84,9 +84,20 @@ def cost_figure(
 
 
 def cost_caption(
-    comparison: pd.DataFrame, comparison_by_seed: pd.DataFrame | None, *, interval_level: float
+    comparison: pd.DataFrame,
+    comparison_by_seed: pd.DataFrame | None,
+    *,
+    interval_level: float,
+    has_lag: bool = False,
 ) -> str:
-    """Return what the figure shows, for who meets it for the first time."""
+    """Return what the figure shows, for who meets it for the first time.
+
+    Args:
+        comparison: The comparison table.
+        comparison_by_seed: The same for each training seed.
+        interval_level: Of its intervals.
+        has_lag: Whether rollouts were sampled beside the updates of earlier rounds.
+    """
     scores = _scores(comparison, comparison_by_seed)
     words = [
         f"{scores.title}, against what training had used by then: high and left is good and cheap. "
@@ -100,9 +111,14 @@ def cost_caption(
             f"The line is the mean of {scores.num_seeds} seeds, thin lines are the seeds, each at "
             "its own cost."
         )
+    work = (
+        "the rounds, where sampling and grading went on beside the updates of earlier ones,"
+        if has_lag
+        else "sampling, grading and updating"
+    )
     words.append(
-        "Tokens are those of the responses; time is that of sampling, grading and updating on the "
-        "machine of this run, and nothing else."
+        f"Tokens are those of the responses; time is that of {work} on the machine of this run, "
+        "and nothing else."
     )
     return " ".join(words)
 

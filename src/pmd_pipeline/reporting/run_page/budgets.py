@@ -1,6 +1,6 @@
 """What the algorithms' trainings cost, as the report tells it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -38,14 +38,33 @@ _SECONDS = {
     "updating_seconds": "updating",
     "total_seconds": "total",
 }
+_SECONDS_WITH_LAG = {
+    "sampling_seconds": "sampling",
+    "grading_seconds": "grading",
+    "updating_seconds": "updating",
+    "waiting_seconds": "waiting",
+    "total_seconds": "total",
+}
+_OVERLAP = (
+    "Sampling and grading went on beside the updates of earlier rounds, so these times overlap: "
+    "the total is that of updating and of waiting, in which nothing was trained. {}."
+)
 
 
-def costs(budgets: pd.DataFrame) -> Costs:
-    """Return the section for a table of ``metrics.budgets.BUDGET_COLUMNS``."""
+def costs(budgets: pd.DataFrame, *, has_lag: bool = False) -> Costs:
+    """Return the section for a table of ``metrics.budgets.BUDGET_COLUMNS``.
+
+    Args:
+        budgets: The table.
+        has_lag: Whether rollouts were sampled beside the updates of earlier rounds.
+    """
+    sentences = _sentences(budgets)
+    if has_lag:
+        sentences.append(_OVERLAP.format(_saved(_by_algorithm(budgets))))
     return Costs(
         in_short=_in_short(_by_algorithm(budgets)),
-        sentences=tuple(_sentences(budgets)),
-        table=_table(budgets),
+        sentences=tuple(sentences),
+        table=_table(budgets, _SECONDS_WITH_LAG if has_lag else _SECONDS),
     )
 
 
@@ -55,18 +74,18 @@ def _in_short(means: pd.DataFrame) -> str:
     return f"Cost of a training run: time {time}; sampled tokens {tokens}."
 
 
-def _table(budgets: pd.DataFrame) -> HtmlTable:
+def _table(budgets: pd.DataFrame, times: Mapping[str, str]) -> HtmlTable:
     means = _by_algorithm(budgets)
     num_seeds = budgets["seed"].nunique()
     of_seeds = "" if num_seeds == 1 else f", mean over {num_seeds} training seeds"
     return HtmlTable(
         caption=f"One training run of {_rounds(budgets)}{of_seeds}: counts, and wall time",
-        header=("algorithm", *_COUNTS.values(), *_SECONDS.values()),
+        header=("algorithm", *_COUNTS.values(), *times.values()),
         rows=tuple(
             (
                 str(algorithm),
                 *(_count(row[column]) for column in _COUNTS),
-                *(formatting.seconds(row[column]) for column in _SECONDS),
+                *(formatting.seconds(row[column]) for column in times),
             )
             for algorithm, row in means.iterrows()
         ),
@@ -100,6 +119,16 @@ def _sentences(budgets: pd.DataFrame) -> list[str]:
         + "."
     )
     return sentences
+
+
+def _saved(means: pd.DataFrame) -> str:
+    """Return how much of each algorithm's sampling and grading was not waited for."""
+    work = means["sampling_seconds"] + means["grading_seconds"]
+    fractions = 1 - means["waiting_seconds"] / work
+    each = [
+        f"{100 * max(0.0, fraction):.0f} % of {label}'s" for label, fraction in fractions.items()
+    ]
+    return f"Not waited for: {formatting.listed(each)} sampling and grading"
 
 
 def _by_algorithm(budgets: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pmd_pipeline.config.reporting import ReportingConfig
+from pmd_pipeline.metrics.budgets import has_lag
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves import cost_curves
@@ -90,7 +91,8 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         smoothing_rounds=config.smoothing_rounds,
     )
     coverage = Coverage.of(inputs.scores, level=inputs.interval_level)
-    spent = None if inputs.budgets is None else costs(inputs.budgets)
+    lags = has_lag(inputs.round_metrics)
+    spent = None if inputs.budgets is None else costs(inputs.budgets, has_lag=lags)
     seeds = seed_section(inputs.scores, coverage)
     return template("report.html.j2").render(
         title=config.title,
@@ -161,7 +163,10 @@ def _cost_curves(inputs: ReportInputs) -> HtmlFigure:
         inputs.round_metrics, inputs.comparison, inputs.comparison_by_seed
     )
     caption = cost_curves.cost_caption(
-        inputs.comparison, inputs.comparison_by_seed, interval_level=inputs.interval_level
+        inputs.comparison,
+        inputs.comparison_by_seed,
+        interval_level=inputs.interval_level,
+        has_lag=has_lag(inputs.round_metrics),
     )
     # One legend above serves this figure too.
     figure = _drawn(spec, inputs).with_layout(

@@ -3,25 +3,27 @@
 import numpy as np
 import pandas as pd
 
+from pmd_pipeline.metrics.budgets import has_lag
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.drawing.spec import Axis, Bars, FigureSpec, Panel, Text
-from pmd_pipeline.reporting.drawing.styles import AMBER, GREEN, GREY, SKY
+from pmd_pipeline.reporting.drawing.styles import AMBER, GREEN, GREY, ORANGE, SKY
 
 STAGE_TIME_COLUMNS = ("stage", "kind", "seconds")
-_KINDS = ("sampling", "grading", "updating")
-_COLOURS = {"sampling": SKY, "grading": AMBER, "updating": GREEN}
+_KINDS = ("sampling", "grading", "updating", "waiting")
+_COLOURS = {"sampling": SKY, "grading": AMBER, "updating": GREEN, "waiting": ORANGE}
 
 
 def training_times(round_metrics: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each algorithm's rounds by kind of work (``STAGE_TIME_COLUMNS``).
 
-    Those of several training seeds are added up.
+    Those of several training seeds are added up. Where rollouts were sampled beside the updates of
+    earlier rounds, the kinds are updating and waiting, which do not overlap.
     Other stages' rows can be put before and after, with an empty ``kind``.
     """
     rows = [
         (_training(str(algorithm), rounds), kind, float(rounds[f"{kind}_seconds"].sum()))
         for algorithm, rounds in round_metrics.groupby("algorithm", sort=False)
-        for kind in _KINDS
+        for kind in (("updating", "waiting") if has_lag(rounds) else _KINDS[:3])
     ]
     return pd.DataFrame(rows, columns=list(STAGE_TIME_COLUMNS))
 
