@@ -28,7 +28,7 @@ _env = click.option(
 _pairs = click.option(
     "--pairs",
     type=click.IntRange(min=1),
-    help="Pairs of a warm-start seed and a training seed, instead of the declared number.",
+    help="Pairs of a warm-start seed and a training seed: fewer than are declared.",
 )
 
 

@@ -32,6 +32,7 @@ claims:
       kind: difference
       comparisons: [{first: mean, second: part}]
       wanted: equivalent
+      least_pairs: 2
   tuned:
     title: Tuning helps
     hypothesis: A tuned tau is better.
@@ -45,6 +46,7 @@ claims:
       kind: difference
       comparisons: [{first: tuned, second: part}]
       wanted: better
+      least_pairs: 2
 """
 
 
@@ -131,6 +133,15 @@ def test_an_environment_without_claims_is_one_message(tried: Project) -> None:
     result = tried.command("claims", "status", "--env", "smoke")
     assert result.returncode == 1
     assert "conf/smoke declares no claims" in result.stderr
+
+
+def test_more_pairs_than_are_declared_are_refused(tried: Project) -> None:
+    """Before anything is trained."""
+    units = sorted((tried.data / "units").iterdir())
+    result = tried.command("claims", "run", "--env", "tiny", "--pairs", "3")
+    assert result.returncode == 1
+    assert "3 pairs of seeds are wanted, but the claims declare 2." in result.stderr
+    assert sorted((tried.data / "units").iterdir()) == units
 
 
 def test_two_runs_in_one_folder_do_not_meet(tried: Project) -> None:

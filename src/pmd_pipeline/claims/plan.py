@@ -13,7 +13,7 @@ from pmd_pipeline.claims.results import (
 )
 from pmd_pipeline.claims.store import ResultStore
 from pmd_pipeline.claims.units import Unit
-from pmd_pipeline.config.claims import ClaimConfig, ClaimsConfig, TuningConfig
+from pmd_pipeline.config.claims import ClaimConfig, ClaimsConfig, ClaimsError, TuningConfig
 
 # Those below were for looking at learning curves before anything was declared.
 _FIRST_SEED = 11
@@ -41,7 +41,8 @@ class ClaimsPlan:
         num_pairs: Pairs of seeds; None: as many as are declared.
 
     Raises:
-        ClaimsError: If the parameters of an arm or a trial do not fit together.
+        ClaimsError: If the parameters of an arm or a trial do not fit together, or more pairs are
+            wanted than are declared.
     """
 
     def __init__(
@@ -52,6 +53,13 @@ class ClaimsPlan:
         *,
         num_pairs: int | None = None,
     ) -> None:
+        if num_pairs is not None and num_pairs > config.num_pairs:
+            raise ClaimsError(
+                f"{num_pairs} pairs of seeds are wanted, but the claims declare "
+                f"{config.num_pairs}. How many decide is fixed before anything is run: who adds "
+                "pairs until a result appears will find one. Ask for fewer, or change num_pairs in "
+                "claims.yml and say so"
+            )
         self.claims = dict(claims)
         self.num_pairs = config.num_pairs if num_pairs is None else num_pairs
         self._config = config

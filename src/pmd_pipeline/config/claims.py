@@ -129,6 +129,17 @@ class ClaimsConfig(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _there_can_be_a_verdict(self) -> Self:
+        for name, claim in self.claims.items():
+            if claim.test.least_pairs > self.num_pairs:
+                raise ValueError(
+                    f"num_pairs is {self.num_pairs}, but claims.{name}.test.least_pairs is "
+                    f"{claim.test.least_pairs}, so this claim could never be told; raise num_pairs "
+                    "or lower least_pairs"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _tunings_are_fair(self) -> Self:
         """Arms of one claim that are tuned under the same protocol have as many trials."""
         for name, claim in self.claims.items():

@@ -1,14 +1,18 @@
 """The claims that are declared in conf/claims."""
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 from helpers import PROJECT
 
 from pmd_pipeline.claims.plan import ClaimsPlan
 from pmd_pipeline.config.claims import ClaimConfig, chosen_claims, parse_claims
 from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.settings import CONFIG_LOADER_ARGS
+
+CLAIMS_PAGE = PROJECT / "docs" / "claims.md"
 
 
 def _read(key: str) -> dict[str, Any]:
@@ -54,3 +58,10 @@ def test_each_declared_arm_is_compared(declared: ClaimsPlan) -> None:
 def test_ten_pairs_are_declared_and_no_tuning_is_without_a_claim(declared: ClaimsPlan) -> None:
     assert declared.num_pairs == 10
     assert set(declared.trials) == set(parse_claims(_read("claims")).tunings)
+
+
+def test_the_example_in_the_documentation_is_a_declaration() -> None:
+    (example,) = re.findall(r"```yaml\n(num_pairs.*?)```", CLAIMS_PAGE.read_text(), re.DOTALL)
+    config = parse_claims(yaml.safe_load(example))
+    chosen = ClaimsPlan(config, config.claims, _read("parameters"))
+    assert len(chosen.trials["grpo"]) == 4

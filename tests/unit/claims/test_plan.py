@@ -153,3 +153,9 @@ def test_the_parameters_stay_as_they_are() -> None:
     plan()
     assert PARAMETERS["training"]["algorithms"] == ["pmd_mean", "grpo"]
     assert list(PARAMETERS["data_preparation"]["evals"]) == ["addition"]
+
+
+def test_more_pairs_than_are_declared_are_refused_with_the_reason() -> None:
+    assert plan(num_pairs=10).num_pairs == 10
+    with pytest.raises(ClaimsError, match=r"11 pairs of seeds are wanted.*declare 10\..*is fixed"):
+        plan(num_pairs=11)

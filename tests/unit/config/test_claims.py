@@ -39,6 +39,15 @@ def _values(**claim: Any) -> dict[str, Any]:
     return values
 
 
+def test_a_claim_that_could_never_be_told_is_refused() -> None:
+    """It asks for more complete pairs of seeds than there will be."""
+    parse_claims({**_values(), "num_pairs": 5})
+    with pytest.raises(
+        ClaimsError, match=r"num_pairs is 4, but claims\.\w+\.test\.least_pairs is 5"
+    ):
+        parse_claims({**_values(), "num_pairs": 4})
+
+
 def test_a_claim_may_compare_arms_tuned_by_the_same_number_of_trials() -> None:
     config = parse_claims(_values())
     assert config.tunings["mean"].num_trials == config.tunings["grpo"].num_trials == 2
