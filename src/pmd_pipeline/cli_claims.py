@@ -10,7 +10,7 @@ from kedro.config import MissingConfigException
 from pmd_pipeline.command_groups import ProjectCommand, command_group
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
-from pmd_pipeline.wording import counted
+from pmd_pipeline.wording import counted, rough_time
 
 if TYPE_CHECKING:
     from pmd_pipeline.claims.loop import Finished
@@ -38,7 +38,7 @@ def claims_group(project_command: ProjectCommand) -> click.Group:
     Args:
         project_command: What is done around a command: see ``cli.project_command``.
     """
-    help_text = "Try the paper's claims in the small; see docs/claims.md."
+    help_text = "Try claims, ours or your own, on pairs of seeds; see docs/claims.md."
     commands = (run, status, report)
     return command_group("claims", help_text, commands, project_command)
 
@@ -139,9 +139,10 @@ def report(names: tuple[str, ...], env: str, pairs: int | None, document: Path |
     plan, store, folder = _read(names, env, pairs)
     judged = judge_all(plan, store)
     page = folder / "report.html"
-    write_claims_page(judged, page)
+    write_claims_page(judged, plan.heading, page)
     if document is not None:
-        write_claims_document(judged, document, document.parent / "images" / "claims")
+        images = document.parent / "images" / "claims"
+        write_claims_document(judged, plan.heading, document, images)
     print_parts(verdict_table(judged))
     click.echo(f"\n{_Progress(plan, store).what_is_left()}\nThe page: {page}")
 
@@ -168,9 +169,7 @@ class _Progress:
         seconds = UnitCosts(units, self._store).sum(missing)
         if seconds is None:
             return f"{done}; what the others take is known after the first."
-        hours = seconds / 3600
-        time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
-        return f"{done}; the others take about {time} of a core."
+        return f"{done}; the others take {rough_time(seconds)} of a core."
 
     def show(self, finished: "Finished") -> None:
         """Print a line about a unit that has ended."""

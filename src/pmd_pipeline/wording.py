@@ -23,3 +23,13 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 def counted_from_to(fewest: int, most: int, singular: str) -> str:
     """Return ``6 rounds``, or ``2 to 6 rounds``."""
     return counted(most, singular) if fewest == most else f"{fewest} to {counted(most, singular)}"
+
+
+def rough_time(seconds: float) -> str:
+    """Return ``about 2.5 hours``, ``about 3 minutes`` or ``less than a minute``."""
+    if seconds < 60:
+        return "less than a minute"
+    if seconds < 90:
+        return "about a minute"
+    minutes = seconds / 60
+    return f"about {minutes:.0f} minutes" if minutes < 59.5 else f"about {minutes / 60:.1f} hours"

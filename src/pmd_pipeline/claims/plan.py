@@ -13,7 +13,13 @@ from pmd_pipeline.claims.results import (
 )
 from pmd_pipeline.claims.store import ResultStore
 from pmd_pipeline.claims.units import Unit
-from pmd_pipeline.config.claims import ClaimConfig, ClaimsConfig, ClaimsError, TuningConfig
+from pmd_pipeline.config.claims import (
+    ClaimConfig,
+    ClaimsConfig,
+    ClaimsError,
+    HeadingConfig,
+    TuningConfig,
+)
 
 # Those below were for looking at learning curves before anything was declared.
 _FIRST_SEED = 11
@@ -75,6 +81,11 @@ class ClaimsPlan:
         """The pairs of seeds that every arm is trained on."""
         seeds = range(_FIRST_SEED, _FIRST_SEED + self.num_pairs)
         return tuple(SeedPair(warm_start=seed, training=seed) for seed in seeds)
+
+    @property
+    def heading(self) -> HeadingConfig:
+        """What the page says above the verdicts."""
+        return self._config.heading
 
     @property
     def num_declared_pairs(self) -> int:

@@ -98,9 +98,24 @@ class TuningProtocol(StrictModel):
     num_repeats: int = Field(default=2, ge=1, description="pairs of seeds that no claim uses")
 
 
+class HeadingConfig(StrictModel):
+    """What stands above the verdicts."""
+
+    title: str = Field(default="Claims, tried", min_length=1, description="of the page")
+    source: str | None = Field(
+        default=None,
+        min_length=1,
+        description="whose claims they are, as after `16 claims of`; null: it is not said",
+    )
+    introduction: tuple[str, ...] = Field(
+        default=(), description="what a reader should know of all of them, a paragraph each"
+    )
+
+
 class ClaimsConfig(StrictModel):
     """The files ``claims*.yml`` of an environment."""
 
+    heading: HeadingConfig = HeadingConfig()
     num_pairs: int = Field(
         default=10, ge=2, description="pairs of a warm-start seed and a training seed"
     )

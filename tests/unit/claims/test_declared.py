@@ -61,7 +61,8 @@ def test_ten_pairs_are_declared_and_no_tuning_is_without_a_claim(declared: Claim
 
 
 def test_the_example_in_the_documentation_is_a_declaration() -> None:
-    (example,) = re.findall(r"```yaml\n(num_pairs.*?)```", CLAIMS_PAGE.read_text(), re.DOTALL)
+    (example,) = re.findall(r"```yaml\n(heading.*?)```", CLAIMS_PAGE.read_text(), re.DOTALL)
     config = parse_claims(yaml.safe_load(example))
+    assert config.heading.source == "our group"
     chosen = ClaimsPlan(config, config.claims, _read("parameters"))
     assert len(chosen.trials["grpo"]) == 4

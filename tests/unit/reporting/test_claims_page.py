@@ -7,11 +7,14 @@ import pytest
 from claim_plants import CLAIMS, PLANTS, claim, planted
 
 from pmd_pipeline.claims.results import ClaimResults, TuningOutcome, TuningTrial
+from pmd_pipeline.config.claims import HeadingConfig
 from pmd_pipeline.reporting.claims.judged import JudgedClaim, judged_claim
 from pmd_pipeline.reporting.claims.markdown import BEGIN, END, claims_markdown, with_verdicts
 from pmd_pipeline.reporting.claims.page import render_claims_page
 from pmd_pipeline.reporting.claims.report import write_claims_document
 from pmd_pipeline.reporting.claims.sections import claim_section
+
+HEADING = HeadingConfig()
 
 
 def _judged(name: str, outcome: str = "holds", *, num_pairs: int = 6) -> JudgedClaim:
@@ -27,7 +30,7 @@ def every_claim() -> tuple[JudgedClaim, ...]:
 
 @pytest.fixture(scope="module")
 def page(every_claim: tuple[JudgedClaim, ...]) -> str:
-    return render_claims_page(every_claim)
+    return render_claims_page(every_claim, HEADING)
 
 
 def test_the_page_has_every_claim_with_its_verdict_figure_and_numbers(
@@ -46,17 +49,30 @@ def test_the_page_needs_no_network_and_is_the_same_each_time(
     every_claim: tuple[JudgedClaim, ...], page: str
 ) -> None:
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
-    assert render_claims_page(every_claim) == page
+    assert render_claims_page(every_claim, HEADING) == page
+
+
+def test_what_stands_above_the_verdicts_is_declared_beside_the_claims() -> None:
+    """Whose claims they are is said where it is declared, and not made up where it is not."""
+    one = _judged("quick")
+    ours = HeadingConfig(title="Ours & theirs", source="two papers", introduction=("Read this.",))
+    page = render_claims_page([one], ours)
+    assert "<h1>Ours &amp; theirs</h1>" in page
+    assert "1 claim of two papers. holds: 1" in page
+    assert "<p>Read this.</p>" in page
+    plain = claims_markdown([one], HEADING, images="images")
+    assert "\n\n1 claim. holds: 1" in plain
+    assert "paper" not in plain.partition("| claim |")[0]
 
 
 def test_claims_judged_on_fewer_pairs_than_declared_say_so_twice() -> None:
-    text = claims_markdown([_judged("quick")], images="images")
+    text = claims_markdown([_judged("quick")], HEADING, images="images")
     assert "Judged on fewer pairs than declared: A claim (6 of 10)." in text
     assert "**Limit.** It was judged on 6 of the 10 pairs that are declared." in text
 
 
 def test_the_table_of_all_claims_has_verdict_number_and_p_value() -> None:
-    text = claims_markdown([_judged("anchor", num_pairs=10)], images="images")
+    text = claims_markdown([_judged("anchor", num_pairs=10)], HEADING, images="images")
     row = next(line for line in text.splitlines() if line.startswith("| A claim"))
     assert re.fullmatch(
         r"\| A claim \| holds \| tuned − no_anchor, final accuracy "
@@ -72,7 +88,7 @@ def test_equivalence_is_shown_with_the_p_value_of_its_own_test() -> None:
     assert headline.deciding_p < 0.05 < headline.p_value
     row = next(
         line
-        for line in claims_markdown([one], images="images").splitlines()
+        for line in claims_markdown([one], HEADING, images="images").splitlines()
         if line.startswith("| A claim | holds")
     )
     assert f"| {headline.deciding_p:.2g} |" in row
@@ -106,17 +122,17 @@ def test_arms_are_shown_with_what_was_tuned_by_how_many_trials_and_at_which_end(
 def test_a_claim_without_results_is_shown_as_it_is_declared() -> None:
     empty = ClaimResults(seeds=(), arms=dict.fromkeys(CLAIMS["quick"].arms, ()), num_pairs=10)
     one = judged_claim("quick", CLAIMS["quick"], empty, {})
-    text = claims_markdown([one], images="images")
+    text = claims_markdown([one], HEADING, images="images")
     assert "### A claim: cannot be told\n\nNo pair of seeds is complete yet." in text
     assert "![" not in text
-    assert "No pair of seeds is complete yet." in render_claims_page([one])
+    assert "No pair of seeds is complete yet." in render_claims_page([one], HEADING)
 
 
 def test_a_document_keeps_what_stands_around_its_verdicts(tmp_path: Path) -> None:
     path, images = tmp_path / "claims.md", tmp_path / "images" / "claims"
     path.write_text(f"# Claims\n\nBefore.\n\n{BEGIN}\nformer verdicts\n{END}\n\nAfter.\n")
     judged = [_judged("few_rollouts")]
-    write_claims_document(judged, path, images)
+    write_claims_document(judged, HEADING, path, images)
     text = path.read_text()
     assert text.startswith(f"# Claims\n\nBefore.\n\n{BEGIN}\n\n## Verdicts\n")
     assert text.endswith(f"{END}\n\nAfter.\n")
@@ -125,7 +141,7 @@ def test_a_document_keeps_what_stands_around_its_verdicts(tmp_path: Path) -> Non
     assert "![Paired differences. slope of pmd_part − slope of pmd_mean: 0.0" in text
     assert shown == ["images/claims/few_rollouts.png", "images/claims/few_rollouts_differences.png"]
     assert sorted(images.iterdir()) == sorted(tmp_path / name for name in shown)
-    write_claims_document(judged, path, images)
+    write_claims_document(judged, HEADING, path, images)
     assert path.read_text() == text
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pmd_pipeline.config.claims import HeadingConfig
 from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words, panels_of
 from pmd_pipeline.reporting.claims.judged import JudgedClaim
 from pmd_pipeline.reporting.claims.sections import ClaimSection, claim_section, opening
@@ -13,16 +14,17 @@ BEGIN = "<!-- What follows is written by `kedro claims report`. -->"
 END = "<!-- What `kedro claims report` has written ends here. -->"
 
 
-def claims_markdown(judged: Sequence[JudgedClaim], *, images: str) -> str:
+def claims_markdown(judged: Sequence[JudgedClaim], heading: HeadingConfig, *, images: str) -> str:
     """Return the verdicts as Markdown, under headings of the second and third level.
 
     Args:
         judged: In the order to show.
+        heading: What is said above them; the document has a title of its own.
         images: Where the figures of ``claims_images`` lie, beside the document: a relative path.
     """
     parts = [
         "## Verdicts",
-        *opening(judged),
+        *opening(judged, heading),
         _table(overview(judged)),
         *(_section(claim_section(one), images) for one in judged),
     ]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pmd_pipeline.config.claims import HeadingConfig
 from pmd_pipeline.reporting.claims.figures import caption, claim_figures, in_words, panels_of
 from pmd_pipeline.reporting.claims.judged import JudgedClaim
-from pmd_pipeline.reporting.claims.sections import TITLE, ClaimSection, claim_section, opening
+from pmd_pipeline.reporting.claims.sections import ClaimSection, claim_section, opening
 from pmd_pipeline.reporting.claims.tables import overview
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
@@ -17,12 +18,12 @@ class _DrawnSection:
     figures: tuple[HtmlFigure, ...]
 
 
-def render_claims_page(judged: Sequence[JudgedClaim]) -> str:
+def render_claims_page(judged: Sequence[JudgedClaim], heading: HeadingConfig) -> str:
     """Return the page; the same verdicts give the same text."""
     sections = [claim_section(one) for one in judged]
     return template("claims.html.j2").render(
-        title=TITLE,
-        paragraphs=opening(judged),
+        title=heading.title,
+        paragraphs=opening(judged, heading),
         overview=overview(judged),
         names=[section.name for section in sections],
         drawn=[

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from pmd_pipeline.claims.verdicts import words
 from pmd_pipeline.claims.verdicts.records import ClaimPanel, ClaimVerdict, Outcome
+from pmd_pipeline.config.claims import HeadingConfig
 from pmd_pipeline.reporting.claims.judged import JudgedClaim
 from pmd_pipeline.reporting.claims.tables import arms_table, chosen_ends, findings_table
 from pmd_pipeline.reporting.html_tables import HtmlTable
-
-TITLE = "The paper's claims, tried in the small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +44,8 @@ class ClaimSection:
     panels: tuple[ClaimPanel, ...]
 
 
-def opening(judged: Sequence[JudgedClaim]) -> tuple[str, ...]:
-    """Return what stands above the table: what this is, what it is not, and how it came out."""
+def opening(judged: Sequence[JudgedClaim], heading: HeadingConfig) -> tuple[str, ...]:
+    """Return what stands above the table: whose claims, how they came out, how to read it."""
     counts = [
         (outcome, sum(one.verdict.outcome is outcome for one in judged)) for outcome in Outcome
     ]
@@ -56,10 +55,10 @@ def opening(judged: Sequence[JudgedClaim]) -> tuple[str, ...]:
         for one in judged
         if one.verdict.num_pairs < one.verdict.num_declared_pairs
     ]
+    whose = "" if heading.source is None else f" of {heading.source}"
     return (
-        f"{words.counted(len(judged), 'claim')} of the paper (arXiv:2602.05933). {came_out}.",
-        "Small models and small tasks stand in for large ones. What holds here need not hold at 7B "
-        "parameters, and what does not hold here may hold there.",
+        f"{words.counted(len(judged), 'claim')}{whose}. {came_out}.",
+        *heading.introduction,
         "Each claim was fixed before it was run: hypothesis, arms, test, and what counts as "
         "holding and as not holding. The verdict is what the test says, whatever comes out. It "
         "cannot be told where the runs show neither; that is no sign that there is nothing.",
