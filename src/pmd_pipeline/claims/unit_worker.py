@@ -1,6 +1,5 @@
 """The process that runs units: it keeps engine and problems from one to the next."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ import transformers
 from pmd_pipeline.claims.results import UnitResult
 from pmd_pipeline.claims.runner import UnitRunner
 from pmd_pipeline.claims.units import Unit
+from pmd_pipeline.processes.priority import be_nice_to_all
 from pmd_pipeline.processes.server import serve
 
 
@@ -29,7 +29,7 @@ class UnitServer:
 
     def be_polite(self) -> None:
         """Let everything else on the machine go first."""
-        os.nice(19)
+        be_nice_to_all()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from pmd_pipeline.processes.messages import read_message, write_message
 from pmd_pipeline.processes.parent import end_with_parent
+from pmd_pipeline.processes.priority import lower_group
 
 Report = Callable[[Any], object]
 
@@ -29,6 +30,8 @@ def serve(make_target: Callable[[], object]) -> NoReturn:
     A method that has a parameter ``report`` may call it with what is finished so far. An
     exception of a method goes to the caller; the process stays.
 
+    A process that was started by a nice one is as nice, also beside other sessions.
+
     Three things end the process and all that it has started: the end of the connection; a new
     parent, which means that the old one is gone; and, where a call with a deadline holds the
     interpreter so that neither is seen, an alarm of the kernel long after that deadline.
@@ -37,6 +40,7 @@ def serve(make_target: Callable[[], object]) -> NoReturn:
         make_target: Returns the object whose methods are called. Its time belongs to the start, not
             to the first call; what it raises is the process's last words.
     """
+    lower_group()
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     memory_limit_bytes = int(sys.argv[2])

@@ -308,6 +308,7 @@ print(sorted(n for n in sys.modules if n.startswith('pmd_pipeline')))
                 "pmd_pipeline.processes",
                 "pmd_pipeline.processes.messages",
                 "pmd_pipeline.processes.parent",
+                "pmd_pipeline.processes.priority",
                 "pmd_pipeline.processes.server",
             ]
         ),
