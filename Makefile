@@ -19,7 +19,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl claims clean
+.PHONY: run test docs docs-parameters test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl claims clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -30,7 +30,7 @@ claims: install
 	$(BIN)/kedro claims run --env $(CLAIMS_ENV)
 	$(BIN)/kedro claims report --env $(CLAIMS_ENV)
 
-test: install-dev lint typecheck imports unit
+test: install-dev lint typecheck imports unit docs
 
 lint: install-dev
 	$(BIN)/ruff check .
@@ -50,6 +50,13 @@ test-architectures: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m architectures
 
 # The page that test-architectures checks.
+# The site, in the folder site; a link that leads nowhere is an error.
+docs: install-dev
+	PYTHONPATH=docs_site $(BIN)/zensical build --clean --strict
+
+docs-parameters: install-dev
+	$(BIN)/python docs_site/parameters.py
+
 docs-models: install-dev
 	$(BIN)/python tests/architectures.py
 

@@ -93,7 +93,7 @@ class AlgorithmConfig(VariantModel):
     resamples_each_mini_batch: ClassVar[bool] = False
     """True when every mini-batch is sampled from the policy just updated, never reused."""
 
-    baseline: Baseline
+    baseline: Baseline = Field(description="what is taken off a reward to make an advantage")
     learning_rate: float | None = Field(
         default=None, gt=0, le=1, description="None: that of training.optimizer"
     )

@@ -45,7 +45,7 @@ class GeneratedAdditionSource(VariantModel):
     """Column additions generated from the run's seed; train and eval draw from disjoint texts."""
 
     kind: Literal["generated_addition"]
-    num_problems: int = Field(ge=1, le=100_000)
+    num_problems: int = Field(ge=1, le=100_000, description="distinct problems that are made")
     difficulty: Difficulty = Field(
         default="standard",
         description="how long operands are: easy, 1 or 2 digits; standard, 1 to 3; hard, 3 to 5",
@@ -83,7 +83,7 @@ class GeneratedSource(VariantModel):
         "options by name",
     )
     options: dict[str, Any] = Field(default={}, description="passed to it by name")
-    num_problems: int = Field(ge=1, le=1_000_000)
+    num_problems: int = Field(ge=1, le=1_000_000, description="problems that it is asked for")
 
     @field_validator("options")
     @classmethod
@@ -103,7 +103,7 @@ class ReasoningGymSource(VariantModel):
     kind: Literal["reasoning_gym"]
     dataset: str = Field(min_length=1, description="the family, for example chain_sum")
     options: dict[str, Any] = Field(default={}, description="the family's own settings")
-    num_problems: int = Field(ge=1, le=100_000)
+    num_problems: int = Field(ge=1, le=100_000, description="distinct problems that are made")
     text: Literal["question", "expression"] = Field(
         default="question",
         description="a problem's text: the family's question, or the bare expression in it without "
@@ -176,22 +176,22 @@ class AimeSource(StoredSource):
     """AIME problems, answers 0 to 999: ``problem`` and ``answer`` columns, or DAPO's raw schema."""
 
     kind: Literal["aime"]
-    problem_column: str = "problem"
-    answer_column: str = "answer"
+    problem_column: str = Field(default="problem", description="column of the problem's text")
+    answer_column: str = Field(default="answer", description="column of the answer")
 
 
 class Math500Source(StoredSource):
     """MATH-500: ``problem`` and ``answer`` columns, the answer in LaTeX."""
 
     kind: Literal["math500"]
-    hub_split: str = Field(default="test", min_length=1)
+    hub_split: str = Field(default="test", min_length=1, description="split of the hub data set")
 
 
 class Gsm8kSource(StoredSource):
     """GSM8K: ``question``, and ``answer`` with the final number after ``####``."""
 
     kind: Literal["gsm8k"]
-    hub_split: str = Field(default="test", min_length=1)
+    hub_split: str = Field(default="test", min_length=1, description="split of the hub data set")
 
 
 AnyStoredSource = TableSource | DapoSource | AimeSource | Math500Source | Gsm8kSource
@@ -232,7 +232,7 @@ def demonstrated_family(source: ProblemSource) -> str | None:
 class DataPreparationConfig(StrictModel):
     """Section ``data_preparation`` of the parameters."""
 
-    train: ProblemSource
+    train: ProblemSource = Field(description="problems to train on")
     evals: dict[EvalSetName, ProblemSource] = Field(
         min_length=1,
         description="evaluation sets by name; to drop one, set it to null",

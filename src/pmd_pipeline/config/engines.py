@@ -105,7 +105,7 @@ class VllmEngineConfig(StrictModel):
 
 
 EngineConfig = TransformersEngineConfig | VllmEngineConfig
-_BACKENDS: dict[str, type[EngineConfig]] = {
+BACKENDS: dict[str, type[EngineConfig]] = {
     "transformers": TransformersEngineConfig,
     "vllm": VllmEngineConfig,
 }
@@ -121,13 +121,13 @@ def parse_engine(backend: str, options: Mapping[str, Any] | None) -> EngineConfi
     Raises:
         EngineEntryError: If no engine has this name, or an option is wrong.
     """
-    if backend not in _BACKENDS:
+    if backend not in BACKENDS:
         raise EngineEntryError(
             f"rollout_engine.backend: no engine is called {backend!r}; choose one of "
-            f"{', '.join(_BACKENDS)}"
+            f"{', '.join(BACKENDS)}"
         )
     try:
-        return _BACKENDS[backend].model_validate(dict(options or {}))
+        return BACKENDS[backend].model_validate(dict(options or {}))
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, item['loc']))}: {item['msg']} (found {item['input']!r})"

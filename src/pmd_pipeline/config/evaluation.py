@@ -11,4 +11,6 @@ class EvaluationConfig(StrictModel):
 
     num_samples: int = Field(ge=1, description="k: responses per problem")
     sampling: SamplingConfig
-    interval_level: float = Field(default=0.95, gt=0, lt=1)
+    interval_level: float = Field(
+        default=0.95, gt=0, lt=1, description="of the confidence intervals of all results"
+    )

@@ -13,7 +13,7 @@ class LoraConfig(StrictModel):
     There is no dropout, which would make the log-ratio of a policy to itself differ from 0.
     """
 
-    rank: int = Field(default=16, ge=1, le=1024)
+    rank: int = Field(default=16, ge=1, le=1024, description="of the product B A")
     alpha: int = Field(default=32, ge=1, description="scale of the adapter, times the rank")
     target_modules: Literal["all-linear"] | tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default="all-linear",

@@ -11,10 +11,12 @@ from pmd_pipeline.config.place import PlaceConfig
 class WarmStartConfig(StrictModel):
     """Supervised warm start of the embedded policy on demonstrations with deliberate mistakes."""
 
-    num_steps: int = Field(default=700, ge=1)
+    num_steps: int = Field(default=700, ge=1, description="supervised updates")
     batch_size: int = Field(default=32, ge=1, description="fresh demonstrations per step")
-    learning_rate: float = Field(default=4e-3, gt=0)
-    num_warmup_steps: int = Field(default=20, ge=0)
+    learning_rate: float = Field(default=4e-3, gt=0, description="the highest")
+    num_warmup_steps: int = Field(
+        default=20, ge=0, description="in which the learning rate rises from 0"
+    )
     final_fraction: float = Field(
         default=0.0, ge=0, le=1, description="last learning rate over the highest"
     )
@@ -49,12 +51,16 @@ class EmbeddedPolicyConfig(VariantModel):
     """A small Qwen3-architecture policy, built and warm-started here without any download."""
 
     kind: Literal["embedded"]
-    hidden_size: int = Field(default=64, ge=8)
-    num_layers: int = Field(default=2, ge=1)
-    num_heads: int = Field(default=4, ge=1)
-    head_dim: int = Field(default=16, ge=2, multiple_of=2)
-    feed_forward_size: int = Field(default=128, ge=8)
-    max_position: int = Field(default=256, ge=16)
+    hidden_size: int = Field(default=64, ge=8, description="numbers of a token between layers")
+    num_layers: int = Field(default=2, ge=1, description="decoder layers")
+    num_heads: int = Field(default=4, ge=1, description="of attention, in each layer")
+    head_dim: int = Field(default=16, ge=2, multiple_of=2, description="numbers of each head")
+    feed_forward_size: int = Field(
+        default=128, ge=8, description="numbers between the two halves of a feed-forward block"
+    )
+    max_position: int = Field(
+        default=256, ge=16, description="longest prompt and response together, tokens"
+    )
     warm_start: WarmStartConfig = WarmStartConfig()
 
 
@@ -76,4 +82,7 @@ AnyPolicyConfig = EmbeddedPolicyConfig | PretrainedPolicyConfig
 class PolicyInitialisationConfig(StrictModel):
     """Section ``policy_initialisation`` of the parameters."""
 
-    policy: Annotated[AnyPolicyConfig, Field(discriminator="kind")]
+    policy: Annotated[
+        AnyPolicyConfig,
+        Field(discriminator="kind", description="the policy that every training run begins with"),
+    ]

@@ -8,7 +8,9 @@ from pmd_pipeline.config.base import StrictModel
 class ReportingConfig(StrictModel):
     """Section ``reporting`` of the parameters."""
 
-    title: str = "Policy mirror descent: comparison"
+    title: str = Field(
+        default="Policy mirror descent: comparison", description="heading of the report"
+    )
     reference_algorithm: str | None = Field(
         default="pmd_mean",
         description="label that every other algorithm is compared with, if it was trained; "

@@ -29,8 +29,10 @@ class MathRewardConfig(RewardModel):
     convention: Convention = Field(
         default="boxed", description="where a response states its answer: boxed or answer_line"
     )
-    correct_reward: float = Field(default=1.0, ge=-1e6, le=1e6)
-    incorrect_reward: float = Field(default=-1.0, ge=-1e6, le=1e6)
+    correct_reward: float = Field(default=1.0, ge=-1e6, le=1e6, description="of a right response")
+    incorrect_reward: float = Field(
+        default=-1.0, ge=-1e6, le=1e6, description="of a wrong response"
+    )
     timeout_seconds: float = Field(
         default=3.0, gt=0, le=600, description="for one comparison of two answers"
     )

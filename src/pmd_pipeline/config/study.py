@@ -31,8 +31,8 @@ class _Dimension(StrictModel):
 
 
 class _Range(_Dimension):
-    low: float
-    high: float
+    low: float = Field(description="smallest value")
+    high: float = Field(description="largest value")
     log: bool = Field(default=False, description="uniform in the logarithm")
     num_points: int | None = Field(
         default=None, ge=2, le=1000, description="points that the sampler grid takes"
@@ -60,15 +60,15 @@ class IntRange(_Range):
     """A whole number between two bounds, both included."""
 
     kind: Literal["int"]
-    low: int
-    high: int
+    low: int = Field(description="smallest value")
+    high: int = Field(description="largest value")
 
 
 class Choices(_Dimension):
     """One of a few values."""
 
     kind: Literal["choice"]
-    choices: tuple[Choice, ...] = Field(min_length=2)
+    choices: tuple[Choice, ...] = Field(min_length=2, description="the values")
 
     @field_validator("choices")
     @classmethod
@@ -105,7 +105,7 @@ class SamplerConfig(StrictModel):
         description="tpe: multivariate tree-structured Parzen estimator; gp: Gaussian process; "
         "nsga2: genetic, for two objectives; grid: every combination; random",
     )
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="of the sampler's own draws")
     num_startup_trials: int = Field(
         default=10, ge=1, description="random ones before tpe and gp start to model"
     )

@@ -22,9 +22,9 @@ _SUM_TOLERANCE = 1e-9
 class ProbabilityGrid(StrictModel):
     """Success probabilities at which a curve is evaluated."""
 
-    low: Probability = 0.001
-    high: Probability = 0.999
-    num_points: int = Field(default=200, ge=2, le=100_000)
+    low: Probability = Field(default=0.001, description="first")
+    high: Probability = Field(default=0.999, description="last")
+    num_points: int = Field(default=200, ge=2, le=100_000, description="evenly spaced")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -37,18 +37,24 @@ class LogPartitionFigureConfig(StrictModel):
     """Figure 1, left: scaled log-partition and mean reward against the success probability."""
 
     grid: ProbabilityGrid = ProbabilityGrid()
-    taus: tuple[Tau, ...] = Field(default=(0.02, 0.1, 0.3, 1.0), min_length=1, max_length=8)
+    taus: tuple[Tau, ...] = Field(
+        default=(0.02, 0.1, 0.3, 1.0), min_length=1, max_length=8, description="a curve for each"
+    )
 
 
 class SimplexFigureConfig(StrictModel):
     """Figure 1, right: both methods' solutions for three actions, with their path over tau."""
 
-    probs: tuple[Probability, Probability, Probability] = (0.6, 0.25, 0.15)
-    rewards: tuple[float, float, float] = (0.0, 0.6, 1.0)
+    probs: tuple[Probability, Probability, Probability] = Field(
+        default=(0.6, 0.25, 0.15), description="of the three actions before the update"
+    )
+    rewards: tuple[float, float, float] = Field(
+        default=(0.0, 0.6, 1.0), description="of the three actions"
+    )
     tau: Tau = Field(default=0.2, description="the marked solutions")
     tau_low: Tau = Field(default=0.003, description="small-tau end of the paths")
     tau_high: Tau = Field(default=30.0, description="large-tau end of the paths")
-    num_points: int = Field(default=120, ge=2, le=10_000)
+    num_points: int = Field(default=120, ge=2, le=10_000, description="of each path")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -68,7 +74,9 @@ class LogRatioFigureConfig(StrictModel):
     """Figure 2: log-ratios of right and wrong responses against the success probability."""
 
     grid: ProbabilityGrid = ProbabilityGrid(low=0.005, high=0.995)
-    taus: tuple[Tau, ...] = Field(default=(0.05, 0.2), min_length=1, max_length=3)
+    taus: tuple[Tau, ...] = Field(
+        default=(0.05, 0.2), min_length=1, max_length=3, description="curves for each"
+    )
 
 
 class EstimationErrorFigureConfig(StrictModel):
@@ -76,8 +84,12 @@ class EstimationErrorFigureConfig(StrictModel):
 
     grid: ProbabilityGrid = ProbabilityGrid(low=0.01, high=0.2, num_points=39)
     tau: Tau = 0.05
-    group_sizes: tuple[GroupSize, ...] = Field(default=(4, 16, 64), min_length=1, max_length=5)
-    num_seeds: int = Field(default=100, ge=1, le=100_000)
+    group_sizes: tuple[GroupSize, ...] = Field(
+        default=(4, 16, 64), min_length=1, max_length=5, description="rollouts; a curve for each"
+    )
+    num_seeds: int = Field(
+        default=100, ge=1, le=100_000, description="groups drawn for each probability"
+    )
     leave_one_out: bool = Field(
         default=True, description="a rollout's baseline leaves the rollout itself out"
     )
@@ -87,19 +99,25 @@ class LaboratoryConfig(StrictModel):
     """Rounds of several methods on one softmax bandit, exact and with sampled groups."""
 
     probs: tuple[Probability, ...] = Field(
-        default=(0.05, 0.05, 0.1, 0.15, 0.2, 0.2, 0.25), min_length=2
+        default=(0.05, 0.05, 0.1, 0.15, 0.2, 0.2, 0.25),
+        min_length=2,
+        description="of the actions before the first round",
     )
-    rewards: tuple[float, ...] = Field(default=(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0), min_length=2)
+    rewards: tuple[float, ...] = Field(
+        default=(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0), min_length=2, description="of the actions"
+    )
     tau: Tau = 0.05
-    num_rounds: int = Field(default=12, ge=1, le=10_000)
-    group_size: GroupSize = 16
+    num_rounds: int = Field(default=12, ge=1, le=10_000, description="one after another")
+    group_size: GroupSize = Field(default=16, description="actions drawn in each round")
     num_updates: int = Field(default=64, ge=1, description="gradient steps per round")
     learning_rate: float = Field(default=1.0, gt=0, description="of the logits, per reward unit")
     policy_gradient_learning_rate: float = Field(
         default=0.2, gt=0, description="of the logits, per standard deviation of the reward"
     )
     clip: float = Field(default=0.2, gt=0, lt=1, description="of the policy gradient's ratio")
-    num_seeds: int = Field(default=100, ge=1, le=100_000)
+    num_seeds: int = Field(
+        default=100, ge=1, le=100_000, description="runs with sampled groups, for their spread"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

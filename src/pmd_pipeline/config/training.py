@@ -27,13 +27,16 @@ def micro_batch_tokens_on(configured: int | Literal["auto"], *, is_gpu: bool) ->
 class OptimizerConfig(StrictModel):
     """AdamW, its learning-rate schedule and gradient clipping."""
 
-    learning_rate: float = Field(gt=0, le=1)
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
-        0.9,
-        0.95,
+    learning_rate: float = Field(gt=0, le=1, description="the highest")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default=(0.9, 0.95), description="decay rates of the first and of the second moment"
     )
-    epsilon: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
+    epsilon: float = Field(default=1e-8, gt=0, description="added to the root of the second moment")
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="times the learning rate: the share of a weight that each update takes off",
+    )
     num_warmup_updates: int = Field(default=0, ge=0, description="linear, from 0")
     decay: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="of the learning rate, per round, over all rounds"
@@ -44,7 +47,9 @@ class OptimizerConfig(StrictModel):
         le=1,
         description="last learning rate divided by the highest",
     )
-    max_gradient_norm: float = Field(default=1.0, gt=0)
+    max_gradient_norm: float = Field(
+        default=1.0, gt=0, description="longer gradients are scaled down to it"
+    )
     reset_every_rounds: int | None = Field(
         default=None, ge=1, description="reset the optimizer's moments every this many rounds"
     )
@@ -87,8 +92,10 @@ class TrainingConfig(StrictModel):
             "--overwrite (with decay: constant, a training can be made longer later)",
         ),
     ] = Field(ge=1, description="the policy is evaluated after each phase")
-    rounds_per_phase: int = Field(ge=1)
-    prompts_per_round: int = Field(ge=1)
+    rounds_per_phase: int = Field(ge=1, description="rounds between two evaluations")
+    prompts_per_round: int = Field(
+        ge=1, description="prompts that a round samples from, each group_size times"
+    )
     group_size: int = Field(ge=1, description="n: rollouts per prompt")
     num_mini_batches: int = Field(ge=1, description="optimizer updates per round")
     sampling: SamplingConfig
@@ -104,7 +111,10 @@ class TrainingConfig(StrictModel):
         default="auto",
         description="compute no padding; auto: on a GPU in bfloat16, if the model allows it",
     )
-    gradient_checkpointing: Annotated[bool, ChangesNoResult(bytes=LAST_DIGITS)] = False
+    gradient_checkpointing: Annotated[bool, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
+        default=False,
+        description="compute activations again in the backward pass: less memory, more time",
+    )
     lora: LoraConfig | None = Field(
         default=None, description="train adapters on the frozen initial policy; null: all weights"
     )
@@ -114,7 +124,10 @@ class TrainingConfig(StrictModel):
         "sampler's if they are exact, or else the trainer's; trainer: all computed before the "
         "first mini-batch; sampler: as sampled",
     )
-    importance_weights: ImportanceWeightConfig | None = None
+    importance_weights: ImportanceWeightConfig | None = Field(
+        default=None,
+        description="correct for a sampler that differs from the trainer; null: no correction",
+    )
     lag: int = Field(
         default=0,
         ge=0,
