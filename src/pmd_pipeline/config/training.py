@@ -188,6 +188,12 @@ class TrainingConfig(StrictModel):
                 "sampled, whose log-probs the sampler alone knows then, and it has those of a "
                 "truncated distribution; use lag: 0"
             )
+        if self.lag > 0 and self.rounds_per_phase == 1:
+            raise ValueError(
+                f"lag {self.lag} has no effect with rounds_per_phase 1: a phase's first round "
+                "samples afresh, so that no evaluation meets rollouts that are ahead; use longer "
+                "phases, or lag: 0"
+            )
         if (
             self.lag > 0
             and self.behaviour_log_probs == "trainer"

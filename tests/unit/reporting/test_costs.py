@@ -94,12 +94,15 @@ def test_the_page_has_a_row_for_each_algorithm(
         gains=gains,
         pairs=pairs,
         scores=scores,
-        round_metrics=round_metrics,
+        round_metrics=round_metrics.assign(staleness_rounds=1, staleness_updates=8),
         stage_times=stage_times,
         budgets=budgets,
     )
     page = render_report(inputs, ReportingConfig())
     assert '<h2 id="cost">What it cost</h2>' in page
+    assert "up to 1 round and 8 updates old" in page
+    assert "<caption><span>Staleness: how far" in page
+    assert "<dt>staleness</dt>" in page
     assert "Updates differ: pmd_mean 48, grpo 1,234 and on_policy 48." in page
     assert (
         "<p>Cost of a training run: time 10 s each; sampled tokens from 100,000 (pmd_mean) to "

@@ -138,6 +138,14 @@ def test_recipe_and_data_are_told_with_what_was_really_done() -> None:
     assert "/home/me" not in text
 
 
+def test_lag_is_part_of_the_recipe() -> None:
+    lagged = {"lag": 2, "rounds_per_phase": 4, "algorithms": ["pmd_mean"]}
+    card = model_card(facts({"training": lagged}))
+    told = "from the policy of up to 2 rounds before (`training.lag`), in phases of 4 |"
+    assert f"| lag | rollouts were sampled {told}" in card
+    assert "| lag |" not in model_card(facts())
+
+
 def test_a_policy_that_was_not_chosen_is_not_called_the_best() -> None:
     card = ModelCard(model_card(facts()))
     assert "exported by name, not chosen by its results" in card.text

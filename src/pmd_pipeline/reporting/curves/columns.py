@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pandas as pd
+
+from pmd_pipeline.metrics.budgets import has_lag
 from pmd_pipeline.rollouts.tables import PART_PREFIX
 
 
@@ -90,6 +93,34 @@ POLICY_CURVES = (
 )
 
 CURVES = (REWARD_CURVE, *POLICY_CURVES)
+
+_LAG_CURVES = (
+    Curve(
+        column="staleness_updates",
+        title="Staleness",
+        y_label="updates",
+        meaning="Updates between the policy that sampled the round's rollouts and the one that the "
+        "round began with.",
+        includes_zero=True,
+    ),
+    Curve(
+        column="staleness_rounds",
+        title="Staleness in rounds",
+        y_label="rounds",
+        meaning="Rounds between the policy that sampled the round's rollouts and the one that the "
+        "round began with: training.lag, and fewer at the beginning of a phase.",
+        includes_zero=True,
+    ),
+)
+
+
+def lag_curves(round_metrics: pd.DataFrame) -> tuple[Curve, ...]:
+    """Return the curves of staleness; none where each round trained the policy that sampled.
+
+    Args:
+        round_metrics: One row per algorithm, training seed and round.
+    """
+    return _LAG_CURVES if has_lag(round_metrics) else ()
 
 
 def part_curves(columns: Iterable[str]) -> tuple[Curve, ...]:

@@ -8,7 +8,13 @@ import pandas as pd
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.curves.axes import all_values, value_axis
-from pmd_pipeline.reporting.curves.columns import POLICY_CURVES, REWARD_CURVE, Curve, part_curves
+from pmd_pipeline.reporting.curves.columns import (
+    POLICY_CURVES,
+    REWARD_CURVE,
+    Curve,
+    lag_curves,
+    part_curves,
+)
 from pmd_pipeline.reporting.curves.evaluations import Scores, score_lines, scores_by_set
 from pmd_pipeline.reporting.curves.seed_lines import SeedLines, by_algorithm, mean_line, thin_lines
 from pmd_pipeline.reporting.drawing.scales import SymlogScale, is_widely_spread
@@ -57,6 +63,7 @@ def learning_curve_panels(
         *(of_rounds(curve) for curve in part_curves(round_metrics.columns)),
         *(_score_panel(each, styles, interval_level, described) for each in scores),
         *(of_rounds(curve) for curve in POLICY_CURVES),
+        *(of_rounds(curve) for curve in lag_curves(round_metrics)),
     )
 
 

@@ -8,6 +8,7 @@ from pmd_pipeline.config.data_preparation import TRAIN_SET
 from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of, optimizer_of
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig
+from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.model_card import words
 from pmd_pipeline.reporting.model_card.facts import CardFacts
@@ -145,6 +146,7 @@ def _recipe(facts: CardFacts) -> Rows:
             f"{used['num_sampled_tokens']:,} sampled, {used['num_trained_tokens']:,} trained on, "
             "prompts included",
         ),
+        *_lag(training),
         ("optimizer", f"AdamW: {words.settings(optimizer_of(training, algorithm))}"),
         ("sampling of rollouts", words.settings(training.sampling)),
         ("reward", _reward(experiment.rewards)),
@@ -159,6 +161,17 @@ def _recipe(facts: CardFacts) -> Rows:
             ("adapter", f"LoRA, merged into these weights: {words.settings(training.lora)}")
         )
     return rows
+
+
+def _lag(training: TrainingConfig) -> Rows:
+    if training.lag == 0:
+        return []
+    before = formatting.counted(training.lag, "round")
+    told = (
+        f"rollouts were sampled from the policy of up to {before} before (`training.lag`), in "
+        f"phases of {training.rounds_per_phase}"
+    )
+    return [("lag", told)]
 
 
 def _reward(rewards: AnyRewardConfig) -> str:

@@ -26,6 +26,7 @@ from pmd_pipeline.reporting.run_page.pair_table import pair_table
 from pmd_pipeline.reporting.run_page.samples import choose_samples
 from pmd_pipeline.reporting.run_page.seed_section import SeedSection, seed_section
 from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
+from pmd_pipeline.reporting.run_page.staleness import staleness
 from pmd_pipeline.reporting.run_page.summary import summarise
 
 _PANEL_HEIGHT = 280
@@ -91,8 +92,8 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         smoothing_rounds=config.smoothing_rounds,
     )
     coverage = Coverage.of(inputs.scores, level=inputs.interval_level)
-    lags = has_lag(inputs.round_metrics)
-    spent = None if inputs.budgets is None else costs(inputs.budgets, has_lag=lags)
+    lag = staleness(inputs.round_metrics)
+    spent = None if inputs.budgets is None else costs(inputs.budgets, has_lag=lag is not None)
     seeds = seed_section(inputs.scores, coverage)
     return template("report.html.j2").render(
         title=config.title,
@@ -105,6 +106,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
             inputs.gains,
             inputs.pairs,
             coverage,
+            lag="" if lag is None else lag.sentence,
             cost="" if spent is None else spent.in_short,
         ),
         comparison_table=report_tables.comparison_table(
@@ -125,6 +127,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         evaluation_tables=report_tables.evaluation_tables(inputs.comparison),
         seed_tables=() if seeds is None else seeds.tables,
         seed_figure=None if seeds is None else _profiles(seeds),
+        staleness_table=None if lag is None else lag.table,
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
         costs=spent,
         samples=_samples(inputs.completions, config.num_sample_completions),

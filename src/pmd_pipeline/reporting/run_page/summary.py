@@ -53,6 +53,7 @@ def summarise(
     pairs: pd.DataFrame,
     coverage: Coverage,
     *,
+    lag: str = "",
     cost: str = "",
 ) -> Summary:
     """Return what the tables say.
@@ -62,10 +63,11 @@ def summarise(
         gains: The table of paired gains.
         pairs: The table of pairs.
         coverage: Of their intervals.
+        lag: How stale the rollouts were, in a sentence; empty where they were not.
         cost: What the trainings cost, in a sentence; empty where that is not known.
     """
     table = final_table(comparison, gains)
-    paragraphs, matrices = [_opening(comparison, coverage)], []
+    paragraphs, matrices = [_opening(comparison, coverage), lag], []
     for eval_set, rows in table.groupby("eval_set", sort=False):
         metric = _metric(comparison, rows)
         here = pairs[pairs["eval_set"] == eval_set]
