@@ -14,6 +14,8 @@ from pmd_pipeline.claims.shifts import group_shifts
 from pmd_pipeline.claims.units import Unit, digest
 from pmd_pipeline.config.claims import ClaimsError
 from pmd_pipeline.config.engines import TransformersEngineConfig
+from pmd_pipeline.engines.base import RolloutEngine
+from pmd_pipeline.engines.eager_engine import EagerEngine
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.loading import load_tokenizer
 from pmd_pipeline.policies.policy import Policy
@@ -41,6 +43,8 @@ class UnitRunner:
     def __init__(self, folder: Path) -> None:
         self._initial_policies = InitialPolicies(folder)
         self._engine = TransformersEngine(TransformersEngineConfig())
+        # For units with lag: another process beside each worker would need a core of its own.
+        self._eager_engine = EagerEngine(TransformersEngineConfig())
         self._problems: dict[str, ProblemSets] = {}
 
     def run(self, unit: Unit) -> UnitResult:
@@ -52,7 +56,9 @@ class UnitRunner:
         Raises:
             ClaimsError: If its reward does not tell right from wrong.
         """
-        return _Run(unit, self._engine, self._problems_of(unit), self._initial_policies).result()
+        has_lag = unit.experiment.training.lag > 0
+        engine = self._eager_engine if has_lag else self._engine
+        return _Run(unit, engine, self._problems_of(unit), self._initial_policies).result()
 
     def _problems_of(self, unit: Unit) -> ProblemSets:
         experiment = unit.experiment
@@ -80,7 +86,7 @@ class _Run:
     def __init__(
         self,
         unit: Unit,
-        engine: TransformersEngine,
+        engine: RolloutEngine,
         problems: ProblemSets,
         initial_policies: InitialPolicies,
     ) -> None:

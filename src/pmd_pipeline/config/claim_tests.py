@@ -126,8 +126,13 @@ class DropTest(_Test):
     """Final accuracy lost against an arm's freshest form: does the first lose less."""
 
     kind: Literal["drop"]
-    first: ArmLine = Field(description="the freshest arm first; values: updates per round")
+    first: ArmLine = Field(description="the freshest arm first; values: how stale, see quantity")
     second: ArmLine
+    quantity: str = Field(
+        default="updates per round",
+        min_length=1,
+        description="what the lines' values count, as the figure's axis says it",
+    )
     margin: Margin = 0.01
 
     @property

@@ -17,6 +17,27 @@ from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.update import NonFiniteUpdateError
 
 
+def _unit(**training: int) -> Unit:
+    """Return a unit of GRPO with the smallest policy."""
+    parameters = deepcopy(PARAMETERS)
+    parameters["training"] |= {"algorithms": ["grpo"], **training}
+    parameters["policy_initialisation"]["policy"] = {
+        "kind": "embedded",
+        "hidden_size": 16,
+        "num_heads": 1,
+        "feed_forward_size": 16,
+        "warm_start": {"num_steps": 2},
+    }
+    return Unit(experiment=parse_parameters(parameters), seeds=SeedPair(warm_start=1, training=1))
+
+
+def test_a_unit_with_lag_trains_on_rollouts_of_earlier_rounds(tmp_path: Path) -> None:
+    unit = _unit(num_phases=1, rounds_per_phase=4, lag=2)
+    result = runner.UnitRunner(tmp_path).run(unit)
+    assert [row["staleness_rounds"] for row in result.rounds] == [0, 1, 2, 2]
+    assert [evaluation.round for evaluation in result.evaluations] == [0, 4]
+
+
 def test_after_a_loss_that_is_not_finite_no_response_counts_as_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -25,17 +46,7 @@ def test_after_a_loss_that_is_not_finite_no_response_counts_as_right(
         raise NonFiniteUpdateError("the loss is nan")
 
     monkeypatch.setattr(runner, "run_rounds", break_off_in_round_2)
-    parameters = deepcopy(PARAMETERS)
-    parameters["training"]["algorithms"] = ["grpo"]
-    parameters["policy_initialisation"]["policy"] = {
-        "kind": "embedded",
-        "hidden_size": 16,
-        "num_heads": 1,
-        "feed_forward_size": 16,
-        "warm_start": {"num_steps": 2},
-    }
-    unit = Unit(experiment=parse_parameters(parameters), seeds=SeedPair(warm_start=1, training=1))
-    result = runner.UnitRunner(tmp_path).run(unit)
+    result = runner.UnitRunner(tmp_path).run(_unit())
     assert result.diverged_in_round == 2
     assert [evaluation.round for evaluation in result.evaluations] == [0, 1, 2]
     assert result.final.num_right == (0, 0, 0, 0)

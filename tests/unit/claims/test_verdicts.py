@@ -27,6 +27,7 @@ from pmd_pipeline.claims.verdicts.records import (
 )
 from pmd_pipeline.claims.verdicts.seconds import reaching_seconds
 from pmd_pipeline.claims.verdicts.shift import binned
+from pmd_pipeline.config.claim_tests import DropTest
 
 _CASES = [(name, outcome) for name, plants in PLANTS.items() for outcome in plants]
 
@@ -68,6 +69,28 @@ def test_met_shares_of_collapses_are_no_verdict_where_so_few_pairs_could_be_chan
     assert verdict.judgement is not None
     assert verdict.judgement.headline.p_value == pytest.approx(1 / 16)
     assert verdict.judgement.headline.p_holm == pytest.approx(1 / 8)
+
+
+def test_what_staleness_costs_may_be_drawn_over_values_that_begin_at_0() -> None:
+    """No logarithmic axis has a place for them."""
+    declared = CLAIMS["staleness"]
+    assert isinstance(declared.test, DropTest)
+    test = declared.test.model_copy(
+        update={
+            "quantity": "rounds of lag",
+            "first": declared.test.first.model_copy(update={"values": (0.0, 1.0, 4.0)}),
+            "second": declared.test.second.model_copy(update={"values": (0.0, 1.0, 4.0)}),
+        }
+    )
+    results = planted(PLANTS["staleness"]["holds"])
+    verdict = judge(declared.model_copy(update={"test": test}), results)
+    assert verdict.outcome is Outcome.HOLDS
+    assert verdict.judgement is not None
+    accuracies, lost, _ = verdict.judgement.panels
+    assert {panel.x_label for panel in (accuracies, lost)} == {"rounds of lag"}
+    assert accuracies.log_x_ticks == lost.log_x_ticks == ()
+    assert accuracies.lines[0].x.tolist() == [0, 1, 4]
+    assert lost.lines[0].x.tolist() == [1, 4]
 
 
 def test_runs_that_diverge_count_as_collapsed_and_are_named() -> None:

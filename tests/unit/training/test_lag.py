@@ -16,6 +16,7 @@ from torch import Tensor
 from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.engines.copies_engine import CopiesEngine
+from pmd_pipeline.engines.eager_engine import EagerEngine
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.engines.unit_pool import ReportGroup
 from pmd_pipeline.engines.units import Unit
@@ -247,6 +248,17 @@ def test_processes_that_take_random_times_give_the_bytes_of_this_process(
         engine.close()
 
 
+def test_sampling_first_and_then_training_gives_the_bytes_of_sampling_beside_training(
+    tiny_policy: Policy,
+) -> None:
+    setup = lagged(lag=2)
+    beside = Training(deepcopy(tiny_policy), setup)
+    first = Training(tiny_policy, setup, EagerEngine(TransformersEngineConfig(unit_size=8)))
+    for found, expected in zip(first.rounds, beside.rounds, strict=True):
+        assert round_to_table(found).equals(round_to_table(expected))
+    assert_equal(first.state(), beside.state())
+
+
 def test_a_training_that_fails_does_not_wait_for_what_is_ahead(tiny_policy: Policy) -> None:
     class Stuck(CopyingEngine):
         """Never gives what is ahead, until it is closed."""
@@ -287,5 +299,7 @@ def test_a_training_that_fails_does_not_wait_for_what_is_ahead(tiny_policy: Poli
 def test_what_lag_cannot_do_is_refused() -> None:
     with pytest.raises(ValidationError, match="would take stale rollouts for fresh ones"):
         lagged(behaviour_log_probs="trainer")
+    with pytest.raises(ValidationError, match="lag 1 has no effect with rounds_per_phase 1"):
+        lagged(rounds_per_phase=1)
     with pytest.raises(ValidationError, match="lag 1 needs top_p 1 and top_k 0"):
         lagged(sampling={"max_new_tokens": 4, "top_k": 3})

@@ -97,10 +97,10 @@ def _accuracies(test: DropTest, results: ClaimResults) -> ClaimPanel:
         lines.append(mean_line(line_name(line.arms), np.array(line.values), estimates))
     return ClaimPanel(
         title="Final accuracy",
-        x_label="updates per round",
+        x_label=test.quantity,
         y_label="accuracy on held-out problems",
         lines=tuple(lines),
-        log_x_ticks=test.first.values,
+        log_x_ticks=_log_ticks(test.first.values, test),
     )
 
 
@@ -115,8 +115,13 @@ def _lost(test: DropTest, of_first: FloatArray, of_second: FloatArray) -> ClaimP
     ]
     return ClaimPanel(
         title="Lost against the freshest",
-        x_label="updates per round",
+        x_label=test.quantity,
         y_label="accuracy lost",
         lines=tuple(lines),
-        log_x_ticks=test.first.values[1:],
+        log_x_ticks=_log_ticks(test.first.values[1:], test),
     )
+
+
+def _log_ticks(values: tuple[float, ...], test: DropTest) -> tuple[float, ...]:
+    """Return the ticks of a logarithmic axis; none where one of the lines' values is 0."""
+    return values if min(test.first.values) > 0 else ()
