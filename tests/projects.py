@@ -2,18 +2,22 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from forks import empty_tracking_store, run_forked
+import torch
+from forks import begin_forked, empty_tracking_store, run_forked, wait
 from helpers import PROJECT
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from safetensors.torch import load_file
 
 from pmd_pipeline.hooks.intent import Intent, intending
 
@@ -105,6 +109,15 @@ class Project:
     def comparison(self) -> bytes:
         return (self.data / "08_reporting" / "comparison.csv").read_bytes()
 
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return every tensor of every policy and optimizer that a run has left."""
+        root = self.data / "06_models"
+        return {
+            f"{file.relative_to(root)}: {name}": tensor
+            for file in sorted(root.glob("**/*.safetensors"))
+            for name, tensor in load_file(file).items()
+        }
+
     def session(self, **params: Any) -> KedroSession:
         """Return a session on the environment ``tiny`` in this process."""
         bootstrap_project(self.path)
@@ -114,6 +127,7 @@ class Project:
         self,
         *,
         before: Callable[[], None] = lambda: None,
+        after: Callable[[], None] = lambda: None,
         params: dict[str, Any] | None = None,
         overwrite: bool = False,
         **options: Any,
@@ -122,6 +136,7 @@ class Project:
 
         Args:
             before: Called in the child before the run, to arrange an accident.
+            after: Called in the child after it.
             params: As ``--params``.
             overwrite: As ``--overwrite``.
             options: Of ``KedroSession.run``.
@@ -133,8 +148,50 @@ class Project:
             intent = intending(Intent.OVERWRITE) if overwrite else nullcontext()
             with intent, self.session(**(params or {})) as session:
                 session.run(**options)
+            after()
 
         return run_forked(run)
+
+    def run_together(self, num_processes: int, **options: Any) -> int:
+        """Run the environment ``tiny`` in forked children that train together; see :meth:`run`.
+
+        They find in their environment what torchrun says, which starts processes that have to
+        import everything first.
+        """
+        with socket.socket() as listener:
+            listener.bind(("localhost", 0))
+            port = listener.getsockname()[1]
+
+        def join(rank: int) -> None:
+            from pmd_pipeline.launch import take_launch
+
+            os.environ |= {
+                "RANK": str(rank),
+                "WORLD_SIZE": str(num_processes),
+                "LOCAL_WORLD_SIZE": str(num_processes),
+                "MASTER_ADDR": "localhost",
+                "MASTER_PORT": str(port),
+            }
+            take_launch()
+
+        def serve(rank: int) -> None:
+            from pmd_pipeline.launch import current_launch
+            from pmd_pipeline.training.sharded import worker
+
+            join(rank)
+            raise SystemExit(worker.serve(current_launch()))
+
+        def end() -> None:
+            from pmd_pipeline.training.sharded.driver import end_training_processes
+
+            end_training_processes()
+
+        others = [begin_forked(partial(serve, rank)) for rank in range(1, num_processes)]
+        try:
+            return self.run(before=partial(join, 0), after=end, **options)
+        finally:
+            for child in others:  # they end with the driver, in which the store was
+                wait(child)
 
     def command(self, *arguments: str, folder: str = ".") -> Result:
         """Run a ``kedro`` command in a forked child, which need not import everything anew.

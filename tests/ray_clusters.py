@@ -38,7 +38,7 @@ class RayCluster:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": _import_path()},
         )
         started = self._answer()
         self.address: str = started["address"]
@@ -76,6 +76,12 @@ class RayCluster:
             if line.startswith("ANSWER "):
                 return json.loads(line.removeprefix("ANSWER "))
         raise RuntimeError("the process that holds the cluster has ended")
+
+
+def _import_path() -> str:
+    """Return where the nodes' processes find this folder's modules too."""
+    here = str(Path(__file__).parent)
+    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def hold(folder: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether this process runs alone or was started by torchrun together with others.
+"""Whether this process runs alone or together with others, started by torchrun or on Ray.
 
 The process of rank 0 is the driver: it runs Kedro. The others are training processes: they hold
 shares of the policy and follow the driver's commands.
@@ -32,6 +32,7 @@ class Launch:
         world_size: How many processes there are.
         store_host, store_port: Address of the key-value store through which they meet.
         hosts_store: True if the driver has to open that store; otherwise torchrun has opened it.
+        device_index: Which of the GPUs that this process sees is its own.
     """
 
     rank: int = 0
@@ -39,6 +40,7 @@ class Launch:
     store_host: str = ""
     store_port: int = 0
     hosts_store: bool = False
+    device_index: int = 0
 
 
 def take_launch() -> Launch:
@@ -81,8 +83,9 @@ def _read(environment: dict[str, str]) -> Launch:
     world_size, local = int(environment["WORLD_SIZE"]), int(environment["LOCAL_WORLD_SIZE"])
     if world_size != local:
         raise ValueError(
-            f"{world_size} processes were started, {local} of them on this machine: training "
-            "works on one machine; start torchrun on one, without --nnodes"
+            f"torchrun has started {world_size} processes, {local} of them on this machine; it "
+            "starts them on one, without --nnodes. On several machines Ray does: compute.launch: "
+            "ray, see docs/cluster.md"
         )
     store_of_torchrun = f"{_PREFIX}USE_AGENT_STORE"
     return Launch(
@@ -91,4 +94,5 @@ def _read(environment: dict[str, str]) -> Launch:
         store_host=environment["MASTER_ADDR"],
         store_port=int(environment["MASTER_PORT"]),
         hosts_store=environment.get(store_of_torchrun) != "True",
+        device_index=int(environment["RANK"]),
     )

@@ -35,9 +35,9 @@ def prepare() -> None:
 
 
 def _end_training_processes() -> None:
-    from pmd_pipeline.training.sharded.driver import training_processes
+    from pmd_pipeline.training.sharded.driver import end_training_processes
 
-    training_processes().end()
+    end_training_processes()
 
 
 def _refuse_unknown_environment(arguments: list[str]) -> None:

@@ -16,6 +16,7 @@ from pmd_pipeline.policies.storage import save_policy
 from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.driver import TrainingProcesses
+from pmd_pipeline.training.sharded.others import TorchrunProcesses
 from pmd_pipeline.training.sharded.trainer import ShardedTrainer
 from pmd_pipeline.training.trainer import LocalTrainer, Trainer
 from pmd_pipeline.training.update import TrainingBatch, UpdateResult
@@ -36,7 +37,7 @@ def test_a_sharded_update_on_the_gpu(
     start = PolicyReference(folder=tmp_path / "start")
     compute = ComputeConfig.model_validate({"device": "cuda", "precision": precision})
     setup = make_setup(make_algorithm(), micro_batch_tokens=60)
-    processes = TrainingProcesses(one_process())
+    processes = TrainingProcesses(TorchrunProcesses(one_process()))
     try:
         sharded = ShardedTrainer(start, setup, compute, processes, whole_on_device=True)
         local = LocalTrainer(start.load(compute), setup)

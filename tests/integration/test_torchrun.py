@@ -1,4 +1,4 @@
-"""A run started by torchrun: two processes, the files and figures of one."""
+"""Two processes that train together: the files and figures of one; started by torchrun too."""
 
 import signal
 import subprocess
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 OUTPUTS = ["--env", "tiny", "--to-outputs", "comparison"]
@@ -53,16 +52,6 @@ def torchrun(project: Any, *arguments: str) -> tuple[int, str]:
     return process.returncode, output
 
 
-def tensors(project: Any) -> dict[str, torch.Tensor]:
-    """Return every tensor of every policy and optimizer that a run has left."""
-    root = project.data / "06_models"
-    return {
-        f"{file.relative_to(root)}: {name}": tensor
-        for file in sorted(root.glob("**/*.safetensors"))
-        for name, tensor in load_file(file).items()
-    }
-
-
 @pytest.fixture(scope="module")
 def alone(make_shaped: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     project = make_shaped(tmp_path_factory.mktemp("alone") / "project")
@@ -73,14 +62,13 @@ def alone(make_shaped: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="module")
 def together(make_shaped: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     project = make_shaped(tmp_path_factory.mktemp("together") / "project")
-    status, output = torchrun(project, "-m", "pmd_pipeline", "run", *OUTPUTS)
-    assert status == 0, output[-3000:]
+    assert project.run_together(2, to_outputs=["comparison"]) == 0
     return project
 
 
 @pytest.mark.slow
 def test_two_processes_leave_the_weights_and_moments_of_one(alone: Any, together: Any) -> None:
-    expected, found = tensors(alone), tensors(together)
+    expected, found = alone.tensors(), together.tensors()
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-6, msg=name)
@@ -119,7 +107,7 @@ def test_a_lost_process_is_spoken_of_and_the_run_resumes_to_the_bit(
     status, output = torchrun(project, "--no-python", *kedro, "--only-missing-outputs")
     assert status == 0, output[-3000:]
     assert project.comparison == together.comparison
-    expected, found = tensors(together), tensors(project)
+    expected, found = together.tensors(), project.tensors()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 

@@ -50,7 +50,7 @@ def test_a_process_by_itself_is_the_driver_of_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_launch_is_read_and_kept(started_together: pytest.MonkeyPatch) -> None:
-    expected = Launch(rank=1, world_size=2, store_host="localhost", store_port=1234)
+    expected = Launch(rank=1, world_size=2, store_host="localhost", store_port=1234, device_index=1)
     assert take_launch() == expected
     assert take_launch() == current_launch() == expected
 
@@ -72,7 +72,9 @@ def test_child_processes_find_nothing_of_the_launch(started_together: pytest.Mon
 
 def test_several_machines_are_refused(started_together: pytest.MonkeyPatch) -> None:
     started_together.setenv("WORLD_SIZE", "4")
-    with pytest.raises(ValueError, match="4 processes were started, 2 of them on this machine"):
+    with pytest.raises(
+        ValueError, match=r"has started 4 processes, 2 of them on this.*compute.launch: ray"
+    ):
         take_launch()
 
 

@@ -3,14 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from pmd_pipeline.cluster.errors import InfeasibleError
+from pmd_pipeline.config.cluster import Strategy
 
-Strategy = Literal["pack", "spread"]
 Resources = Mapping[str, float]
 
 NODE_ID = "ray.io/node-id"
@@ -74,8 +73,8 @@ def missing_for(
     bundles: Sequence[Resources],
     nodes: Mapping[str, Resources],
     pinned: Sequence[str | None] = (),
-) -> list[Resources]:
-    """Return the bundles for which empty nodes have no room.
+) -> list[int]:
+    """Return which of the bundles empty nodes have no room for.
 
     The largest bundles are placed first, each on the node with the least room that is enough.
 
@@ -85,15 +84,22 @@ def missing_for(
         pinned: The node that each bundle has to be on; None, or no entry, where any will do.
     """
     free = {node: dict(resources) for node, resources in nodes.items()}
-    wanted = [(bundle, dict(enumerate(pinned)).get(i)) for i, bundle in enumerate(bundles)]
+    nodes_of = dict(enumerate(pinned))
     # Those with a node of their own first; of the others those with rare resources first.
-    wanted.sort(key=lambda one: (one[1] is None, *(-one[0].get(r, 0) for r in _kinds(bundles))))
+    order = sorted(
+        range(len(bundles)),
+        key=lambda i: (
+            nodes_of.get(i) is None,
+            *(-bundles[i].get(name, 0) for name in _kinds(bundles)),
+        ),
+    )
     missing = []
-    for bundle, node in wanted:
-        candidates = [free[node]] if node in free else [] if node else list(free.values())
+    for index in order:
+        bundle, node = bundles[index], nodes_of.get(index)
+        candidates = list(free.values()) if node is None else [free[node]] if node in free else []
         enough = [one for one in candidates if all(one.get(r, 0) >= n for r, n in bundle.items())]
         if not enough:
-            missing.append(bundle)
+            missing.append(index)
             continue
         best = min(enough, key=lambda one: [one.get(name, 0) for name in _kinds(bundles)])
         best.update({name: best[name] - number for name, number in bundle.items()})
@@ -112,14 +118,18 @@ def _refuse_infeasible(
     missing = missing_for(bundles, nodes, pinned)
     if missing:
         addresses = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+        words = [
+            _words(bundle) + ("" if node is None else f" on {addresses.get(node, 'a lost node')}")
+            for bundle, node in zip(bundles, pinned, strict=True)
+        ]
         have = "; ".join(
             f"{addresses[node]}: {_total([resources], bundles)}"
             for node, resources in nodes.items()
         )
         raise InfeasibleError(
-            f"{what}: the Ray cluster is too small: wanted {_each(bundles)}; it has no room for "
-            f"{_each(missing)}, even when nothing else runs. Its nodes have {have}. Add nodes "
-            "(`ray start --address HOST:PORT`), or ask for less"
+            f"{what}: the Ray cluster is too small: wanted {_counted(words)}; it has no room for "
+            f"{_counted([words[index] for index in missing])}, even when nothing else runs. Its "
+            f"nodes have {have}. Add nodes (`ray start --address HOST:PORT`), or ask for less"
         )
 
 
@@ -133,10 +143,8 @@ def _total(parts: Sequence[Resources], named_in: Sequence[Resources] | None = No
     return _words({name: sum(part.get(name, 0) for part in parts) for name in names})
 
 
-def _each(bundles: Sequence[Resources]) -> str:
-    """Return bundles in words, equal ones counted."""
-    counted = Counter(_words(bundle) for bundle in bundles)
-    return " and ".join(f"{number} x ({bundle})" for bundle, number in counted.items())
+def _counted(words: Sequence[str]) -> str:
+    return " and ".join(f"{number} x ({word})" for word, number in Counter(words).items())
 
 
 def _words(resources: Resources) -> str:

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ class _Joined:
 
 _named: tuple[ClusterConfig, Path] | None = None
 _joined: _Joined | None = None
+_ends: list[Callable[[], object]] = []
 
 
 def name_cluster(config: ClusterConfig, log: Path) -> None:
@@ -81,12 +82,24 @@ def join() -> Membership:
     return _joined.membership
 
 
+def named_cluster() -> ClusterConfig:
+    """Return the cluster of :func:`name_cluster`; the defaults if none was named."""
+    return ClusterConfig() if _named is None else _named[0]
+
+
+def before_leaving(end: Callable[[], object]) -> None:
+    """Have :func:`leave` call ``end`` first, once: it ends what was started on the cluster."""
+    _ends.append(end)
+
+
 def leave() -> None:
     """Leave the cluster, which ends what this process has started there; a no-op if not joined.
 
     In a notebook the process lives on, so the end of a run must not wait for the interpreter's.
     """
     global _joined
+    while _ends:
+        _ends.pop()()
     if _joined is None:
         return
     former, _joined = _joined, None

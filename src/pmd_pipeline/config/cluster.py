@@ -1,14 +1,56 @@
 """The Ray cluster that a run uses when something in it runs on Ray."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.base import StrictModel
-from pmd_pipeline.config.effects import SAME_BYTES, ChangesNoResult
+from pmd_pipeline.config.effects import LAST_DIGITS, SAME_BYTES, ChangesNoResult
 
 LOCAL = "local"
 RUNNING = "auto"
+
+
+Strategy = Literal["pack", "spread"]
+
+
+class TrainingPlacement(StrictModel):
+    """The processes that train together on a cluster: used with ``compute.launch: ray``."""
+
+    num_processes: Annotated[int | None, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
+        default=None,
+        ge=1,
+        description="how many, the run's own process included, which is rank 0",
+    )
+    resources_per_process: Annotated[dict[str, float] | None, ChangesNoResult(bytes=SAME_BYTES)] = (
+        Field(
+            default=None,
+            description="what each reserves, as Ray names it: CPU, GPU, a cluster's own; null: "
+            "a CPU for each of compute.num_threads, and a GPU if the run computes on GPUs. The "
+            "run's own process reserves only its GPU, on its own node",
+        )
+    )
+    placement: Annotated[Strategy, ChangesNoResult(bytes=SAME_BYTES)] = Field(
+        default="pack", description="pack: on as few nodes as possible; spread: on as many"
+    )
+    max_restarts: Annotated[int, ChangesNoResult(bytes=SAME_BYTES)] = Field(
+        default=3,
+        ge=0,
+        description="how often in a run the processes are started anew when one is lost; what the "
+        "round has done since the last stored state is then done again",
+    )
+
+    @field_validator("resources_per_process")
+    @classmethod
+    def _one_gpu_at_most(cls, resources: dict[str, float] | None) -> dict[str, float] | None:
+        for name, number in (resources or {}).items():
+            if number <= 0:
+                raise ValueError(f"{name}: {number:g} is nothing to reserve; leave it out")
+            if name == "GPU" and number != 1:
+                raise ValueError(
+                    f"GPU: {number:g}: a process computes on one GPU; raise num_processes for more"
+                )
+        return resources
 
 
 class ClusterConfig(StrictModel):
@@ -32,6 +74,8 @@ class ClusterConfig(StrictModel):
         description="how long to wait for resources that others hold; what the cluster does not "
         "have at all is refused within seconds",
     )
+
+    training: TrainingPlacement = TrainingPlacement()
 
     @field_validator("address")
     @classmethod

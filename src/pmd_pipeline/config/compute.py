@@ -8,6 +8,7 @@ from pmd_pipeline.config.base import StrictModel
 from pmd_pipeline.config.effects import LAST_DIGITS, SAME_BYTES, ChangesNoResult
 
 Precision = Literal["float32", "bfloat16"]
+Launch = Literal["torchrun", "ray"]
 
 
 class ComputeConfig(StrictModel):
@@ -18,6 +19,12 @@ class ComputeConfig(StrictModel):
     )
     num_threads: Annotated[int | None, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
         default=None, ge=1, description="CPU threads of torch; null: torch's own choice"
+    )
+    launch: Annotated[Launch, ChangesNoResult(bytes=LAST_DIGITS)] = Field(
+        default="torchrun",
+        description="what starts the processes that train together: torchrun, which then starts "
+        "this one too (none, without it); ray: this process does, on the nodes of a Ray cluster, "
+        "as `cluster.training` says",
     )
     precision: Precision = Field(default="float32", description="of the matrix products")
     weights: Precision = Field(

@@ -69,6 +69,15 @@ class ExperimentConfig(StrictModel):
         )
 
     @model_validator(mode="after")
+    def _processes_on_ray_are_counted(self) -> Self:
+        if self.compute.launch == "ray" and self.cluster.training.num_processes is None:
+            raise ValueError(
+                "compute.launch: ray needs cluster.training.num_processes: how many processes "
+                "train together, this one included"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _algorithms_fit(self) -> Self:
         training = self.training
         for label, algorithm in self.trained_algorithms().items():

@@ -138,6 +138,7 @@ class TrainingStateDataset(_StoredPolicy, AbstractDataset[TrainingState, PolicyR
             rollouts_ahead=data.rollouts_ahead,
             ends_phase=data.is_last,
         )
+        data.stored(_reference(folder))
         for former in _round_folders(self._path):
             if former != folder:
                 shutil.rmtree(former)

@@ -57,7 +57,7 @@ class LifecycleHook:
             if isinstance(policy, PretrainedPolicyConfig):
                 check_preflight(self._context)
         if engines or "policy_initialisation" in stages:
-            prepare_torch(experiment.compute)
+            prepare_torch(experiment.compute, trains=any(s.startswith("training") for s in stages))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -78,8 +78,12 @@ class LifecycleHook:
             session.leave()
 
 
-def prepare_torch(compute: ComputeConfig) -> None:
+def prepare_torch(compute: ComputeConfig, *, trains: bool) -> None:
     """Check that the devices and processes are there, and set up what will compute on them.
+
+    Args:
+        compute: Where and how the run computes.
+        trains: Whether processes that train together are needed.
 
     Raises:
         ValueError: If they are not.
@@ -92,7 +96,8 @@ def prepare_torch(compute: ComputeConfig) -> None:
     from pmd_pipeline.training.sharded.driver import check_processes
 
     resolve_device(compute)
-    check_processes(compute)
+    if trains:
+        check_processes(compute)
     if compute.num_threads is not None:
         torch.set_num_threads(compute.num_threads)
     # Its bars for loading a few small files only hide ours.

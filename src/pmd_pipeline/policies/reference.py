@@ -73,6 +73,7 @@ class TrainingState:
         round_index: Complete rounds so far.
         is_last: True when its phase is finished.
         rollouts_ahead: Graded rollouts of the rounds to come, as stored; empty if there are none.
+        stored: Told where the state is, once it is.
     """
 
     policy: Policy
@@ -80,3 +81,4 @@ class TrainingState:
     round_index: int
     is_last: bool
     rollouts_ahead: bytes = b""
+    stored: Callable[[PolicyReference], object] = lambda _: None

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.launch import current_launch
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
@@ -85,6 +84,9 @@ class Trainer(Protocol):
     def reset_optimizer(self) -> None:
         """Reset the optimizer's moments."""
 
+    def stored(self, state: PolicyReference) -> None:
+        """Be told that the policy and the optimizer's state, as they are now, are on disk."""
+
     def close(self) -> None:
         """Free what the trainer holds; it cannot be used afterwards."""
 
@@ -94,7 +96,7 @@ def start_trainer(
 ) -> Trainer:
     """Return a trainer that continues from ``start``: its policy, and its optimizer's state.
 
-    If torchrun has started several processes together, they share the work.
+    If several processes train together, by torchrun or on a Ray cluster, they share the work.
 
     Args:
         start: The policy by reference.
@@ -104,14 +106,16 @@ def start_trainer(
 
     Raises:
         CheckpointError: If a file is damaged.
+        ClusterError: If processes on a Ray cluster cannot be started.
         ValueError: If the device is not available, or the optimizer's state is another model's.
     """
-    if current_launch().world_size > 1:
+    processes = training_processes(compute)
+    if processes is not None:
         return ShardedTrainer(
             start,
             setup,
             compute,
-            training_processes(),
+            processes,
             whole_on_device=engine.runs_policy_model,
         )
     trainer = LocalTrainer(load_start(start, setup, compute), setup)
@@ -184,6 +188,9 @@ class LocalTrainer:
 
     def reset_optimizer(self) -> None:
         self._optimizer.state.clear()
+
+    def stored(self, state: PolicyReference) -> None:
+        """Nothing to do: no process can be lost but this one."""
 
     def close(self) -> None:
         """Nothing to free: the policy is freed with its last user."""

@@ -14,17 +14,17 @@ NODES = {"small": SMALL, "large": LARGE}
     ("bundles", "pinned", "missing"),
     [
         ([{"CPU": 2}] * 5, [], []),
-        ([{"CPU": 2}] * 6, [], [{"CPU": 2}]),
+        ([{"CPU": 2}] * 6, [], [5]),
         # A process does not fit into what several nodes have together.
-        ([{"CPU": 9}], [], [{"CPU": 9}]),
+        ([{"CPU": 9}], [], [0]),
         # The large one is placed first, whatever the order they are given in.
         ([{"CPU": 2}, {"CPU": 8}], [], []),
         # Those without a GPU leave the node with GPUs to those that need them.
         ([{"CPU": 2}, {"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 1}], [], []),
-        ([{"CPU": 1, "GPU": 1}] * 3, [], [{"CPU": 1, "GPU": 1}]),
-        ([{"TPU": 1}], [], [{"TPU": 1}]),
-        ([{"GPU": 1}, {"GPU": 1}], ["small", None], [{"GPU": 1}]),
-        ([{"CPU": 2}], ["a node that has gone"], [{"CPU": 2}]),
+        ([{"CPU": 1, "GPU": 1}] * 3, [], [2]),
+        ([{"CPU": 1}, {"TPU": 1}], [], [1]),
+        ([{"GPU": 1}, {"GPU": 1}], ["small", None], [0]),
+        ([{"CPU": 2}], ["a node that has gone"], [0]),
     ],
 )  # fmt: skip
 def test_bundles_without_room(bundles: list, pinned: list, missing: list) -> None:

@@ -15,7 +15,7 @@ from helpers import PROJECT
 
 from pmd_pipeline.training.round_metrics import round_metrics
 
-SCENARIOS = Path(__file__).with_name("sharded_scenarios.py")
+SCENARIOS = PROJECT / "tests" / "sharded_scenarios.py"
 SETUPS = ["pmd_mean", "grpo_in_many_parts", "gspo_packed", "adapter"]
 
 

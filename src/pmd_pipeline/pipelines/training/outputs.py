@@ -57,5 +57,6 @@ def outputs_of_round(
             round_index=result.round_index,
             is_last=result.round_index == last_round,
             rollouts_ahead=rollouts_to_bytes(result.ahead) if result.ahead else b"",
+            stored=trainer.stored,
         ),
     }

@@ -16,6 +16,21 @@ from pmd_pipeline.launch import Launch
 # this is for one that hangs.
 DEADLINE = timedelta(minutes=30)
 
+# What gloo and NCCL say in the others when a process is lost.
+_SIGNS_OF_LOSS = (
+    "closed by peer",
+    "reset by peer",
+    "Broken pipe",
+    "Timed out",
+    "ncclRemoteError",
+    "communicator was aborted",
+)
+
+
+def tells_of_loss(error: BaseException) -> bool:
+    """Return whether an error says that another process is gone or does not answer."""
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS_OF_LOSS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peers:
@@ -69,11 +84,11 @@ def meet(launch: Launch, store: Store, *, device_type: str) -> Peers:
     Args:
         launch: This process among them.
         store: Shared by all.
-        device_type: ``"cuda"``: each takes the GPU of its rank; or ``"cpu"``.
+        device_type: ``"cuda"``: each takes the GPU of its launch; or ``"cpu"``.
     """
     device = torch.device(device_type)
     if device_type == "cuda":
-        device = torch.device("cuda", launch.rank)
+        device = torch.device("cuda", launch.device_index)
         torch.cuda.set_device(device)
     dist.init_process_group(
         "nccl" if device_type == "cuda" else "gloo",

@@ -18,8 +18,8 @@ Command = Literal[
 LONGEST_WAIT = timedelta(days=365)
 
 
-def connect(launch: Launch) -> Store:
-    """Return the key-value store through which the processes of a launch meet."""
+def connect(launch: Launch) -> tuple[Store, int]:
+    """Return the key-value store through which the processes of a launch meet, and its port."""
     store = dist.TCPStore(  # type: ignore[attr-defined]
         launch.store_host,
         launch.store_port,
@@ -27,7 +27,7 @@ def connect(launch: Launch) -> Store:
         is_master=launch.hosts_store and launch.rank == 0,
         wait_for_workers=False,
     )
-    return PrefixStore("pmd_pipeline", store)
+    return PrefixStore("pmd_pipeline", store), store.port
 
 
 class Member:
@@ -70,9 +70,11 @@ class Member:
             return self._peers.gather(None)
         return self._peers.gather(getattr(self._shard, command)(argument))
 
-    def leave(self) -> None:
-        """Part from the peers, who leave as well."""
+    def leave(self, *, after_loss: bool = False) -> None:
+        """Part from the peers, who leave as well; ``after_loss``: some are gone already."""
         self._shard = None
         if self._peers is not None:
             self._peers = None
+            if after_loss and dist.group.WORLD is not None:
+                dist.group.WORLD.abort()  # NCCL would wait for them
             dist.destroy_process_group()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,8 @@ from pmd_pipeline.rollouts.batch import RolloutBatch, rollout_tokens, select_row
 from pmd_pipeline.training.passes import put_together
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.balance import balanced_shares
-from pmd_pipeline.training.sharded.driver import TrainingProcesses
+from pmd_pipeline.training.sharded.commands import Command
+from pmd_pipeline.training.sharded.driver import LostProcessError, TrainingProcesses
 from pmd_pipeline.training.sharded.shard import LogProbShare, ShardPlan, UpdateShare
 from pmd_pipeline.training.start import load_start
 from pmd_pipeline.training.update import (
@@ -32,6 +34,10 @@ class ShardedTrainer:
 
     The driver keeps a full copy of the policy, to sample from and to store, which is updated from
     the shares on demand.
+
+    If a process is lost and the others can be started anew, they begin with the last state that was
+    stored and do again what has changed it since, with the same shares of the same rollouts; then
+    the call that failed is made again. What follows is the same, to the bit where sums are.
     """
 
     def __init__(
@@ -56,27 +62,66 @@ class ShardedTrainer:
             CheckpointError: If a file is damaged.
             ValueError: If the optimizer's state is another model's.
         """
-        place = compute if whole_on_device else compute.model_copy(update={"device": "cpu"})
-        self._whole = load_start(start, setup, place)
+        self._place = compute if whole_on_device else compute.model_copy(update={"device": "cpu"})
+        self._compute = compute
         self._processes = processes
         self._setup = setup
+        self._stored = start
+        self._changes: list[tuple[Command, Sequence[Any] | None]] = []
+        try:
+            self._divide()
+        except LostProcessError as loss:
+            self._begin_again(loss)
         self.policy_version = self._whole.policy_version
-        optimizer_state = start.load_optimizer_state()
+
+    def _divide(self) -> None:
+        """Give every process its share of the last state that was stored."""
+        self._whole = load_start(self._stored, self._setup, self._place)
+        optimizer_state = self._stored.load_optimizer_state()
         plan = ShardPlan(
             policy=replace(self._whole, model=without_weights(self._whole.model)),
-            compute=compute,
-            setup=setup,
+            compute=self._compute,
+            setup=self._setup,
             optimizer_state={
                 name: tensor.to("meta") if tensor.dim() else tensor
                 for name, tensor in optimizer_state.items()
             },
         )
-        device_type = resolve_device(compute).type
-        self._number = processes.start(plan, device_type, self._whole, optimizer_state)
+        device_type = resolve_device(self._compute).type
+        self._number = self._processes.start(plan, device_type, self._whole, optimizer_state)
+
+    def _begin_again(self, loss: LostProcessError) -> None:
+        """Bring new processes to where the lost ones were before the call that failed."""
+        while True:
+            self._processes.restart(loss)
+            try:
+                self._divide()
+                for command, arguments in self._changes:
+                    self._processes.call(command, arguments)
+            except LostProcessError as another:
+                loss = another
+            else:
+                return
+
+    def _call(self, command: Command, arguments: Sequence[Any] | None = None) -> list[Any]:
+        while True:
+            try:
+                results = self._processes.call(command, arguments)
+            except LostProcessError as loss:
+                self._begin_again(loss)
+            else:
+                break
+        if command in ("update", "reset_optimizer") and self._processes.can_restart:
+            self._changes.append((command, arguments))
+        return results
+
+    def stored(self, state: PolicyReference) -> None:
+        self._stored = state
+        self._changes.clear()
 
     def whole_policy(self) -> Policy:
         if self._whole.policy_version != self.policy_version:
-            self._processes.call("gather_policy")
+            self._call("gather_policy")
             self._whole.policy_version = self.policy_version
         return self._whole
 
@@ -91,7 +136,7 @@ class ShardedTrainer:
         # By mini-batch, then by process.
         shares = [self._shares(batch, rows) for rows in all_rows]
         by_process = list(zip(*shares, strict=True))
-        results: list[list[TokenLogProbs]] = self._processes.call(
+        results: list[list[TokenLogProbs]] = self._call(
             "log_probs",
             [
                 LogProbShare(
@@ -118,7 +163,7 @@ class ShardedTrainer:
     ) -> UpdateResult:
         counts = mini_batch_counts(batch, rows, self._setup)
         shares = self._shares(batch.rollouts, rows)
-        results: list[UpdateResult | NonFiniteUpdateError] = self._processes.call(
+        results: list[UpdateResult | NonFiniteUpdateError] = self._call(
             "update",
             [
                 UpdateShare(
@@ -136,11 +181,11 @@ class ShardedTrainer:
         return result
 
     def optimizer_state(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self._processes.call("optimizer_state")[0]
+        state: dict[str, Tensor] = self._call("optimizer_state")[0]
         return state
 
     def reset_optimizer(self) -> None:
-        self._processes.call("reset_optimizer")
+        self._call("reset_optimizer")
 
     def close(self) -> None:
         self._processes.close(self._number)

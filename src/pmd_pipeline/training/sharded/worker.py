@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import Store
 
 from pmd_pipeline.launch import Launch
+from pmd_pipeline.training.sharded.collectives import tells_of_loss
 from pmd_pipeline.training.sharded.commands import LONGEST_WAIT, Command, Member, connect
 
 END = "end"
@@ -26,15 +27,21 @@ def command_key(number: int) -> str:
     return f"command/{number}"
 
 
+def bystander_key(rank: int) -> str:
+    """Return where a process says that it ends because another one is lost."""
+    return f"bystander/{rank}"
+
+
 def serve(launch: Launch) -> int:
     """Carry out the driver's commands until it ends; return the process's exit status.
 
     An error here is left in the store for the driver to report, and ends this process: the driver's
-    connection to it breaks, and with it whatever the driver is waiting for.
+    connection to it breaks, and with it whatever the driver is waiting for. That another process is
+    lost, the driver notices itself.
     """
     # The driver handles an interrupt from the keyboard; it ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    store = connect(launch)
+    store, _ = connect(launch)
     member = Member(launch, store)
     try:
         _follow(store, member)
@@ -45,6 +52,9 @@ def serve(launch: Launch) -> int:
         if store.check([ENDED_KEY]):
             return 0  # the driver has gone in the middle of a command, and says why itself
         traceback.print_exc()
+        if tells_of_loss(error):
+            store.set(bystander_key(launch.rank), "")
+            return 1
         message = f"training process {launch.rank}: {type(error).__name__}: {error}"
         store.compare_set(FAILURE_KEY, "", message)  # only the first error is the cause
         return 1

@@ -32,6 +32,7 @@ from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.rounds import run_rounds
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.sharded.driver import TrainingProcessError, TrainingProcesses
+from pmd_pipeline.training.sharded.others import TorchrunProcesses
 from pmd_pipeline.training.sharded.shard import LogProbShare
 from pmd_pipeline.training.sharded.trainer import ShardedTrainer
 from pmd_pipeline.training.sharded.worker import serve
@@ -257,7 +258,7 @@ def worker_error(processes: TrainingProcesses) -> str:
 
 
 def drive(folder: Path) -> None:
-    processes = TrainingProcesses(take_launch())
+    processes = TrainingProcesses(TorchrunProcesses(take_launch()))
     together = Together(folder, processes)
     found = {
         "environment": dict(os.environ),
