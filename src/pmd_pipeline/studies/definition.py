@@ -28,6 +28,12 @@ _IRRELEVANT = (
     "training.algorithms",
     "training.seeds",
     "training.prompts_per_round",
+    "cluster.address",
+    "cluster.object_store_gib",
+    "cluster.placement_seconds",
+    "cluster.training.resources_per_process",
+    "cluster.training.placement",
+    "cluster.training.max_restarts",
 )
 
 

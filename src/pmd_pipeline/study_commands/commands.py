@@ -86,7 +86,7 @@ def status(name: str, env: str | None, params: dict[str, Any]) -> None:
     from pmd_pipeline.studies.findings import trials_table
     from pmd_pipeline.study_commands import console
     from pmd_pipeline.study_commands.base import metric_name
-    from pmd_pipeline.study_commands.service import open_study
+    from pmd_pipeline.study_commands.opening import open_study
 
     project = _project(name, env, params)
     table = trials_table(open_study(project), level=project.experiment.evaluation.interval_level)
@@ -103,8 +103,8 @@ def status(name: str, env: str | None, params: dict[str, Any]) -> None:
 @_params
 def report(name: str, env: str | None, params: dict[str, Any]) -> None:
     """Write the figures, table and page of the study NAME."""
+    from pmd_pipeline.study_commands.opening import open_study
     from pmd_pipeline.study_commands.report import report_study
-    from pmd_pipeline.study_commands.service import open_study
 
     project = _project(name, env, params)
     click.echo(report_study(project, open_study(project)))
@@ -117,7 +117,7 @@ def report(name: str, env: str | None, params: dict[str, Any]) -> None:
 def export(name: str, env: str | None, params: dict[str, Any]) -> None:
     """Write the best trial of the study NAME as conf/NAME_best, for ``kedro run --env``."""
     from pmd_pipeline.study_commands.export import export_best
-    from pmd_pipeline.study_commands.service import open_study
+    from pmd_pipeline.study_commands.opening import open_study
 
     project = _project(name, env, params)
     click.echo(export_best(project, open_study(project)))
@@ -132,7 +132,7 @@ def export(name: str, env: str | None, params: dict[str, Any]) -> None:
 def dashboard(name: str, env: str | None, params: dict[str, Any], host: str, port: int) -> None:
     """Show the study NAME's storage in optuna-dashboard."""
     from pmd_pipeline.studies.errors import StudyError
-    from pmd_pipeline.study_commands.service import open_study
+    from pmd_pipeline.study_commands.opening import open_study
 
     try:
         run_server = importlib.import_module("optuna_dashboard").run_server

@@ -1,9 +1,7 @@
 """Running a study: everything is checked first, then trials run one after another."""
 
 import logging
-import math
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,29 +11,16 @@ from optuna.trial import FrozenTrial
 from pmd_pipeline.cluster import session
 from pmd_pipeline.progress import hidden_bars
 from pmd_pipeline.rewards.choice import close_rewards
-from pmd_pipeline.studies.definition import create_or_load, load
-from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import best_trial, pareto_trials
-from pmd_pipeline.studies.loop import Limits, run_trials
-from pmd_pipeline.studies.retries import take_back
-from pmd_pipeline.studies.samplers import build_pruner, build_sampler
-from pmd_pipeline.studies.search_space import (
-    check_search_space,
-    current_values,
-    grid,
-    is_conditional,
-)
-from pmd_pipeline.studies.storage import open_storage, storage_path
-from pmd_pipeline.studies.summary import CURRENT
+from pmd_pipeline.studies.loop import run_trials
+from pmd_pipeline.studies.search_space import check_search_space
 from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.base import make_base, study_lock
 from pmd_pipeline.study_commands.console import StudyProgress
+from pmd_pipeline.study_commands.opening import limits_of, open_to_run
 from pmd_pipeline.study_commands.project import StudyProject
-from pmd_pipeline.study_commands.tracking_store import open_runs
 from pmd_pipeline.study_commands.trial import TrialRunner
 from pmd_pipeline.tracking.configuration import command
-
-_logger = logging.getLogger(__name__)
 
 _logger = logging.getLogger(__name__)
 
@@ -58,25 +43,27 @@ def run_study(
         StudyError: If anything is wrong, before anything runs; or if trials keep failing.
         KeyboardInterrupt: If interrupted; the study is consistent and can be continued.
     """
-    started = time.monotonic()
     check_search_space(project.config, project.experiment, project.parameters)
+    limits = limits_of(project, num_trials=num_trials, timeout_minutes=timeout_minutes)
     with quiet_logs(), study_lock(project):
-        study, runs = _open(project, joins=joins)
+        study, runs = open_to_run(project, joins=joins)
         make_base(project)
-    deadline = None if timeout_minutes is None else started + 60 * timeout_minutes
-    limits = Limits(
-        num_trials=_possible_trials(project, num_trials or project.config.num_trials),
-        deadline=deadline,
-        poll_seconds=min(2.0, project.config.storage.heartbeat_seconds / 2),
-    )
+    with (
+        ending(project, runs),
+        quiet_logs(),
+        hidden_bars(),
+        StudyProgress(project.name, limits.num_trials) as progress,
+    ):
+        tidy = Tidy(project, study, progress)
+        run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
+    return study
+
+
+@contextmanager
+def ending(project: StudyProject, runs: StudyRuns) -> Iterator[None]:
+    """End what the block has used: the study's run in MLflow, grading processes, a Ray cluster."""
     try:
-        with (
-            quiet_logs(),
-            hidden_bars(),
-            StudyProgress(project.name, limits.num_trials) as progress,
-        ):
-            tidy = _Tidy(project, study, progress)
-            run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
+        yield
         end_runs(project, runs, "FINISHED")
     except KeyboardInterrupt:
         end_runs(project, runs, "KILLED")
@@ -87,24 +74,6 @@ def run_study(
     finally:
         close_rewards()
         session.leave()
-    return study
-
-
-def open_study(project: StudyProject) -> Study:
-    """Open an existing study, to read it.
-
-    Raises:
-        StudyError: If there is none.
-    """
-    config = project.config.storage
-    is_file = config.kind != "postgresql"
-    if is_file and not storage_path(config, project.folder).is_file():
-        raise _no_such_study(project)
-    storage = open_storage(config, project.folder, url=project.url, on_stale=take_back)
-    try:
-        return load(project.name, storage)
-    except KeyError:
-        raise _no_such_study(project) from None
 
 
 def end_runs(project: StudyProject, runs: StudyRuns, status: str) -> None:
@@ -128,68 +97,7 @@ def quiet_logs() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _open(project: StudyProject, *, joins: bool) -> tuple[Study, StudyRuns]:
-    holder: dict[str, StudyRuns] = {}
-
-    def on_stale(study: Study, trial: FrozenTrial) -> None:
-        take_back(study, trial)
-        holder["runs"].end_dead(trial)
-
-    config = project.config
-    storage = open_storage(config.storage, project.folder, url=project.url, on_stale=on_stale)
-    if joins:
-        try:
-            study = load(project.name, storage, project.definition)
-        except KeyError:
-            raise _no_such_study(project) from None
-    else:
-        study = create_or_load(project.name, storage, config, project.definition)
-        _queue_current(project, study)
-    conditional = is_conditional(config, project.experiment)
-    study.sampler = build_sampler(
-        config.sampler,
-        grid=grid(config) if config.sampler.kind == "grid" else None,
-        is_conditional=conditional,
-    )
-    study.pruner = build_pruner(config.pruner, num_steps=project.num_phases * config.repeats)
-    holder["runs"] = open_runs(project, study)
-    return study, holder["runs"]
-
-
-def _queue_current(project: StudyProject, study: Study) -> None:
-    """Queue the experiment's own values as the first trial, to compare the others with."""
-    config = project.config
-    if study.get_trials(deepcopy=False) or config.sampler.kind == "grid":
-        return
-    values = current_values(config, project.experiment, project.parameters)
-    if config.tries_current_first and values is not None:
-        study.enqueue_trial(values, user_attrs={CURRENT: True})
-
-
-def _possible_trials(project: StudyProject, wanted: int) -> int:
-    """Return how many trials to make; a grid's points are not repeated."""
-    if project.config.sampler.kind != "grid":
-        return wanted
-    num_points = math.prod(len(points) for points in grid(project.config).values())
-    if num_points < wanted:
-        _logger.warning(
-            "The grid of study %s has %d points: it stops after %d trials, not %d.",
-            project.name,
-            num_points,
-            num_points,
-            wanted,
-        )
-    return min(num_points, wanted)
-
-
-def _no_such_study(project: StudyProject) -> StudyError:
-    return StudyError(
-        f"study {project.name!r} has not been started; run: kedro study run {project.name}"
-        + (f" --env {project.env}" if project.env else "")
-    )
-
-
-class _Tidy:
+class Tidy:
     """Removes weights that need not be kept, then passes the trials on."""
 
     def __init__(self, project: StudyProject, study: Study, progress: StudyProgress) -> None:
@@ -198,6 +106,7 @@ class _Tidy:
         self._progress = progress
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
+        """See :class:`pmd_pipeline.studies.loop.Observer`."""
         self._progress.update(trials)
         keep = self._project.config.keep_policies
         if keep == "all":

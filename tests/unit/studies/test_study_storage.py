@@ -76,7 +76,7 @@ def test_a_study_is_not_continued_with_other_parameters(tmp_path: Path) -> None:
         create_or_load("a", storage, make_study(), definition(make_study(), changed))
 
 
-def test_more_trials_another_sampler_or_title_continue_a_study(tmp_path: Path) -> None:
+def test_more_trials_another_sampler_title_or_cluster_continue_a_study(tmp_path: Path) -> None:
     parameters, _ = make_experiment()
     storage = _open(tmp_path, kind="sqlite")
     create_or_load("a", storage, make_study(), definition(make_study(), parameters))
@@ -85,6 +85,7 @@ def test_more_trials_another_sampler_or_title_continue_a_study(tmp_path: Path) -
     changed, _ = make_experiment(
         algorithms={"pmd_mean": {"tau": 0.7}, "grpo": {"clip_low": 0.1}},
         reporting={"title": "Other"},
+        cluster={"address": "local", "training": {"max_restarts": 1}},
         training={"algorithms": ["grpo"]},
     )
     continued = create_or_load("a", storage, later, definition(later, changed))
