@@ -5,6 +5,9 @@ from collections.abc import Sequence
 MISSING = "–"
 """In the place of a number that there is not."""
 
+NO_SPREAD = "[all equal]"
+"""In the place of an interval without a width: all scores, or all differences, are the same."""
+
 MINUS = "−"
 
 

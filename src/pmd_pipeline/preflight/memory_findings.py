@@ -189,7 +189,11 @@ def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) 
 def _update_remedy(experiment: ExperimentConfig, hardware: Hardware) -> str:
     training = experiment.training
     longest = experiment.data_preparation.max_prompt_tokens + training.sampling.max_new_tokens
-    ways = ["more GPUs (--num-gpus), each of which holds a share"]
+    ways = (
+        ["more GPUs (--num-gpus), each of which holds a share"]
+        if hardware.is_gpu
+        else ["a machine with more memory, or a smaller model"]
+    )
     if not training.gradient_checkpointing:
         ways.append("training.gradient_checkpointing: true")
     if experiment.compute.precision != "bfloat16":

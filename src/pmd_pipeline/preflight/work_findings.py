@@ -76,15 +76,16 @@ def _times(
         num_devices=hardware.num_devices,
         gradient_checkpointing=experiment.training.gradient_checkpointing,
     )
+    device = "GPU" if hardware.is_gpu else "CPU"
     if time is None:
+        whose = "of each GPU" if hardware.is_gpu else "of this machine"
         return [
             _note(
                 "time",
-                "state --tokens-per-second-sampling and --tokens-per-second-training, of each GPU",
+                f"state --tokens-per-second-sampling and --tokens-per-second-training, {whose}",
             )
         ]
     hours = time.seconds / 3600
-    device = "GPU" if hardware.is_gpu else "CPU"
     return [
         _note(
             "time",

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 
-from pmd_pipeline.wording import MINUS, MISSING, counted, counted_from_to, listed
+from pmd_pipeline.wording import MINUS, MISSING, NO_SPREAD, counted, counted_from_to, listed
 
 __all__ = [
     "MINUS",
     "MISSING",
+    "NO_SPREAD",
     "counted",
     "counted_from_to",
     "interval",
@@ -53,9 +54,11 @@ def signed_share(value: float) -> str:
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:
-    """Return ``[low, high]``, empty where there is no interval."""
+    """Return ``[low, high]``; empty where there is none, ``[all equal]`` where it has no width."""
     if math.isnan(low) or math.isnan(high):
         return ""
+    if low == high:
+        return NO_SPREAD
     write = signed_share if signed else share
     return f"[{write(low)}, {write(high)}]"
 

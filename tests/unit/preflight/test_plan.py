@@ -54,6 +54,14 @@ def test_the_embedded_default_can_work(tmp_path: Path) -> None:
     assert parameters.value == "85,504"
 
 
+def test_a_plan_for_the_cpu_does_not_speak_of_gpus(tmp_path: Path) -> None:
+    request = _request("base", tmp_path)
+    parameters = {**request.parameters, "compute": {"device": "cpu"}}
+    findings = plan_run(replace(request, parameters=parameters), OfflineHub())
+    assert {item.subject for item in findings} >= {"CPU", "time", "peak while updating"}
+    assert not any("GPU" in f"{item.subject} {item.value} {item.remedy}" for item in findings)
+
+
 def test_one_message_names_all_that_stops_a_recipe(tmp_path: Path) -> None:
     with pytest.raises(PreflightError) as raised:
         require_ready(_request("paper_qwen2_5_7b", tmp_path), OfflineHub())

@@ -56,3 +56,11 @@ def test_metric_names_carry_their_k() -> None:
     assert formatting.metric_name("pass_at_k", 8) == "pass@8"
     assert formatting.metric_name("truncated_fraction", 8) == "truncated share"
     assert formatting.metric_name("novelty", 8) == "novelty"
+
+
+def test_an_interval_without_a_width_says_why() -> None:
+    """All scores are the same; an interval that is narrow beyond its digits stays one."""
+    assert formatting.with_interval(0.0, 0.0, 0.0) == "0.000 [all equal]"
+    assert formatting.with_interval(0.0, 0.0, 0.0, signed=True) == "+0.000 [all equal]"
+    assert formatting.with_interval(0.5, 0.4999, 0.5001) == "0.500 [0.500, 0.500]"
+    assert formatting.with_interval(0.5, math.nan, math.nan) == "0.500"

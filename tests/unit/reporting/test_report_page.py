@@ -298,6 +298,12 @@ def test_an_experiment_without_the_optional_parts_has_a_page(inputs: ReportInput
     page = Page(render_report(least, ReportingConfig()))
     ids = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
     assert ids == ["summary", "curves", "evaluation", "seeds", "time", "run", "reading"]
+    assert "samples anew" not in page.text()
+
+
+def test_only_what_was_trained_is_said_to_sample_anew(inputs: ReportInputs) -> None:
+    text = Page(render_report(replace(inputs, on_policy=["grpo"]), ReportingConfig())).text()
+    assert "Within a round grpo samples anew before each update, the others once. The" in text
 
 
 def test_a_further_figure_is_not_changed(inputs: ReportInputs) -> None:

@@ -63,7 +63,7 @@ def test_the_best_of_all_is_named_with_its_lead_over_the_next() -> None:
         "alone."
     )
     assert found.paragraphs[1].startswith(
-        "On aime avg@4 was 0.400 [0.400, 0.400] and became, from the highest: 0.800 ["
+        "On aime avg@4 was 0.400 [all equal] and became, from the highest: 0.800 ["
     )
     assert found.paragraphs[2] == (
         "b is better than c and a by 0.100 to 0.300 (each p < 0.001). "

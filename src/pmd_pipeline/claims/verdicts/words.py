@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pmd_pipeline.claims.verdicts.records import Finding, Outcome, Unit
-from pmd_pipeline.wording import MINUS, MISSING, counted, listed
+from pmd_pipeline.wording import MINUS, MISSING, NO_SPREAD, counted, listed
 
 __all__ = [
     "MINUS",
@@ -64,6 +64,8 @@ def with_interval(finding: Finding) -> str:
     value = number(finding.value, finding.unit)
     if math.isnan(finding.low) or math.isnan(finding.high):
         return value + _UNIT_WORDS[finding.unit]
+    if finding.low == finding.high:
+        return f"{value} {NO_SPREAD}{_UNIT_WORDS[finding.unit]}"
     low, high = (number(end, finding.unit) for end in (finding.low, finding.high))
     return f"{value} [{low}, {high}]{_UNIT_WORDS[finding.unit]}"
 

@@ -240,6 +240,11 @@ def write_report(
             budgets=budgets,
             completions={INITIAL_POLICY: initial, **_to_read(results)},
             stage_times=stage_times,
+            on_policy=[
+                label
+                for label in results
+                if plain["algorithms"][label]["kind"] == "on_policy_gradient"
+            ],
             figures=figures,
             data_report=data_report,
             decontaminated_problems=decontaminated_problems,

@@ -42,7 +42,7 @@ REWARD_CURVE = Curve(
     column="mean_reward",
     title="Mean reward",
     y_label="reward",
-    meaning="Mean reward of the round's rollouts, sampled before its updates.",
+    meaning="Mean reward of the round's rollouts.",
 )
 
 # After the reward and the evaluations: how the policy moves.

@@ -55,6 +55,7 @@ class ReportInputs:
         decontaminated_problems: Train problems dropped as copies of evaluation problems.
         parameters: Of the run, nested.
         provenance: Seed, commit, versions and the like, nested; what is unknown is left out.
+        on_policy: Algorithms that sample anew before each update.
         figures: Curves, costs and times that are drawn already, by name; others are drawn.
         extra_figures: Title, figure and caption of further sections.
         interval_level: Of every interval.
@@ -73,6 +74,7 @@ class ReportInputs:
     decontaminated_problems: pd.DataFrame | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    on_policy: Sequence[str] = ()
     figures: Mapping[str, InteractiveFigure] = field(default_factory=dict)
     extra_figures: Sequence[tuple[str, InteractiveFigure, str]] = ()
     interval_level: float = 0.95
@@ -121,6 +123,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         if len(inputs.pairs) > 0
         else None,
         legend=legend_entries(panels[0]),
+        sampled_anew=_sampled_anew(inputs),
         curves=[_curve(panel, inputs) for panel in panels],
         cost_curves=_cost_curves(inputs),
         metrics=set(inputs.comparison["metric"]),
@@ -142,6 +145,18 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         parameters=name_value_table(inputs.parameters, caption="Parameters", collapsed=True),
         provenance=name_value_table(inputs.provenance, caption="Where this run comes from"),
         plotly_js=packed_plotly_js(),
+    )
+
+
+def _sampled_anew(inputs: ReportInputs) -> str:
+    """Return what to know of rounds where algorithms sample at different moments."""
+    if not inputs.on_policy:
+        return ""
+    has_others = len(set(inputs.comparison["algorithm"])) > len(inputs.on_policy)
+    samples = "samples" if len(inputs.on_policy) == 1 else "sample"
+    return (
+        f"Within a round {formatting.listed(inputs.on_policy)} {samples} anew before each update"
+        f"{', the others once' if has_others else ''}. "
     )
 
 

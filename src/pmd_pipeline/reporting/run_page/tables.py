@@ -188,6 +188,8 @@ def _metric_cell(row: Mapping[Hashable, Any]) -> str:
         return _with_interval(row["value"], row["ci_low"], row["ci_high"])
     if pd.isna(row["ci_low"]) or pd.isna(row["ci_high"]):
         return f"{row['value']:.1f}"
+    if row["ci_low"] == row["ci_high"]:
+        return f"{row['value']:.1f}\n{formatting.NO_SPREAD}"
     return f"{row['value']:.1f}\n[{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
 
 
