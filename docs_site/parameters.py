@@ -108,7 +108,7 @@ def _section(key: str, models: tuple[Model, ...], base: Any, *, level: int) -> I
     for model in models:
         title = _kind_of(model)
         if len(models) > 1 or title:
-            yield f"{'#' * (level + 1)} {key}, kind: {title or model.__name__}\n"
+            yield f"{'#' * (level + 1)} {key}, {_chooser(model)}: {title or model.__name__}\n"
         yield f"{_first_paragraph(model)}\n"
         inner = level + (2 if len(models) > 1 or title else 1)
         chosen = base if not isinstance(base, dict) or base.get("kind") in (None, title) else None
@@ -120,7 +120,8 @@ def _fields(key: str, model: Model, base: Any, *, level: int) -> Iterator[str]:
         for inner in _models_in(model.model_fields["root"].annotation):
             yield from _section(f"{key}.<label>", (inner,), None, level=level)
         return
-    fields = {name: field for name, field in model.model_fields.items() if name != "kind"}
+    left_out = {_chooser(model), *getattr(model, "decided_elsewhere", ())}
+    fields = {name: field for name, field in model.model_fields.items() if name not in left_out}
     if fields:
         yield _table(model, fields, base)
     for name, field in fields.items():
@@ -191,8 +192,13 @@ def _models_in(annotation: Any) -> tuple[Model, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _chooser(model: Model) -> str:
+    """Return the key that chooses this model among several."""
+    return "backend" if "backend" in model.model_fields else "kind"
+
+
 def _kind_of(model: Model) -> str:
-    kind = model.model_fields.get("kind")
+    kind = model.model_fields.get(_chooser(model))
     values = get_args(kind.annotation) if kind is not None else ()
     return str(values[0]) if len(values) == 1 else ""
 

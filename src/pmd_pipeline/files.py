@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _SEAL: Final = "checksum"
+_MEMORY_FOLDER: Final = Path("/dev/shm")
 
 
 @contextmanager
@@ -186,6 +187,13 @@ def read_sealed_lines(path: Path, *, first_seal: str) -> list[Any]:
             raise ValueError(f"{path.name}, line {len(values) + 1}, has not its own checksum")
         values.append(json.loads(text))
     return values
+
+
+def memory_folder(num_bytes: int) -> Path | None:
+    """Return where to put this many bytes; None for the system's folder for temporary files."""
+    if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2 * num_bytes:
+        return _MEMORY_FOLDER
+    return None
 
 
 def _chained(former_seal: str, text: str) -> str:

@@ -15,3 +15,19 @@ class InfeasibleError(ClusterError):
 
 class DifferentNodesError(ClusterError):
     """Nodes differ in what decides the bits of results; the message names them."""
+
+
+class HostError(RuntimeError):
+    """A call of an object on another node has no result."""
+
+
+class HostLostError(HostError):
+    """Its process or node is gone, or does not answer; the message says what is known."""
+
+
+class HostCallError(HostError):
+    """The method raised an exception; the object can take the next call."""
+
+
+class ShipmentError(RuntimeError):
+    """Files did not come through whole, or there is no room for them."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import ray
+from ray._private.state import available_resources_per_node
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from pmd_pipeline.cluster.errors import InfeasibleError
@@ -109,6 +110,13 @@ def missing_for(
 def node_resources() -> dict[str, dict[str, float]]:
     """Return all resources of each node that is alive, by its id."""
     return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+
+def free_resources() -> dict[str, dict[str, float]]:
+    """Return what nobody has reserved on each node that is alive, by its id, as of a moment ago."""
+    alive = node_resources()
+    free = available_resources_per_node()
+    return {node: dict(free.get(node, {})) for node in alive}
 
 
 def _refuse_infeasible(

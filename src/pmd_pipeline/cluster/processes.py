@@ -2,25 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from pmd_pipeline.cluster.actors import actor_environment, in_short
 from pmd_pipeline.cluster.errors import ClusterError
 from pmd_pipeline.cluster.facts import NodeFacts, own_facts
 from pmd_pipeline.cluster.placement import Resources, give_back, place
 from pmd_pipeline.config.cluster import Strategy
 
-# What decides bits besides the versions; nodes have their own environment, this is the run's.
-_SENT_VARIABLES = (
-    "ATEN_CPU_CAPABILITY",
-    "CUBLAS_WORKSPACE_CONFIG",
-    "MKL_CBWR",
-    "NVIDIA_TF32_OVERRIDE",
-)
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
@@ -79,7 +73,7 @@ class ProcessGroup:
                 num_gpus=bundle.get("GPU", 0),
                 resources={n: v for n, v in bundle.items() if n not in ("CPU", "GPU")},
                 scheduling_strategy=PlacementGroupSchedulingStrategy(self._group, index),
-                runtime_env={"env_vars": _environment(bundle, num_threads)},
+                runtime_env={"env_vars": actor_environment(bundle, num_threads)},
             ).remote()
             for index, bundle in enumerate(bundles)
         ]
@@ -141,7 +135,7 @@ class ProcessGroup:
             except ray.exceptions.RayTaskError as error:
                 self._lost[index] = str(error.cause)
             except ray.exceptions.RayError as error:
-                self._lost[index] = _in_short(error)
+                self._lost[index] = in_short(error)
 
 
 @ray.remote(max_restarts=0, max_task_retries=0)
@@ -157,18 +151,3 @@ class _Process:
 
     def run(self, function: Callable[..., object], *arguments: object) -> None:
         function(*arguments)
-
-
-def _environment(bundle: Resources, num_threads: int) -> Mapping[str, str]:
-    environment = {name: os.environ[name] for name in _SENT_VARIABLES if name in os.environ}
-    environment["OMP_NUM_THREADS"] = str(num_threads)  # Ray's choice: the number of CPUs reserved
-    if not bundle.get("GPU"):
-        environment["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides none of a node's from such a process
-    return environment
-
-
-def _in_short(error: Exception) -> str:
-    """Return what Ray says of a lost process without its ids and its advice."""
-    text = " ".join(str(error).split())
-    text = text.rpartition("The actor is dead because ")[2]
-    return text.partition(" Some common causes include")[0]

@@ -1,11 +1,12 @@
 """Options of the rollout engines."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pmd_pipeline.config.base import StrictModel
+from pmd_pipeline.config.cluster import Strategy
 from pmd_pipeline.config.compute import Precision
 
 UnitSize = Annotated[
@@ -104,11 +105,104 @@ class VllmEngineConfig(StrictModel):
     )
 
 
-EngineConfig = TransformersEngineConfig | VllmEngineConfig
+class HostedConfig(StrictModel):
+    """An engine in a sampler on Ray, some of whose options have no meaning there.
+
+    Attributes:
+        decided_elsewhere: What to do instead of setting each of these.
+    """
+
+    decided_elsewhere: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="after")
+    def _ray_decides(self) -> Self:
+        for name, instead in self.decided_elsewhere.items():
+            if name in self.model_fields_set:
+                raise ValueError(f"{name} has no meaning for one sampler of several; {instead}")
+        return self
+
+
+_UNIT_SIZE_INSTEAD = "set unit_size beside engine, not in it"
+_NUM_SAMPLERS_INSTEAD = "set num_samplers beside engine"
+
+
+class HostedTransformersConfig(TransformersEngineConfig, HostedConfig):
+    """The transformers engine with a copy of the policy, in a sampler on Ray."""
+
+    decided_elsewhere: ClassVar[Mapping[str, str]] = {
+        "unit_size": _UNIT_SIZE_INSTEAD,
+        "num_processes": _NUM_SAMPLERS_INSTEAD,
+    }
+
+    backend: Literal["transformers"]
+
+
+class HostedVllmConfig(VllmEngineConfig, HostedConfig):
+    """One copy of the model in vLLM, in a sampler on Ray."""
+
+    decided_elsewhere: ClassVar[Mapping[str, str]] = {
+        "unit_size": _UNIT_SIZE_INSTEAD,
+        "data_parallel_size": _NUM_SAMPLERS_INSTEAD,
+        "sleep_between_uses": "a sampler's GPUs are its own",
+    }
+
+    backend: Literal["vllm"]
+    gpu_memory_utilization: float = Field(
+        default=0.9, gt=0, lt=1, description="share of each GPU for weights and cache"
+    )
+
+
+class RayEngineConfig(StrictModel):
+    """Samplers on the Ray cluster of the section `cluster`, each with an engine of its own."""
+
+    engine: Annotated[
+        HostedTransformersConfig | HostedVllmConfig, Field(discriminator="backend")
+    ] = Field(description="what each sampler samples with: backend, and that engine's own options")
+    num_samplers: int = Field(
+        ge=1,
+        description="samplers wanted; a run goes on with those that there are, at least one, and "
+        "tries to have as many as this before every round",
+    )
+    unit_size: int = Field(
+        ge=1,
+        description="responses that are sampled together as one unit by one sampler; results of "
+        "the same unit size are the same, whatever the number of samplers",
+    )
+    resources: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None,
+        description="what each sampler reserves, as Ray names it: CPU, GPU, a cluster's own; null: "
+        "a CPU for each of the trainer's threads, and where the trainer has a GPU as many as the "
+        "engine computes on (one; tensor_parallel_size of vLLM)",
+    )
+    placement: Strategy = Field(
+        default="spread", description="samplers on as many nodes as possible, or on as few"
+    )
+    max_resubmissions: int = Field(
+        default=3,
+        ge=0,
+        description="times that a unit is sampled again after its sampler was lost; then the run "
+        "ends with its prompts named",
+    )
+    unit_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        description="a sampler that takes longer for a unit is ended and counts as lost; what has "
+        "died is noticed at once, this is for what hangs",
+    )
+    bandwidth_gbit_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        description="of the network between nodes, for the preflight's estimate alone",
+    )
+
+
+EngineConfig = TransformersEngineConfig | VllmEngineConfig | RayEngineConfig
 BACKENDS: dict[str, type[EngineConfig]] = {
     "transformers": TransformersEngineConfig,
     "vllm": VllmEngineConfig,
+    "ray": RayEngineConfig,
 }
+_HOSTED_BACKENDS = ("transformers", "vllm")
 
 
 class EngineEntryError(ValueError):
@@ -130,7 +224,16 @@ def parse_engine(backend: str, options: Mapping[str, Any] | None) -> EngineConfi
         return BACKENDS[backend].model_validate(dict(options or {}))
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (found {item['input']!r})"
+            f"{_key(item['loc'])}: {item['msg']} (found {item['input']!r})"
             for item in error.errors()
         ]
         raise EngineEntryError("rollout_engine.options." + "; ".join(lines)) from None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """Return an option's name; pydantic puts the backend of a hosted engine between the parts."""
+    return ".".join(
+        str(part)
+        for i, part in enumerate(location)
+        if not (i == 1 and location[0] == "engine" and part in _HOSTED_BACKENDS)
+    )

@@ -2,7 +2,12 @@
 
 from typing import assert_never
 
-from pmd_pipeline.config.engines import EngineConfig, TransformersEngineConfig, VllmEngineConfig
+from pmd_pipeline.config.engines import (
+    EngineConfig,
+    RayEngineConfig,
+    TransformersEngineConfig,
+    VllmEngineConfig,
+)
 from pmd_pipeline.engines.base import RolloutEngine
 
 
@@ -25,6 +30,10 @@ def make_engine(config: EngineConfig) -> RolloutEngine:
             from pmd_pipeline.engines.copies_engine import CopiesEngine
 
             return CopiesEngine(config)
+        case RayEngineConfig():
+            from pmd_pipeline.engines.ray_engine import RayEngine
+
+            return RayEngine(config)
         case _:
             assert_never(config)
 
@@ -38,5 +47,9 @@ def check_available(config: EngineConfig) -> None:
             check_vllm_installed()
         case TransformersEngineConfig():
             pass  # this project needs transformers itself
+        case RayEngineConfig():
+            from pmd_pipeline.engines.ray_engine import check_ray_installed
+
+            check_ray_installed(config)
         case _:
             assert_never(config)

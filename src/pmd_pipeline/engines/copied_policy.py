@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from pmd_pipeline.engines.weights_folder import memory_folder
+from pmd_pipeline.files import memory_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.skeleton import named_tensors, with_empty_weights, without_weights
+
+Tensors = Literal["all", "trained", "frozen"]
+TENSORS_FILE = "policy.safetensors"
 
 
 def skeleton_of(policy: Policy) -> Policy:
@@ -29,23 +33,23 @@ def policy_from(skeleton: Policy, device: torch.device) -> Policy:
 
 
 @contextmanager
-def tensors_file(policy: Policy, *, only_trainable: bool) -> Iterator[Path]:
-    """Give a file of a policy's tensors that lasts as long as the block.
+def tensors_file(policy: Policy, which: Tensors) -> Iterator[Path]:
+    """Give a file of a policy's tensors that lasts as long as the block, alone in its folder.
 
     It is in memory if there is room.
 
     Args:
         policy: The policy; not changed.
-        only_trainable: Leave out what training does not change.
+        which: All, those that training changes, or those that it does not.
     """
     tensors = {
         name: tensor.detach().to("cpu").contiguous()
         for name, tensor in named_tensors(policy.model)
-        if tensor.requires_grad or not only_trainable
+        if which == "all" or tensor.requires_grad == (which == "trained")
     }
     parent = memory_folder(sum(tensor.nbytes for tensor in tensors.values()))
     with tempfile.TemporaryDirectory(prefix="pmd_pipeline_policy_", dir=parent) as name:
-        path = Path(name) / "policy.safetensors"
+        path = Path(name) / TENSORS_FILE
         save_file(tensors, path)
         del tensors
         yield path

@@ -62,7 +62,7 @@ class CopiesEngine(ProcessesEngine):
                 )
             for sampler in self._samplers:
                 sampler.receive(timeout_seconds=self._timeout_seconds)
-        with tensors_file(policy, only_trainable=not is_new) as path:
+        with tensors_file(policy, "all" if is_new else "trained") as path:
             self._call_all("load", path=path, version=policy.policy_version)
 
     def _arguments(self, unit: Unit) -> dict[str, Any]:

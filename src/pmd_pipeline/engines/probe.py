@@ -128,6 +128,59 @@ def prove_weights(
     return difference.mean
 
 
+def prove_like(
+    proven: Sequence[ProbeText],
+    texts: Sequence[ProbeText],
+    *,
+    version: int,
+    tolerance: float,
+    sampler: str,
+) -> float:
+    """Compare a sampler's log-probs with those of one that has been proven, of the same prompts.
+
+    Both have sampled a few tokens; those up to the first that differs are compared.
+
+    Args:
+        proven: What the one says that has the policy's weights.
+        texts: What the other one says.
+        version: The policy's, for the message.
+        tolerance: Largest mean absolute difference, nats.
+        sampler: The other's name in the message.
+
+    Returns:
+        The mean absolute difference, nats.
+
+    Raises:
+        StaleSamplerError: If it is larger than ``tolerance``, not a number, or the two agree on no
+            token.
+    """
+    pairs = [(a, b, _num_same(a.response, b.response)) for a, b in zip(proven, texts, strict=True)]
+    pairs = [pair for pair in pairs if pair[2] > 0]
+    difference = None
+    if pairs:
+        difference = _Difference.of(
+            [b.log_probs[:num] for _, b, num in pairs], [a.log_probs[:num] for a, _, num in pairs]
+        )
+    if difference is None or not difference.mean <= tolerance:
+        found = "they sample other tokens" if difference is None else f"they differ {difference}"
+        raise StaleSamplerError(
+            f"{sampler}, which joined while others sampled, does not have their weights (version "
+            f"{version} of the policy): {found}; {tolerance:g} on average is allowed. Its samples "
+            "would be another policy's, so the run stops here"
+        )
+    return difference.mean
+
+
+def _num_same(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many tokens two texts begin with in common."""
+    same = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        same += 1
+    return same
+
+
 @dataclass(frozen=True, slots=True)
 class _Difference:
     """Of log-probs, absolute, nats; where the largest is."""

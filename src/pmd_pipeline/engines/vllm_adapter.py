@@ -15,6 +15,7 @@ from safetensors import safe_open
 from vllm.model_executor.layers.vocab_parallel_embedding import VocabParallelEmbedding
 from vllm.platforms import current_platform
 
+from pmd_pipeline.cluster.facts import NodeFacts, own_facts
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.config.sampling import SamplingConfig
@@ -52,6 +53,10 @@ class VllmAdapter:
             worker_extension_cls=f"{_MODULE}.PolicyWorkerExtension",
             **({} if config.max_num_seqs is None else {"max_num_seqs": config.max_num_seqs}),
         )
+
+    def facts(self, node: str) -> NodeFacts:
+        """Return what the bits of its results depend on."""
+        return own_facts(node)
 
     def max_model_len(self) -> int:
         """Return the longest prompt and response together."""

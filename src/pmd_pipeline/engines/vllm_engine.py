@@ -17,15 +17,17 @@ from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.engines.base import GroupFinished, RolloutEngine
 from pmd_pipeline.engines.errors import EngineFailedError, EngineUnavailableError
-from pmd_pipeline.engines.probe import (
-    BFLOAT16_TOLERANCE,
-    ProbeText,
-    prove_trainer,
-    tolerance_of,
-)
+from pmd_pipeline.engines.probe import ProbeText, prove_trainer
 from pmd_pipeline.engines.processes_engine import ProcessesEngine
 from pmd_pipeline.engines.unit_pool import UnitHandle
 from pmd_pipeline.engines.units import Unit
+from pmd_pipeline.engines.vllm_calls import (
+    LENGTH_LIMIT,
+    probe_texts,
+    process_environment,
+    unit_arguments,
+    vllm_tolerance,
+)
 from pmd_pipeline.engines.weights_folder import weights_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.processes.child import ChildProcess
@@ -113,32 +115,18 @@ class VllmEngine(ProcessesEngine):
 
     def _arguments(self, unit: Unit) -> dict[str, Any]:
         assert self._policy is not None
-        return {
-            "prompts": [list(prompt) for prompt in unit.prompts],
-            "seeds": list(unit.seeds),
-            "num_samples": unit.num_samples,
-            "sampling": unit.sampling,
-            "stop_token_ids": sorted(self._policy.stop_token_ids),
-        }
+        return unit_arguments(unit, self._policy)
 
     def _score(self, policy: Policy) -> list[list[ProbeText]]:
-        found = [
-            [
-                ProbeText(prompt=tokens[:1], response=tokens[1:], log_probs=log_probs)
-                for tokens, log_probs in scored
-            ]
-            for scored in self._call_all("score", prompts=self._probe_prompts)
-        ]
+        scored = self._call_all("score", prompts=self._probe_prompts)
+        found = [probe_texts(of_process) for of_process in scored]
         if not self._is_trainer_proven:
             prove_trainer(policy, found[0])
             self._is_trainer_proven = True
         return found
 
     def _length_limit(self, policy: Policy) -> tuple[int | None, str]:
-        return (
-            self._max_model_len,
-            "tokens that vLLM can hold (rollout_engine.options.max_model_len, kv_cache_gib)",
-        )
+        return self._max_model_len, LENGTH_LIMIT
 
     def _num_samplers(self) -> int:
         return self._num_copies()
@@ -155,18 +143,11 @@ class VllmEngine(ProcessesEngine):
         )
 
     def _tolerance(self, policy: Policy) -> float:
-        if self._config.probe_tolerance is not None:
-            return self._config.probe_tolerance
-        return tolerance_of(policy) if self._precision == "float32" else BFLOAT16_TOLERANCE
+        return vllm_tolerance(self._config, policy, self._precision)
 
     def _environment(self, replica: int) -> dict[str, str]:
         threads = self._config.num_threads or torch.get_num_threads()
-        environment = {
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is already alone in its process
-            "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else two copies may share one core
-            "OMP_NUM_THREADS": str(threads),
-        }
+        environment = process_environment(threads)
         if self._on_gpu:
             environment["CUDA_VISIBLE_DEVICES"] = self._devices(replica)
         return environment

@@ -1,6 +1,5 @@
 """A policy's weights as a folder, for a sampler in another process."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +8,9 @@ from pathlib import Path
 import torch
 
 from pmd_pipeline.config.compute import Precision
+from pmd_pipeline.files import memory_folder
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.weights import named_weights
-
-_MEMORY_FOLDER = Path("/dev/shm")
 
 
 @contextmanager
@@ -41,10 +39,3 @@ def weights_folder(policy: Policy, precision: Precision) -> Iterator[Path]:
         plain.save_pretrained(folder, state_dict=weights)
         del weights
         yield folder
-
-
-def memory_folder(num_bytes: int) -> Path | None:
-    """Return where to put this many bytes; None for the system's folder for temporary files."""
-    if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2 * num_bytes:
-        return _MEMORY_FOLDER
-    return None

@@ -1,10 +1,13 @@
 """Whether trainer and sampler fit on the devices."""
 
+from dataclasses import replace
+
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.training import micro_batch_tokens_on
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.adapter_shape import AdapterShape
+from pmd_pipeline.preflight.elsewhere import elsewhere_findings
 from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, Verdict, gib
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
@@ -70,9 +73,19 @@ def memory_findings(
     )
     if engine is None:
         return findings
+    if hardware.is_gpu:  # copies lie on GPUs that nothing else uses, as far as there are some
+        engine = replace(engine, num_copies=min(engine.num_copies, 1))
     sampler = sampler_memory(
         shape, engine, longest_sequence_tokens=longest, trainer_weights=compute.weights
     )
+    if engine.elsewhere is not None:
+        return findings + elsewhere_findings(
+            sampler,
+            engine,
+            engine.elsewhere,
+            shipped_bytes=_shipped_bytes(shape, compute, engine, adapter),
+            hardware=hardware,
+        )
     findings += _sampler_lines(trainer, sampler, engine, hardware)
     if engine.has_own_weights and hardware.is_gpu and hardware.memory_bytes is not None:
         return findings + reserved_findings(
@@ -84,6 +97,8 @@ def memory_findings(
         else f"a smaller max_batch_size of rollout_engine (now {engine.batch_size}) if many "
         "responses reach their limit, or backend: vllm, whose cache grows with the text"
     )
+    if engine.num_copies > 1:
+        remedy = f"a smaller num_processes of rollout_engine (now {engine.num_copies}), or {remedy}"
     resident = trainer.resident + whole
     least, most = resident + sampler.least, resident + sampler.most
     findings.append(_peak("peak while sampling", least, most, hardware, remedy))
@@ -105,6 +120,18 @@ def _whole_policy_bytes(
     """
     if hardware.num_devices == 1 or engine is None or engine.has_own_weights:
         return 0
+    element = BFLOAT16_BYTES if compute.weights == "bfloat16" else FLOAT32_BYTES
+    return shape.num_parameters * element
+
+
+def _shipped_bytes(
+    shape: ModelShape, compute: ComputeConfig, engine: SamplerPlan, adapter: AdapterShape | None
+) -> int:
+    """Return what goes to each node with samplers after a round."""
+    if engine.has_own_weights:  # a checkpoint, an adapter added
+        return shape.num_parameters * engine.element_bytes
+    if adapter is not None:
+        return adapter.num_parameters * FLOAT32_BYTES
     element = BFLOAT16_BYTES if compute.weights == "bfloat16" else FLOAT32_BYTES
     return shape.num_parameters * element
 

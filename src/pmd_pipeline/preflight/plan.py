@@ -150,9 +150,7 @@ def _engine(
             remedy=str(error),
         )
         return None, [finding]
-    return plan, [
-        Finding(section=section, subject="rollout engine", value=plan.backend, verdict="ok")
-    ]
+    return plan, [Finding(section=section, subject="rollout engine", value=plan.name, verdict="ok")]
 
 
 def _adapter(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pmd_pipeline.config.engines import EngineEntryError, VllmEngineConfig, parse_engine
-from pmd_pipeline.engines import vllm_engine
+from pmd_pipeline.engines import ray_engine, vllm_engine
 from pmd_pipeline.engines.choice import check_available, make_engine
 from pmd_pipeline.engines.errors import EngineUnavailableError
 from pmd_pipeline.engines.transformers_engine import TransformersEngine
@@ -23,6 +23,44 @@ def test_the_backend_decides_the_engine() -> None:
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(EngineEntryError, match=r"options\.tensor_paralel_size: .*\(found 2\)"):
         parse_engine("vllm", {"tensor_paralel_size": 2})
+
+
+SAMPLERS = {"engine": {"backend": "transformers"}, "num_samplers": 2, "unit_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unit_size": None}, r"options\.unit_size: .*\(found None\)"),
+        ({"engine": {"backend": "vllm", "tensor_paralel_size": 2}}, r"options\.engine\.tensor_par"),
+        ({"engine": {"backend": "ray"}}, "engine: .*'ray' .*'transformers', 'vllm'"),
+        (
+            {"engine": {"backend": "transformers", "num_processes": 2}},
+            "num_processes has no meaning .*num_samplers beside engine",
+        ),
+        (
+            {"engine": {"backend": "vllm", "data_parallel_size": 2}},
+            "data_parallel_size has no meaning .*num_samplers beside engine",
+        ),
+        ({"resources": {"CPU": 0}}, r"options\.resources\.CPU: .*greater than 0"),
+    ],
+)
+def test_wrong_options_of_samplers_on_ray_are_named(changes: dict, message: str) -> None:
+    with pytest.raises(EngineEntryError, match=message):
+        parse_engine("ray", SAMPLERS | changes)
+
+
+def test_without_ray_choosing_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "find_spec", lambda name: None)
+    with pytest.raises(EngineUnavailableError, match=r"pip install 'pmd_pipeline\[ray\]'"):
+        check_available(parse_engine("ray", SAMPLERS))
+
+
+def test_vllm_has_to_be_installed_for_samplers_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "find_spec", lambda name: object())
+    monkeypatch.setattr(vllm_engine, "find_spec", lambda name: None)
+    with pytest.raises(EngineUnavailableError, match="vLLM is not installed"):
+        make_engine(parse_engine("ray", SAMPLERS | {"engine": {"backend": "vllm"}}))
 
 
 class Copy:

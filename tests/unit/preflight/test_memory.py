@@ -24,6 +24,8 @@ from pmd_pipeline.policies.output_head import LOGITS_PER_CHUNK
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.preflight.activations import Arithmetic, layer_activation_bytes
 from pmd_pipeline.preflight.adapter_shape import AdapterShape, adapter_shape
+from pmd_pipeline.preflight.elsewhere import elsewhere_findings
+from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.memory import (
     kv_cache_bytes_per_token,
     trainer_memory,
@@ -250,6 +252,64 @@ def test_the_transformers_engine_samples_with_the_trainers_weights() -> None:
     memory = sampler_memory(SHAPE, plan, longest_sequence_tokens=100)
     assert memory.weights == 0
     assert memory.cache == 64 * 100 * 2 * 57_344  # float32
+
+
+def test_copies_in_processes_take_their_weights_and_caches_too() -> None:
+    """Float32 weights, and bfloat16 ones for the products; three of each, and of the caches."""
+    plan = plan_sampler(
+        {"backend": "transformers", "options": {"max_batch_size": 64, "num_processes": 3}},
+        trainer_precision="bfloat16",
+    )
+    memory = sampler_memory(SHAPE, plan, longest_sequence_tokens=100)
+    assert memory.weights == 3 * 7_615_616_512 * (4 + 2)
+    assert memory.cache == 3 * 64 * 100 * 57_344
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpus", "each", "memory"),
+    [
+        (
+            {"backend": "transformers", "max_batch_size": 4},
+            False,
+            "a CPU for each thread",
+            "28.4 GiB of weights, up to 2.1 GiB of keys and values (4 responses of full length)",
+        ),
+        (
+            {"backend": "vllm", "precision": "bfloat16", "tensor_parallel_size": 2},
+            True,
+            "2 GPU, a CPU for each thread",
+            "72.0 GiB set aside; weights and one sequence of full length take 7.2 GiB",
+        ),
+    ],
+)
+def test_each_sampler_on_ray_is_planned_for_devices_of_its_own(
+    engine: dict[str, object], gpus: bool, each: str, memory: str
+) -> None:
+    """28.4 GiB at 20 Gbit/s: 30.46e9 bytes / 2.5e9."""
+    options = {
+        "engine": engine,
+        "num_samplers": 3,
+        "unit_size": 64,
+        "bandwidth_gbit_per_second": 20,
+    }
+    plan = plan_sampler({"backend": "ray", "options": options}, trainer_precision="float32")
+    assert (plan.name, plan.extras[0]) == (f"{engine['backend']} on Ray", "ray")
+    assert plan.elsewhere is not None
+    findings = elsewhere_findings(
+        sampler_memory(SHAPE, plan, longest_sequence_tokens=5000),
+        plan,
+        plan.elsewhere,
+        shipped_bytes=4 * SHAPE.num_parameters,
+        hardware=Hardware(is_gpu=gpus, num_devices=1, memory_bytes=80 * 2**30),
+    )
+    values = {finding.subject: finding.value for finding in findings}
+    assert values["samplers"] == f"3 wanted; each reserves {each}"
+    assert values["memory of each"].startswith(memory)
+    assert values["object store"].startswith("28.4 GiB of weights")
+    assert values["change of weights"] == (
+        "28.4 GiB once to each node: 12 s at 20 Gbit/s for one node, at most 37 s for 3 after each "
+        "other"
+    )
 
 
 @pytest.mark.parametrize(

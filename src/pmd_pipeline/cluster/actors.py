@@ -1,0 +1,33 @@
+"""What all of this room's actors share: their environment, and why they are lost."""
+
+import os
+from collections.abc import Mapping
+
+# What decides bits besides the versions; nodes have their own environment, this is the run's.
+_SENT_VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "MKL_CBWR",
+    "NVIDIA_TF32_OVERRIDE",
+)
+
+
+def actor_environment(bundle: Mapping[str, float], num_threads: int) -> dict[str, str]:
+    """Return the variables of an actor's process.
+
+    Args:
+        bundle: What it reserves.
+        num_threads: CPU threads of what it computes.
+    """
+    environment = {name: os.environ[name] for name in _SENT_VARIABLES if name in os.environ}
+    environment["OMP_NUM_THREADS"] = str(num_threads)  # Ray's choice: the number of CPUs reserved
+    if not bundle.get("GPU"):
+        environment["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides none of a node's from such a process
+    return environment
+
+
+def in_short(error: Exception) -> str:
+    """Return what Ray says of a lost process without its ids and its advice."""
+    text = " ".join(str(error).split())
+    text = text.rpartition("The actor is dead because ")[2]
+    return text.partition(" Some common causes include")[0]

@@ -1,0 +1,164 @@
+"""Samplers on a real cluster; who samples what is tested without one in tests/unit/engines."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine_contract import PROMPTS, sample, tokens_of
+from forks import run_forked
+from played_engine import make_played_engine
+from played_samplers import DEADLY, SLOW, WRONG
+from ray_clusters import RayCluster
+from vllm_helpers import make_tied_policy, update
+
+from pmd_pipeline.cluster import session
+from pmd_pipeline.cluster.errors import InfeasibleError
+from pmd_pipeline.config.cluster import ClusterConfig
+from pmd_pipeline.config.engines import TransformersEngineConfig, parse_engine
+from pmd_pipeline.config.sampling import SamplingConfig
+from pmd_pipeline.engines.base import SubmittedPrompts, submit_prompts
+from pmd_pipeline.engines.choice import make_engine
+from pmd_pipeline.engines.errors import EngineFailedError
+from pmd_pipeline.engines.ray_engine import RayEngine
+from pmd_pipeline.engines.transformers_engine import TransformersEngine
+from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.records import Completion
+
+pytestmark = pytest.mark.ray
+
+
+def join(cluster: RayCluster, folder: Path) -> None:
+    session.name_cluster(ClusterConfig(address=cluster.address), folder / "ray.log")
+    session.join()
+
+
+def assert_same_bytes(found: list[list[Completion]], expected: list[list[Completion]]) -> None:
+    assert tokens_of(found) == tokens_of(expected)
+    for one, other in zip(found, expected, strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert np.array_equal(a.log_probs, b.log_probs)
+
+
+@pytest.mark.slow
+def test_one_two_and_three_samplers_give_the_bytes_of_one_process_whatever_is_lost(
+    ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    """There is room for one of three at first; at last a process and then a node are lost."""
+    lost = tmp_path / "lost"
+
+    def action() -> None:
+        join(ray_cluster, tmp_path)
+        from pmd_pipeline.cluster.hosts import Host
+        from pmd_pipeline.cluster.placement import free_resources
+
+        def hold(node: str) -> Host:
+            return Host(
+                "played_samplers:PlayedSampler",
+                bundle={"CPU": 1.0},
+                node_id=node,
+                seconds=60,
+                num_threads=1,
+                name="other work",
+            )
+
+        held = [hold(node) for node in [*ray_cluster.nodes, ray_cluster.nodes[0]]]
+        policy = make_tied_policy()
+        plain = TransformersEngine(TransformersEngineConfig(unit_size=4))
+        options = {"engine": {"backend": "transformers"}, "num_samplers": 3, "unit_size": 4}
+        engine = make_engine(parse_engine("ray", options))
+        assert isinstance(engine, RayEngine)
+        for num_samplers in (1, 2, 3):
+            assert_same_bytes(sample(engine, policy), sample(plain, policy))
+            assert len(engine.samplers) == num_samplers
+            update(policy)
+            if held:
+                num_free = sum(one.get("CPU", 0) for one in free_resources().values())
+                held.pop().kill()
+                while sum(one.get("CPU", 0) for one in free_resources().values()) == num_free:
+                    time.sleep(0.1)
+        assert engine.num_lost_units == 0
+
+        prompts = PROMPTS * 40  # units enough to be under way when something is lost
+        expected = sample(plain, policy, prompts)
+
+        def sampled_while(accident: Callable[[], object]) -> list[list[Completion]]:
+            submitted = submit(engine, policy, prompts)
+            accident()
+            return submitted.collect()
+
+        one = next(iter(engine.samplers.values()))
+        found = sampled_while(lambda: os.kill(one.process_id, signal.SIGKILL))
+        assert_same_bytes(found, expected)
+        assert engine.num_lost_units == 1
+        node = next(iter(engine.samplers.values())).node_id
+        lost.write_text(node)
+        assert_same_bytes(sampled_while(lambda: ray_cluster.kill(node)), expected)
+        assert engine.num_lost_units >= 2
+        engine.close()
+        session.leave()
+
+    try:
+        assert run_forked(action) == 0
+    finally:
+        if lost.exists():  # the child has killed it, by the pipe that it shares
+            ray_cluster.nodes.remove(lost.read_text())
+            ray_cluster.add()
+
+
+def submit(engine: RayEngine, policy: Policy, prompts: list[list[int]]) -> SubmittedPrompts:
+    return submit_prompts(
+        engine,
+        prompts,
+        version=engine.publish(policy),
+        num_samples=2,
+        sampling=SamplingConfig(max_new_tokens=12),
+        seeds=range(len(prompts)),
+    )
+
+
+def test_what_samplers_on_a_cluster_are_refused_and_how_they_end(
+    ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    """One child for all of it; its samplers play."""
+
+    def action() -> None:
+        join(ray_cluster, tmp_path)
+        policy = make_tied_policy()
+
+        def responses(engine: RayEngine, prompts: list[list[int]]) -> list[tuple[int, ...]]:
+            return [group[0].token_ids for group in submit(engine, policy, prompts).collect()]
+
+        started = time.monotonic()
+        too_large = make_played_engine(resources={"CPU": 64})
+        with pytest.raises(
+            InfeasibleError, match=r"sampler 1: .*too small: wanted 1 x \(64 CPU\).*no room for"
+        ):
+            too_large.publish(policy)
+        assert time.monotonic() - started < 30
+
+        engine = make_played_engine(max_resubmissions=1)
+        assert responses(engine, [[1], [3]]) == [(0,) * 12, (1,) * 12]
+        with pytest.raises(EngineFailedError, match=r"sample: ValueError: token 9 is wrong"):
+            submit(engine, policy, [[1], [WRONG]]).collect()
+        assert engine.samplers == {}
+
+        with pytest.raises(EngineFailedError) as caught:
+            submit(engine, policy, [[1], [1, DEADLY], [1, 3]]).collect()
+        text = policy.tokenizer.decode([1, DEADLY])
+        assert "a unit of 1 prompt was given to a sampler 2 times" in str(caught.value)
+        assert f"The prompts:\n  1. (2 tokens) {text}\n" in str(caught.value)
+
+        waiting = submit(engine, policy, [[1, SLOW]])
+        threading.Timer(0.5, engine.close).start()
+        with pytest.raises(EngineFailedError, match="the engine was closed while it sampled"):
+            waiting.collect()
+        assert responses(engine, [[1]]) == [(0,) * 12]  # a later publish starts anew
+        engine.close()
+        session.leave()
+
+    assert run_forked(action) == 0
