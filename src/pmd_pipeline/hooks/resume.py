@@ -14,6 +14,7 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.changes import Parameters
 from pmd_pipeline.hooks.intent import Intent, intent_of_run, refuse_concurrency
 from pmd_pipeline.hooks.lock import DataLock, hold
+from pmd_pipeline.hooks.machine import differences, machine_facts
 from pmd_pipeline.hooks.plan import Plan
 from pmd_pipeline.hooks.results import Results, shortened, source_digests
 from pmd_pipeline.hooks.run_state import Change, ResumeError, RunState, load_run_state
@@ -97,6 +98,8 @@ class ResumeHook:
             plan.start_over(version, asks=intent is not Intent.OVERWRITE)
         self._given = plan.given
         self._say_what_is_kept(pipeline, plan)
+        is_left = any(node.name not in plan.given for node in pipeline.nodes)
+        self._note_machine(goes_on=bool(plan.given) and is_left)
         for stage in {stage_of(node) for node in pipeline.nodes}:
             self.state.stage_parameters[stage] = parameters.of_stage(stage)
         self.state.save(self._data_root)
@@ -152,6 +155,19 @@ class ResumeHook:
     @hook_impl(trylast=True)
     def on_pipeline_error(self) -> None:
         self._release()
+
+    def _note_machine(self, *, goes_on: bool) -> None:
+        """Record what the bytes depend on; say what differs where a run goes on from results."""
+        assert self.state is not None
+        facts = machine_facts(self._context.experiment.compute)
+        changes = differences(self.state.machine, facts)
+        if goes_on and changes:
+            _logger.warning(
+                "The run goes on on a machine that is not as before: %s. What is made now is as "
+                "right, but its last digits may not be those of a run that was not interrupted.",
+                "; ".join(changes),
+            )
+        self.state.machine = facts
 
     def _former(self, intent: Intent) -> RunState | None:
         try:

@@ -50,6 +50,8 @@ class RunState:
         consumed: By node, the digest of each result that it was made from.
         sources: SHA-256 of each local problem file that was read, by its parameter.
         node_seconds: Wall time of each finished node, all attempts added up.
+        machine: What the last digits of results depend on where the run was last at work: see
+            `hooks.machine`; empty in states of versions that did not record it.
         mlflow_runs: MLflow run ids, or keys of runs that the store has not got yet: ``""`` for the
             parent run, else by the training run's namespace.
         mlflow_trained: The MLflow run in which each training run's policies were trained; it stays
@@ -63,6 +65,7 @@ class RunState:
     consumed: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     node_seconds: dict[str, float] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
     mlflow_runs: dict[str, str] = field(default_factory=dict)
     mlflow_trained: dict[str, str] = field(default_factory=dict)
 

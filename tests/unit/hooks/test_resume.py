@@ -39,6 +39,29 @@ def test_one_command_begins_goes_on_and_has_nothing_left_to_do(
     assert experiment.run(intent=intent) == []
 
 
+def test_a_run_that_goes_on_on_another_machine_says_what_differs(
+    experiment: SmallExperiment, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment.kill("after", "a.seed_0.policy")
+    state = load_run_state(experiment.folder)
+    assert state is not None
+    known = dict(state.machine)
+    state.machine |= {"torch": "1.0", "instructions": "default"}
+    state.save(experiment.folder)
+    experiment.run()
+    (warning,) = [r.message for r in caplog.records if "not as before" in r.message]
+    assert f"torch {known['torch']}, before 1.0" in warning
+    assert f"instructions {known['instructions']}, before default" in warning
+    assert "threads" not in warning
+    assert experiment.comparison == COMPARISON
+    caplog.clear()
+    experiment.run()
+    assert "not as before" not in caplog.text
+    state = load_run_state(experiment.folder)
+    assert state is not None
+    assert state.machine == known
+
+
 DATASETS = [
     "problems",
     "prompts",
