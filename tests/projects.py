@@ -56,7 +56,7 @@ theory:
 """
 
 # Over TINY: a policy that can add a little, so that many groups are neither all right nor all
-# wrong, and two algorithms whose fixed points lie far apart.
+# wrong, two algorithms whose fixed points lie far apart, and one whose rounds are refilled.
 COMPARED = """
 data_preparation:
   train: {num_problems: 64}
@@ -76,6 +76,8 @@ training:
   sampling: {max_new_tokens: 60}
 algorithms:
   pmd_part_small: {kind: pmd_part, tau: 0.05}
+  grpo: {prompt_filter: {low: -1, high: 1, refill: {max_extra_rounds: 1}}}
+comparison: {equal: [updates]}
 """
 
 # TINY with one algorithm and gradients that are more than rounding: the tiny policy is always

@@ -124,3 +124,27 @@ def test_the_rows_can_be_made_anew_from_the_rollouts_alone(compared: Any) -> Non
     ]
     assert compared.run(node_names=nodes) == 0
     assert [table.read_bytes() for table in tables] == before
+
+
+def test_a_refilled_algorithm_is_shown_with_what_its_rounds_have_drawn(
+    compared: Any, rounds: pd.DataFrame
+) -> None:
+    """Tables, budget and report of grpo, beside algorithms whose rounds are not refilled."""
+    tables = sorted((compared.data / "07_model_output" / "grpo").rglob("round_0*.parquet"))
+    drawn = pd.concat(map(pd.read_parquet, tables)).dropna(subset=["is_trained"])
+    of_round = drawn.groupby("round")
+    metrics = rounds.loc["grpo"]
+    assert metrics["num_prompts"].tolist() == of_round["problem_id"].nunique().tolist()
+    assert (metrics["num_prompts"] > 32).all()
+    assert (8 * metrics["num_kept_groups"]).tolist() == of_round["is_trained"].sum().tolist()
+    assert (metrics["num_kept_groups"] + metrics["num_missing_groups"] == 32).all()
+    assert rounds.loc[PMD, "num_kept_groups"].isna().all()
+    reporting = compared.data / "08_reporting"
+    budgets = pd.read_csv(reporting / "budgets.csv", index_col="algorithm")
+    used = metrics[["num_prompts", "num_rollouts", "num_generation_calls"]].sum()
+    assert budgets.loc["grpo", used.index].tolist() == used.tolist()
+    sentence = (
+        f"grpo drew more prompts in the place of those that its prompt filter dropped: "
+        f"{used['num_prompts']} prompts in {used['num_generation_calls']} generation calls gave"
+    )
+    assert sentence in (reporting / "report.html").read_text(encoding="utf-8")

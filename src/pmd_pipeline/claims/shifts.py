@@ -4,7 +4,9 @@ import numpy as np
 
 from pmd_pipeline.claims.results import Floats, GroupShift
 from pmd_pipeline.metrics.diagnostics import kl_estimate
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.training.cycle import MeasuredRollouts
+from pmd_pipeline.training.mini_batches import mini_batches_of
 from pmd_pipeline.training.round import RoundResult
 from pmd_pipeline.training.setup import TrainingSetup
 
@@ -25,7 +27,8 @@ def _of_cycle(
 ) -> list[GroupShift]:
     size = setup.group_size
     num_groups = len(cycle.rollouts) // size
-    first_of_last = num_groups - num_groups // setup.updates_per_cycle
+    last_rows = mini_batches_of(to_batch(cycle.rollouts), setup)[-1].rows
+    groups_of_last = set((last_rows // size).tolist()) if is_last_cycle else set()
     log_ratios = cycle.sequence_log_ratios.astype(np.float64).reshape(num_groups, size)
     is_right = np.array([bool(rollout.correct) for rollout in cycle.rollouts])
     return [
@@ -33,7 +36,7 @@ def _of_cycle(
             round_index,
             log_ratios[group],
             is_right[group * size : (group + 1) * size],
-            is_last=is_last_cycle and group >= first_of_last,
+            is_last=group in groups_of_last,
         )
         for group in range(num_groups)
         if np.isfinite(log_ratios[group]).all()

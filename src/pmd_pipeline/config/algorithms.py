@@ -58,6 +58,14 @@ def check_group_size(group_size: int, baseline: Baseline) -> None:
     )
 
 
+class RefillConfig(StrictModel):
+    """Go on drawing prompts until a round has its number of groups that the filter keeps."""
+
+    max_extra_rounds: int = Field(
+        ge=1, le=100, description="most extra prompts of a round, in times prompts_per_round"
+    )
+
+
 class PromptFilterConfig(StrictModel):
     """Keep a group only if its mean reward is strictly between two bounds.
 
@@ -71,6 +79,11 @@ class PromptFilterConfig(StrictModel):
         default="kept",
         description="rollouts whose number the losses are divided by: with all, a mini-batch that "
         "the filter thins out takes a smaller step",
+    )
+    refill: RefillConfig | None = Field(
+        default=None,
+        description="draw more prompts in the place of those whose groups are dropped; None: a "
+        "round has fewer groups then",
     )
 
     @model_validator(mode="after")

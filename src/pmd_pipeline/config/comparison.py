@@ -8,7 +8,11 @@ from pydantic import Field, field_validator, model_validator
 
 from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
 from pmd_pipeline.config.base import StrictModel
-from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of
+from pmd_pipeline.config.overrides import (
+    group_size_of,
+    most_prompts_of,
+    num_mini_batches_of,
+)
 from pmd_pipeline.config.training import TrainingConfig
 
 Quantity = Literal["rollouts", "updates"]
@@ -57,10 +61,10 @@ class ComparisonConfig(StrictModel):
 def planned(training: TrainingConfig, algorithm: AnyAlgorithmConfig) -> dict[Quantity, int]:
     """Return how many rollouts and updates one training of an algorithm makes at most.
 
-    An update whose gradient is exactly 0, or whose groups a prompt filter has dropped, is not made:
-    what was really done is in ``budgets.csv``.
+    An update whose gradient is exactly 0, or whose groups a prompt filter has dropped, is not made,
+    and a refill draws no more prompts than it needs: what was really done is in ``budgets.csv``.
     """
-    rollouts_per_round = training.prompts_per_round * group_size_of(training, algorithm)
+    rollouts_per_round = most_prompts_of(training, algorithm) * group_size_of(training, algorithm)
     return {
         "rollouts": training.num_rounds * rollouts_per_round,
         "updates": training.num_rounds * num_mini_batches_of(training, algorithm),
@@ -82,6 +86,8 @@ def check_equal(
     Raises:
         ValueError: With every algorithm's number, and what to set.
     """
+    if "rollouts" in comparison.equal and len(algorithms) > 1:
+        _refuse_refills(comparison, algorithms)
     for quantity in comparison.equal:
         numbers = {label: planned(training, own)[quantity] for label, own in algorithms.items()}
         if len(set(numbers.values())) <= 1:
@@ -95,12 +101,35 @@ def check_equal(
             for label, number in numbers.items()
             if number != usual
         )
-        rest = [name for name in comparison.equal if name != quantity]
         raise ValueError(
             f"comparison.equal asks for equal {quantity}, but over the training the algorithms "
             f"make different numbers of them: {listed}; set {remedies}, or take {quantity} out of "
-            f"comparison.equal (comparison.equal: [{', '.join(rest)}])"
+            f"comparison.equal ({_without(comparison, quantity)})"
         )
+
+
+def _refuse_refills(
+    comparison: ComparisonConfig, algorithms: Mapping[str, AnyAlgorithmConfig]
+) -> None:
+    filled = [
+        label
+        for label, own in algorithms.items()
+        if own.prompt_filter is not None and own.prompt_filter.refill is not None
+    ]
+    if not filled:
+        return
+    keys = " and ".join(f"algorithms.{label}.prompt_filter.refill" for label in filled)
+    remedy = _without(comparison, "rollouts")
+    raise ValueError(
+        "comparison.equal asks for equal rollouts, but how many a refill draws is known only when "
+        f"they are scored: take rollouts out of comparison.equal ({remedy}), and the report "
+        f"compares what each algorithm has really sampled; or leave out {keys}"
+    )
+
+
+def _without(comparison: ComparisonConfig, quantity: Quantity) -> str:
+    rest = [name for name in comparison.equal if name != quantity]
+    return f"comparison.equal: [{', '.join(rest)}]"
 
 
 def _first(numbers: Mapping[str, int], wanted: int) -> str:

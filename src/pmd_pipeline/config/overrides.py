@@ -9,6 +9,14 @@ def group_size_of(training: TrainingConfig, algorithm: AnyAlgorithmConfig) -> in
     return training.group_size if algorithm.group_size is None else algorithm.group_size
 
 
+def most_prompts_of(training: TrainingConfig, algorithm: AnyAlgorithmConfig) -> int:
+    """Return the most prompts that a round draws: with a refill more than it trains on."""
+    bounds = algorithm.prompt_filter
+    refill = None if bounds is None else bounds.refill
+    num_rounds = 1 if refill is None else 1 + refill.max_extra_rounds
+    return training.prompts_per_round * num_rounds
+
+
 def num_mini_batches_of(training: TrainingConfig, algorithm: AnyAlgorithmConfig) -> int:
     """Return the updates per round."""
     own = algorithm.num_mini_batches

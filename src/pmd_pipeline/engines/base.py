@@ -40,6 +40,10 @@ class RolloutEngine(Protocol):
     def submit(self, units: Sequence[Unit], version: int) -> list[Any]:
         """Take units to be sampled from the published ``version``.
 
+        The first units after the engine's start are submitted by the thread that has published, as
+        they may be probed with. Later ones may come from the thread that collects, while the policy
+        is trained on: an engine that samples beside training does not look at its weights then.
+
         Returns:
             A handle for each, to :meth:`collect` it by.
 

@@ -96,6 +96,9 @@ class ProcessesEngine(RolloutEngine):
     def submit(self, units: Sequence[Unit], version: int) -> list[UnitHandle]:
         """Have units sampled, by whichever process is free; see :class:`RolloutEngine`.
 
+        Once there has been a probe, nothing here reads the policy's weights, so that any thread may
+        call this while the policy is trained.
+
         Raises:
             EngineFailedError: If a process fails.
             StaleSamplerError: If a process does not have the policy's weights.

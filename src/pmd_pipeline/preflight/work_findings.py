@@ -17,7 +17,8 @@ def work_findings(
     hardware: Hardware,
 ) -> list[Finding]:
     """Return tokens per round and of the run, and times if throughputs are stated."""
-    bound = "at most " if known.lengths_are_bounds else ""
+    is_refilled = any(work.is_refilled for work in rounds.values())
+    bound = "at most " if known.lengths_are_bounds or is_refilled else ""
     training = experiment.training
     findings = [
         _note(
@@ -55,8 +56,10 @@ def _by_round(rounds: dict[str, RoundWork], bound: str) -> dict[str, list[str]]:
     """Return labels by their rounds; most algorithms have the same."""
     found: dict[str, list[str]] = {}
     for label, work in rounds.items():
+        most = "at most " if work.is_refilled else ""
         value = (
-            f"{work.num_rollouts:,} rollouts, {bound}{work.sampled_tokens:,.0f} tokens sampled, "
+            f"{most}{work.num_rollouts:,} rollouts, "
+            f"{bound}{work.sampled_tokens:,.0f} tokens sampled, "
             f"{work.updated_tokens:,.0f} trained on in {counted(work.num_updates, 'update')}"
         )
         found.setdefault(value, []).append(label)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pmd_pipeline.config.data_preparation import AnyGeneratedSource, ProblemSource
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.config.overrides import most_prompts_of
 from pmd_pipeline.problems.stored.rows import count_rows
 from pmd_pipeline.training.setup import BehaviourSource, TrainingSetup
 
@@ -37,12 +38,14 @@ class RoundWork:
     """One round of one algorithm.
 
     Attributes:
-        num_rollouts: Responses.
+        num_rollouts: Responses; at most, where rounds are refilled.
         sampled_tokens: Of the responses.
         updated_tokens: Prompt and response tokens that pass forward and backward.
         measured_tokens: Prompt and response tokens that only pass forward: of behaviour log-probs
             before the updates, and of what is measured after them.
         num_updates: Optimizer steps.
+        is_refilled: Whether it may draw more prompts than it trains on, so that the numbers of what
+            is sampled and measured are bounds.
     """
 
     num_rollouts: int
@@ -50,6 +53,7 @@ class RoundWork:
     updated_tokens: float
     measured_tokens: float
     num_updates: int
+    is_refilled: bool = False
 
 
 def round_work(
@@ -57,16 +61,20 @@ def round_work(
 ) -> RoundWork:
     """Return what a round of an algorithm computes, given whence its behaviour log-probs come."""
     training = setup.training
-    num_rollouts = training.prompts_per_round * setup.group_size
+    num_trained = training.prompts_per_round * setup.group_size
+    num_rollouts = most_prompts_of(training, setup.algorithm) * setup.group_size
     prompt = known.mean_prompt_tokens or max_prompt_tokens
     response = known.mean_response_tokens or training.sampling.max_new_tokens
-    tokens = num_rollouts * (prompt + response)
+    tokens = prompt + response
     return RoundWork(
         num_rollouts=num_rollouts,
         sampled_tokens=num_rollouts * response,
-        updated_tokens=tokens,
-        measured_tokens=tokens * (setup.recomputed_fraction(source) + setup.measured_fraction),
+        updated_tokens=num_trained * tokens,
+        measured_tokens=num_rollouts
+        * tokens
+        * (setup.recomputed_fraction(source) + setup.measured_fraction),
         num_updates=setup.num_mini_batches,
+        is_refilled=setup.refill is not None,
     )
 
 

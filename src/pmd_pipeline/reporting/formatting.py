@@ -11,6 +11,7 @@ __all__ = [
     "MINUS",
     "MISSING",
     "NO_SPREAD",
+    "count",
     "counted",
     "counted_from_to",
     "interval",
@@ -36,6 +37,12 @@ _METRIC_NAMES = {
     "truncated_fraction": "truncated share",
     "mean_response_tokens": "mean response tokens",
 }
+
+
+def count(value: float) -> str:
+    """Return a count, or a mean of counts, in words such as ``6,144`` and ``47.3``."""
+    is_whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:,.0f}" if is_whole else f"{value:,.1f}"
 
 
 def metric_name(metric: str, k: int | str) -> str:

@@ -26,12 +26,25 @@ class Collected:
         sampling_seconds: Wall time of sampling; scores of responses that were finished early are
             worked out meanwhile.
         grading_seconds: Wall time of what was left to decode and to score after it.
+        num_generation_calls: Times that prompts were submitted.
     """
 
     rollouts: list[Rollout]
     sampled_version: int
     sampling_seconds: float = 0.0
     grading_seconds: float = 0.0
+    num_generation_calls: int = 1
+
+
+def put_together(first: Collected, second: Collected) -> Collected:
+    """Return the rollouts of two calls that sampled from the same version, one after the other."""
+    return Collected(
+        rollouts=first.rollouts + second.rollouts,
+        sampled_version=first.sampled_version,
+        sampling_seconds=first.sampling_seconds + second.sampling_seconds,
+        grading_seconds=first.grading_seconds + second.grading_seconds,
+        num_generation_calls=first.num_generation_calls + second.num_generation_calls,
+    )
 
 
 class SubmittedRollouts:

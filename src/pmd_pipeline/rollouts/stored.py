@@ -16,6 +16,7 @@ _SCHEMA = pa.schema(
     {
         "round": pa.int64(),
         "sampled_version": pa.int64(),
+        "num_generation_calls": pa.int64(),
         "problem_id": pa.string(),
         "sample_index": pa.int64(),
         "prompt_token_ids": pa.list_(pa.int64()),
@@ -33,11 +34,12 @@ _SCHEMA = pa.schema(
 
 
 def rollouts_to_bytes(rounds: Mapping[int, Collected]) -> bytes:
-    """Return the rollouts of rounds, by the round's index; what they cost is not kept."""
+    """Return the rollouts of rounds, by the round's index; their seconds are not kept."""
     rows = [
         {
             "round": index,
             "sampled_version": collected.sampled_version,
+            "num_generation_calls": collected.num_generation_calls,
             "problem_id": rollout.problem_id,
             "sample_index": rollout.sample_index,
             "prompt_token_ids": list(rollout.prompt_token_ids),
@@ -66,7 +68,12 @@ def rollouts_from_bytes(content: bytes) -> dict[int, Collected]:
         return rounds
     for row in pq.read_table(io.BytesIO(content)).to_pylist():
         collected = rounds.setdefault(
-            row["round"], Collected(rollouts=[], sampled_version=row["sampled_version"])
+            row["round"],
+            Collected(
+                rollouts=[],
+                sampled_version=row["sampled_version"],
+                num_generation_calls=row["num_generation_calls"],
+            ),
         )
         collected.rollouts.append(_rollout(row))
     return rounds

@@ -34,7 +34,8 @@ class RolloutTable(pa.DataFrameModel):
 class RoundRolloutTable(RolloutTable):
     """The rollouts of a training round, with what its updates made of them.
 
-    What no pass has computed of a rollout is missing.
+    What no pass has computed of a rollout is missing. With a refill, ``is_trained`` marks what the
+    updates used.
     """
 
     round: Series[int] = pa.Field(ge=1)
@@ -44,6 +45,7 @@ class RoundRolloutTable(RolloutTable):
     behaviour_log_prob: Series[float] = pa.Field(le=1e-3, nullable=True)
     sequence_log_ratio: Series[float] = pa.Field(nullable=True)
     entropy: Series[float] = pa.Field(nullable=True)
+    is_trained: Optional[Series[bool]]  # noqa: UP045
 
 
 class PromptStatisticsTable(pa.DataFrameModel):
@@ -65,7 +67,8 @@ class RoundMetricsTable(pa.DataFrameModel):
 
     The columns ``reward_...`` are means of the parts of a reward that is made of several, and
     ``theory_...`` those of ``theory.RoundComparison``; NaN for algorithms and
-    rewards without a known exact update.
+    rewards without a known exact update. ``num_kept_groups`` and ``num_missing_groups`` are those
+    of algorithms with a refill.
     """
 
     algorithm: Series[str]
@@ -90,6 +93,8 @@ class RoundMetricsTable(pa.DataFrameModel):
     truncated_fraction: Series[float] = pa.Field(ge=0, le=1)
     log_ratio_min: Optional[Series[float]] = pa.Field(nullable=True)  # noqa: UP045
     reward_parts: Optional[Series[float]] = pa.Field(alias="^reward_", regex=True)  # noqa: UP045
+    num_kept_groups: Optional[Series[float]] = pa.Field(ge=0, nullable=True)  # noqa: UP045
+    num_missing_groups: Optional[Series[float]] = pa.Field(ge=0, nullable=True)  # noqa: UP045
     theory: Optional[Series[float]] = pa.Field(  # noqa: UP045
         alias="^theory_", regex=True, nullable=True
     )

@@ -147,11 +147,14 @@ def _prompts_per_round(parameters: Mapping[str, Any], study: StudyConfig, label:
     own = parameters["algorithms"][label].get("group_size")
     group_size = training["group_size"] if own is None else own
     num_rounds = training["num_phases"] * training["rounds_per_phase"]
-    prompts, rest = divmod(study.budget.rollouts, num_rounds * group_size)
+    draws = _most_draws(parameters["algorithms"][label])
+    prompts, rest = divmod(study.budget.rollouts, num_rounds * group_size * draws)
     if prompts == 0 or rest:
+        refilled = "" if draws == 1 else f", which a refill may draw {draws} times"
         raise StudyError(
             f"budget.rollouts {study.budget.rollouts} cannot be divided into {num_rounds} rounds "
-            f"of groups of {group_size}; choose a multiple of {num_rounds * group_size}"
+            f"of groups of {group_size}{refilled}; choose a multiple of "
+            f"{num_rounds * group_size * draws}"
         )
     own = parameters["algorithms"][label].get("num_mini_batches")
     num_mini_batches = training["num_mini_batches"] if own is None else own
@@ -162,3 +165,9 @@ def _prompts_per_round(parameters: Mapping[str, Any], study: StudyConfig, label:
             "raise the budget, or lower the largest group_size or num_mini_batches"
         )
     return int(prompts)
+
+
+def _most_draws(algorithm: Mapping[str, Any]) -> int:
+    """Return how many times its prompts a round of an algorithm may draw."""
+    refill = (algorithm.get("prompt_filter") or {}).get("refill")
+    return 1 if refill is None else 1 + int(refill["max_extra_rounds"])

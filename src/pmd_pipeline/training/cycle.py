@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from pmd_pipeline.algorithms import (
     advantages_of,
     groups_with_signal,
-    groups_within_bounds,
     rollout_weights,
 )
 from pmd_pipeline.records import Rollout
-from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, to_batch
+from pmd_pipeline.rollouts.batch import RolloutBatch, to_batch
 from pmd_pipeline.training.behaviour import Behaviour
+from pmd_pipeline.training.mini_batches import MiniBatch, mini_batches_of
 from pmd_pipeline.training.optimizer import learning_rate
 from pmd_pipeline.training.setup import ONE_GROUP_IN, BehaviourSource, TrainingSetup
 from pmd_pipeline.training.trainer import Trainer
@@ -32,7 +32,7 @@ class MeasuredRollouts:
         sampled_version: Updates that the policy had seen which sampled them.
         advantages: Reward units.
         behaviour_log_probs: Of the whole response, as log-ratios begin at them, nats; NaN where
-            none were needed: of rollouts that the prompt filter has dropped.
+            none were needed: of rollouts that no update used.
         sequence_log_ratios: After the last mini-batch, nats; NaN where not measured.
         mean_entropies: Of the behaviour policy, mean over the response's tokens, nats; of rollouts
             that an older policy has sampled, those of the policy before the updates; NaN where not
@@ -41,6 +41,7 @@ class MeasuredRollouts:
             the rollouts for which it has computed them.
         sampler_log_probs: The sampler's of the same tokens; None where top_p or top_k has cut
             the distribution that it drew from: these are not log-probs of the policy.
+        is_trained: True for the rollouts that the updates used; None without a refill.
     """
 
     rollouts: list[Rollout]
@@ -51,14 +52,7 @@ class MeasuredRollouts:
     mean_entropies: Float32[np.ndarray, " B"]
     trainer_log_probs: Float32[np.ndarray, " N"]
     sampler_log_probs: Float32[np.ndarray, " N"] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _MiniBatch:
-    """Rows of the rollouts that an update uses, and of those that the prompt filter has dropped."""
-
-    kept: Tensor
-    dropped: Tensor
+    is_trained: Bool[np.ndarray, " B"] | None = None
 
 
 class Cycle:
@@ -94,7 +88,7 @@ class Cycle:
         self._names = [f"{rollout.problem_id}#{rollout.sample_index}" for rollout in rollouts]
         self._batch = batch = to_batch(rollouts)
         self._has_signal = groups_with_signal(batch.rewards, batch.group_ids)
-        self._mini_batches = _mini_batches(batch, setup)
+        self._mini_batches = mini_batches_of(batch, setup)
         self._is_measured = _measured(batch, self._mini_batches, setup)
         self._is_stale = sampled_version < trainer.policy_version
         self._behaviour = Behaviour.of(
@@ -214,32 +208,26 @@ class Cycle:
             sampler_log_probs=batch.sampler_log_probs[counts].numpy()
             if self._setup.training.sampling.keeps_full_support
             else None,
+            is_trained=self._is_trained(),
         )
 
-
-def _mini_batches(batch: RolloutBatch, setup: TrainingSetup) -> list[_MiniBatch]:
-    bounds = setup.algorithm.prompt_filter
-    kept = torch.ones(len(batch), dtype=torch.bool)
-    if bounds is not None:
-        kept = groups_within_bounds(
-            batch.rewards, batch.group_ids, low=bounds.low, high=bounds.high
-        )
-    return [
-        _MiniBatch(kept=rows[kept[rows]], dropped=rows[~kept[rows]])
-        for rows in mini_batch_rows(batch.group_ids, setup.updates_per_cycle)
-    ]
+    def _is_trained(self) -> np.ndarray | None:
+        if self._setup.refill is None:
+            return None
+        is_trained = torch.zeros(len(self._batch), dtype=torch.bool)
+        is_trained[torch.cat([part.kept for part in self._mini_batches])] = True
+        return is_trained.numpy()
 
 
 def _measured(
-    batch: RolloutBatch, mini_batches: Sequence[_MiniBatch], setup: TrainingSetup
+    batch: RolloutBatch, mini_batches: Sequence[MiniBatch], setup: TrainingSetup
 ) -> Tensor:
     """Return True for the rollouts whose log-ratios are measured after the updates, [B]."""
     match setup.training.measured_rollouts:
         case "round":
             return torch.ones(len(batch), dtype=torch.bool)
         case "last_mini_batch":
-            last = mini_batches[-1]
-            rows = torch.cat([last.kept, last.dropped])
+            rows = next(part.rows for part in reversed(mini_batches) if len(part.rows))
             return torch.zeros(len(batch), dtype=torch.bool).index_fill(0, rows, True)
         case "sample":
             num_groups = int(batch.group_ids.max()) + 1

@@ -1,6 +1,6 @@
 """Which prompts a round trains on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -36,3 +36,26 @@ def prompts_of_round(
     )
     chosen = order[position * prompts_per_round : (position + 1) * prompts_per_round]
     return [prompts[i] for i in chosen]
+
+
+def other_prompts(
+    prompts: Sequence[Prompt], own: Sequence[Prompt], *, round_index: int, seed: int
+) -> Iterator[Prompt]:
+    """Yield every prompt that is not a round's own, shuffled for that round.
+
+    A round that draws more prompts takes them from here. They depend on the seed and the round
+    alone, never on what other rounds have drawn, and the other rounds keep their own.
+
+    Args:
+        prompts: The train prompts, in a fixed order.
+        own: What :func:`prompts_of_round` gives for the round.
+        round_index: From 0.
+        seed: The training seed.
+    """
+    taken = {prompt.problem_id for prompt in own}
+    order = np.random.default_rng(derive_seed(seed, "refill", round_index)).permutation(
+        len(prompts)
+    )
+    for i in order:
+        if prompts[i].problem_id not in taken:
+            yield prompts[i]

@@ -1,7 +1,7 @@
 """One round: groups of graded rollouts, sampled now or ahead; updates by mini-batches."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pmd_pipeline.engines.base import RolloutEngine
@@ -28,6 +28,7 @@ class RoundResult:
         staleness_rounds: The same in rounds.
         cycles: One, or one per update when on policy.
         updates: One per mini-batch that has a rollout left.
+        num_generation_calls: Of the sampler: one per cycle, and one per refill.
         num_skipped_updates: Mini-batches that changed nothing: their gradient was exactly 0, or the
             prompt filter has dropped them whole.
         sampling_seconds, grading_seconds: Wall times of its rollouts; with lag they were sampled
@@ -45,6 +46,7 @@ class RoundResult:
     staleness_rounds: int
     cycles: list[MeasuredRollouts]
     updates: list[UpdateResult]
+    num_generation_calls: int
     num_skipped_updates: int
     sampling_seconds: float
     grading_seconds: float
@@ -60,6 +62,7 @@ def run_round(
     setup: TrainingSetup,
     reward: RewardFunction,
     *,
+    others: Iterable[Prompt] = (),
     round_index: int,
     collected: Collected | None = None,
 ) -> RoundResult:
@@ -71,6 +74,7 @@ def run_round(
         prompts: Of the round.
         setup: Algorithm and training.
         reward: Scores the responses.
+        others: Further prompts, to fill it; none of its own.
         round_index: From 0.
         collected: Rollouts of the prompts; None: they are sampled now, from the trainer's policy.
     """
@@ -78,13 +82,15 @@ def run_round(
     updates: list[UpdateResult] = []
     sampling = grading = updating = waiting = 0.0
     rate = 0.0
+    num_calls = 0
+    others = iter(others)  # what a cycle has drawn, the next ones do not draw again
     first_version = trainer.policy_version
     size = len(prompts) // setup.num_cycles
     for index in range(setup.num_cycles):
         these = prompts[index * size : (index + 1) * size]
         started = time.perf_counter()
         rollouts = collected or sample_now(
-            trainer, engine, these, setup, reward, round_index=round_index
+            trainer, engine, these, setup, reward, others=others, round_index=round_index
         )
         waiting += time.perf_counter() - started
         started = time.perf_counter()
@@ -97,6 +103,7 @@ def run_round(
         updates += cycle.update(round_index, first_number=index * setup.updates_per_cycle + 1)
         cycles.append(cycle.measure())
         rate = rate if cycle.learning_rate is None else cycle.learning_rate
+        num_calls += rollouts.num_generation_calls
         sampling += rollouts.sampling_seconds
         grading += rollouts.grading_seconds
         updating += time.perf_counter() - started
@@ -108,6 +115,7 @@ def run_round(
         staleness_rounds=0 if collected is None else setup.staleness_rounds(round_index),
         cycles=cycles,
         updates=updates,
+        num_generation_calls=num_calls,
         num_skipped_updates=setup.num_mini_batches - sum(update.is_made for update in updates),
         sampling_seconds=sampling,
         grading_seconds=grading,

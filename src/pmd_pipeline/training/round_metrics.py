@@ -10,6 +10,7 @@ from pmd_pipeline.metrics import diagnostics
 from pmd_pipeline.records import Rollout
 from pmd_pipeline.rollouts.tables import part_columns
 from pmd_pipeline.training.round import RoundResult
+from pmd_pipeline.training.setup import TrainingSetup
 
 _logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class RoundMetrics:
     """One row of the table ``round_metrics``; NaN where a figure has no meaning.
 
     Further columns of that table say how far a round of PMD went towards its fixed point: see
-    ``training.theory_in_the_loop``.
+    ``training.theory_in_the_loop``; and how full a round is: see `refill_metrics`.
 
     Attributes:
         round: Complete rounds that the policy has seen, from 1.
@@ -30,7 +31,8 @@ class RoundMetrics:
             that it began with; 0 without lag.
         staleness_rounds: The same in rounds.
         num_prompts, num_rollouts: Of this round.
-        num_generation_calls: Of the sampler; each began with a transfer of the weights to it.
+        num_generation_calls: Of the sampler; those that refill a round are sampled from the same
+            weights, any other began with a transfer of the weights to it.
         num_sampled_tokens: Of the responses.
         num_trained_tokens: Of prompts and responses, forward and backward through the policy in
             this round's updates, those that changed nothing included; what the prompt filter has
@@ -121,7 +123,7 @@ def round_metrics(result: RoundResult) -> RoundMetrics:
         staleness_rounds=result.staleness_rounds,
         num_prompts=len(set(group_ids)),
         num_rollouts=len(rollouts),
-        num_generation_calls=len(result.cycles),
+        num_generation_calls=result.num_generation_calls,
         num_sampled_tokens=num_tokens,
         num_trained_tokens=sum(update.num_tokens for update in result.updates),
         learning_rate=result.learning_rate,
@@ -161,6 +163,49 @@ def mean_parts(result: RoundResult) -> dict[str, float]:
     rollouts = [rollout for cycle in result.cycles for rollout in cycle.rollouts]
     names = rollouts[0].parts
     return part_columns({name: float(np.mean([r.parts[name] for r in rollouts])) for name in names})
+
+
+def refill_metrics(result: RoundResult, setup: TrainingSetup) -> dict[str, int]:
+    """Return the groups that a round's updates used, and how many it lacks; empty without a refill.
+
+    Args:
+        result: The finished round.
+        setup: Whose round it is.
+    """
+    if setup.refill is None:
+        return {}
+    used = [cycle.is_trained for cycle in result.cycles if cycle.is_trained is not None]
+    num_kept = int(np.concatenate(used).sum()) // setup.group_size
+    return {
+        "num_kept_groups": num_kept,
+        "num_missing_groups": setup.training.prompts_per_round - num_kept,
+    }
+
+
+def warn_unfilled(setup: TrainingSetup, metrics: RoundMetrics, num_missing: int) -> None:
+    """Warn if a round could not be filled.
+
+    Args:
+        setup: Whose round it is.
+        metrics: Of the round.
+        num_missing: Groups that it lacks.
+    """
+    if num_missing == 0 or setup.refill is None:
+        return
+    wanted = setup.training.prompts_per_round
+    _logger.warning(
+        "%s, round %d: %d of %d groups lie within the bounds of the prompt filter, after %d "
+        "prompts, so its updates have fewer. Let it draw more "
+        "(algorithms.%s.prompt_filter.refill.max_extra_rounds is %d), or give it more problems "
+        "that the policy sometimes solves",
+        setup.name,
+        metrics.round,
+        wanted - num_missing,
+        wanted,
+        metrics.num_prompts,
+        setup.label,
+        setup.refill.max_extra_rounds,
+    )
 
 
 def warn_without_signal(name: str, metrics: RoundMetrics) -> None:

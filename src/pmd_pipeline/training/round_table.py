@@ -13,6 +13,8 @@ def round_to_table(result: RoundResult) -> pd.DataFrame:
 
     ``sequence_log_ratio`` compares the policy after the last mini-batch of the rollout's cycle with
     the policy that sampled it, nats.
+
+    With a refill, ``is_trained`` says which rollouts the updates used.
     """
     tables = []
     for cycle, measured in enumerate(result.cycles):
@@ -24,5 +26,7 @@ def round_to_table(result: RoundResult) -> pd.DataFrame:
         table["behaviour_log_prob"] = measured.behaviour_log_probs.astype(float)
         table["sequence_log_ratio"] = measured.sequence_log_ratios.astype(float)
         table["entropy"] = measured.mean_entropies.astype(float)
+        if measured.is_trained is not None:
+            table["is_trained"] = measured.is_trained
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

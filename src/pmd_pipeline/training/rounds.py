@@ -8,10 +8,10 @@ from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.progress import progress_bar
 from pmd_pipeline.records import Prompt
 from pmd_pipeline.rewards import RewardFunction
-from pmd_pipeline.rollouts.collect import Collected, SubmittedRollouts
-from pmd_pipeline.training.prompt_order import prompts_of_round
+from pmd_pipeline.rollouts.collect import Collected
+from pmd_pipeline.training.prompt_order import other_prompts, prompts_of_round
 from pmd_pipeline.training.round import RoundResult, run_round
-from pmd_pipeline.training.round_sampling import submit_round
+from pmd_pipeline.training.round_sampling import SubmittedRound, submit_round
 from pmd_pipeline.training.sampling_ahead import SamplingAhead
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.trainer import Trainer
@@ -96,16 +96,18 @@ class _Loop:
             self._prompts_of(round_index),
             self.setup,
             self.reward,
+            others=self._others_than(round_index),
             round_index=round_index,
             collected=collected,
         )
 
-    def _submit(self, engine: RolloutEngine, round_index: int, version: int) -> SubmittedRollouts:
+    def _submit(self, engine: RolloutEngine, round_index: int, version: int) -> SubmittedRound:
         return submit_round(
             engine,
             self._prompts_of(round_index),
             self.setup,
             self.reward,
+            others=self._others_than(round_index),
             round_index=round_index,
             version=version,
             tokenizer=self.trainer.whole_policy().tokenizer,
@@ -116,5 +118,13 @@ class _Loop:
             self.prompts,
             round_index=round_index,
             prompts_per_round=self.setup.training.prompts_per_round,
+            seed=self.setup.seed,
+        )
+
+    def _others_than(self, round_index: int) -> Iterator[Prompt]:
+        return other_prompts(
+            self.prompts,
+            self._prompts_of(round_index),
+            round_index=round_index,
             seed=self.setup.seed,
         )

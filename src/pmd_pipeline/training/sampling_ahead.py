@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from pmd_pipeline.engines.base import RolloutEngine
-from pmd_pipeline.rollouts.collect import Collected, SubmittedRollouts
+from pmd_pipeline.rollouts.collect import Collected
+from pmd_pipeline.training.round_sampling import SubmittedRound
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.trainer import Trainer
 
-Submit = Callable[[int, int], SubmittedRollouts]
+Submit = Callable[[int, int], SubmittedRound]
 """Has the rollouts of a round (from 0) sampled from a version of the policy."""
 
 
@@ -104,5 +105,5 @@ class SamplingAhead:
         self._thread.shutdown()
 
 
-def _collect_all(submitted: Mapping[int, SubmittedRollouts]) -> dict[int, Collected]:
+def _collect_all(submitted: Mapping[int, SubmittedRound]) -> dict[int, Collected]:
     return {index: rollouts.collect() for index, rollouts in submitted.items()}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pmd_pipeline.config.algorithms import AnyAlgorithmConfig
+from pmd_pipeline.config.algorithms import AnyAlgorithmConfig, RefillConfig
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of, optimizer_of
 from pmd_pipeline.config.rewards import AnyRewardConfig
@@ -83,6 +83,17 @@ class TrainingSetup:
         fresh samples: the steps that the paper divides by 16 are counted by round here.
         """
         return self.num_mini_batches if self.algorithm.resamples_each_mini_batch else 1
+
+    @property
+    def prompts_per_cycle(self) -> int:
+        """Prompts whose groups a cycle's updates use, unless a filter leaves fewer."""
+        return self.training.prompts_per_round // self.num_cycles
+
+    @property
+    def refill(self) -> RefillConfig | None:
+        """How rounds are filled where the prompt filter drops groups; None: they are not."""
+        bounds = self.algorithm.prompt_filter
+        return None if bounds is None else bounds.refill
 
     @property
     def updates_per_cycle(self) -> int:

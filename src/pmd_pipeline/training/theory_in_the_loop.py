@@ -159,6 +159,8 @@ def _compare(rollouts: pd.DataFrame, update: ExactUpdate) -> tuple[RoundComparis
 def _was_trained_on(
     rollouts: pd.DataFrame, group_ids: NDArray[np.int64], update: ExactUpdate
 ) -> NDArray[np.bool_]:
+    if "is_trained" in rollouts:
+        return rollouts["is_trained"].to_numpy(dtype=bool)
     bounds = update.prompt_filter
     if bounds is None:
         return np.ones(len(rollouts), dtype=bool)

@@ -22,7 +22,8 @@ from pmd_pipeline.algorithms import (
 )
 from pmd_pipeline.policies.log_probs import TokenLogProbs
 from pmd_pipeline.policies.policy import Policy
-from pmd_pipeline.rollouts.batch import RolloutBatch, mini_batch_rows, rollout_tokens, select_rows
+from pmd_pipeline.rollouts.batch import RolloutBatch, rollout_tokens, select_rows
+from pmd_pipeline.training.mini_batches import mini_batches_of
 from pmd_pipeline.training.passes import (
     LogProbFunction,
     micro_batches,
@@ -151,8 +152,8 @@ def mini_batch_counts(batch: TrainingBatch, rows: Tensor, setup: TrainingSetup) 
     bounds = setup.algorithm.prompt_filter
     counted = rows
     if bounds is not None and bounds.divide_by == "all":
-        all_rows = mini_batch_rows(batch.rollouts.group_ids, setup.updates_per_cycle)
-        counted = next(of_one for of_one in all_rows if rows[0] in of_one)
+        parts = mini_batches_of(batch.rollouts, setup)
+        counted = next(part.rows for part in parts if rows[0] in part.kept)
     return LossDenominators.from_response_mask(
         batch.rollouts.response_mask[counted],
         max_response_tokens=setup.training.sampling.max_new_tokens,

@@ -40,6 +40,7 @@ def _result(*cycles: MeasuredRollouts) -> RoundResult:
         waiting_seconds=2.0,
         staleness_updates=0,
         staleness_rounds=0,
+        num_generation_calls=1,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from helpers import PROJECT
 
+from pmd_pipeline.config.comparison import planned
 from pmd_pipeline.config.experiment import ExperimentConfig, ParameterError, parse_parameters
 from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
@@ -137,6 +138,30 @@ def test_algorithms_with_unequal_rollouts_are_refused_with_each_number() -> None
     assert (
         "pmd_mean 6,144, grpo 3,072, gspo 3,072; set algorithms.pmd_mean.group_size: 4" in message
     )
+
+
+REFILL = {"algorithms.grpo.prompt_filter": {"low": -1, "refill": {"max_extra_rounds": 2}}}
+
+
+def test_a_refill_is_refused_where_rollouts_must_be_equal() -> None:
+    message = mistake(REFILL)
+    assert (
+        "how many a refill draws is known only when they are scored: take rollouts out of "
+        "comparison.equal (comparison.equal: [updates])"
+    ) in message
+    assert message.endswith("or leave out algorithms.grpo.prompt_filter.refill")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"comparison.equal": "updates"}, {"training.algorithms": ["grpo"]}]
+)
+def test_a_refill_is_taken_where_it_is_no_unequal_rival(changes: dict[str, Any]) -> None:
+    experiment = parse_parameters(changed({**REFILL, **changes}))
+    # 6 rounds of 128 prompts, each drawn three times at most, and 8 rollouts.
+    assert planned(experiment.training, experiment.algorithms["grpo"]) == {
+        "rollouts": 6 * 128 * 3 * 8,
+        "updates": 48,
+    }
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,16 @@ def test_an_algorithms_own_group_size_counts() -> None:
     assert work.num_rollouts == 512 * 4
 
 
+def test_a_refilled_round_samples_and_measures_more_than_it_trains_on() -> None:
+    refill = {"low": -1, "refill": {"max_extra_rounds": 2}}
+    setup = make_setup(make_algorithm(prompt_filter=refill), **PAPER)
+    work = round_work(setup, "sampler", max_prompt_tokens=2048, known=Assumptions())
+    assert work.num_rollouts == 3 * 512 * 16
+    assert work.sampled_tokens == 3 * 512 * 16 * 8192
+    assert work.updated_tokens == 512 * 16 * 10_240
+    assert work.measured_tokens == 3 * work.updated_tokens / 4
+
+
 def test_the_embedded_experiment_by_hand() -> None:
     """5 algorithms, 3 seeds, 3 phases, 6 rounds; 46 evaluations of 128 x 4; first 1024 x 8."""
     experiment = _base()

@@ -6,6 +6,7 @@ from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.metrics.budgets import BUDGET_COLUMNS
 from pmd_pipeline.reporting.run_page.budgets import costs
 from pmd_pipeline.reporting.run_page.page import ReportInputs, render_report
+from pmd_pipeline.reporting.run_page.refills import refill_sentences
 
 
 def table(**changes: dict[str, float]) -> pd.DataFrame:
@@ -73,6 +74,31 @@ def test_with_lag_the_page_says_what_overlaps() -> None:
     without = costs(budgets)
     assert "waiting" not in without.table.header
     assert "overlap" not in " ".join(without.sentences)
+
+
+def test_what_it_took_to_fill_rounds_is_said() -> None:
+    budgets = table(grpo={"num_prompts": 1000, "num_generation_calls": 15})
+    rounds = pd.DataFrame(
+        {
+            "algorithm": ["grpo"] * 4 + ["pmd_mean"],
+            "seed": [0, 0, 1, 1, 0],
+            "num_prompts": [600, 400, 500, 500, 128],
+            "num_generation_calls": [10, 5, 5, 10, 6],
+            "num_kept_groups": [384.0, 380.0, 384.0, 383.0, None],
+            "num_missing_groups": [0.0, 4.0, 0.0, 1.0, None],
+        }
+    )
+    sentences = costs(budgets, refills=refill_sentences(rounds)).sentences
+    assert sentences[1] == "Prompts differ: pmd_mean 768, grpo 1,000 and on_policy 768."
+    assert sentences[2] == (
+        "grpo drew more prompts in the place of those that its prompt filter dropped: 1,000 prompts"
+        " in 15 generation calls gave it 765.5 groups to train on, 2.5 fewer than its rounds ask "
+        "for."
+    )
+    assert "generation calls a round" not in " ".join(sentences)
+    rounds["num_missing_groups"] *= 0
+    assert refill_sentences(rounds)["grpo"].endswith("on, all that its rounds ask for.")
+    assert refill_sentences(rounds.drop(columns="num_kept_groups")) == {}
 
 
 def test_the_page_has_a_row_for_each_algorithm(

@@ -117,6 +117,16 @@ def test_its_numbers_are_those_of_the_tables_with_what_their_intervals_cover() -
     assert "chosen among 45 policies" in text
 
 
+def test_a_round_that_may_draw_more_says_so() -> None:
+    refill = {"low": -1.0, "refill": {"max_extra_rounds": 2}}
+    parameters = {
+        "training": {"algorithms": ["pmd_mean"], "seeds": [0, 1, 2]},
+        "algorithms": {"pmd_mean": {"prompt_filter": refill}},
+    }
+    text = model_card(facts(parameters))
+    assert "a round has 128 prompts x 8, and draws up to 384 prompts to fill it" in text
+
+
 def test_recipe_and_data_are_told_with_what_was_really_done() -> None:
     text = model_card(facts(PUBLIC))
     for words in (

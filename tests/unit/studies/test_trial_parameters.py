@@ -35,6 +35,22 @@ def test_an_algorithms_own_group_size_and_mini_batches_count() -> None:
         trial_parameters(parameters, make_study(budget={"rollouts": 3072}), {})
 
 
+def test_the_budget_covers_all_that_a_refill_may_draw() -> None:
+    """With one extra round each, half as many prompts: at most as many rollouts as the others."""
+    refill = {"low": -1.0, "refill": {"max_extra_rounds": 1}}
+    parameters, _ = make_experiment(
+        training={"algorithms": ["grpo"]}, algorithms={"grpo": {"prompt_filter": refill}}
+    )
+    values = {"training.group_size": 8}
+    result = trial_parameters(parameters, make_study(algorithms=["grpo"]), values)
+    assert result["training"]["prompts_per_round"] == 64
+    small = make_study(algorithms=["grpo"], budget={"rollouts": 48})
+    with pytest.raises(
+        StudyError, match="which a refill may draw 2 times; choose a multiple of 96"
+    ):
+        trial_parameters(parameters, small, values)
+
+
 def test_a_trial_trains_its_own_algorithm_with_its_values() -> None:
     parameters, _ = make_experiment()
     study = make_study(algorithms=["pmd_mean", "pmd_part"])

@@ -13,7 +13,13 @@ import pandas as pd
 from pmd_pipeline.policies.reference import TrainingState
 from pmd_pipeline.rollouts.stored import rollouts_to_bytes
 from pmd_pipeline.training.round import RoundResult
-from pmd_pipeline.training.round_metrics import mean_parts, round_metrics, warn_without_signal
+from pmd_pipeline.training.round_metrics import (
+    mean_parts,
+    refill_metrics,
+    round_metrics,
+    warn_unfilled,
+    warn_without_signal,
+)
 from pmd_pipeline.training.round_table import round_to_table
 from pmd_pipeline.training.setup import TrainingSetup
 from pmd_pipeline.training.theory_in_the_loop import ExactUpdate, theory_metrics
@@ -39,11 +45,14 @@ def outputs_of_round(
     name = f"round_{result.round_index:05d}"
     rollouts = round_to_table(result)
     metrics = round_metrics(result)
+    filled = refill_metrics(result, setup)
     warn_without_signal(setup.name, metrics)
+    warn_unfilled(setup, metrics, filled.get("num_missing_groups", 0))
     row = {
         "algorithm": setup.label,
         "seed": setup.seed,
         **asdict(metrics),
+        **filled,
         **mean_parts(result),
         **theory_metrics(rollouts, exact_update),
     }

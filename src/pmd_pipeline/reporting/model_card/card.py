@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pmd_pipeline.config.data_preparation import TRAIN_SET
-from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of, optimizer_of
+from pmd_pipeline.config.overrides import (
+    group_size_of,
+    most_prompts_of,
+    num_mini_batches_of,
+    optimizer_of,
+)
 from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig
 from pmd_pipeline.config.training import TrainingConfig
@@ -125,6 +130,8 @@ def _recipe(facts: CardFacts) -> Rows:
     training = experiment.training
     algorithm = experiment.algorithms[facts.run.algorithm]
     skipped = int(used["num_skipped_updates"])
+    most = most_prompts_of(training, algorithm)
+    is_refilled = most > training.prompts_per_round
     rows = [
         ("", ""),
         ("initial policy", words.initial_policy(experiment.policy_initialisation.policy)),
@@ -133,7 +140,8 @@ def _recipe(facts: CardFacts) -> Rows:
         (
             "rollouts",
             f"{used['num_rollouts']:,}; a round has {training.prompts_per_round} prompts x "
-            f"{group_size_of(training, algorithm)}",
+            f"{group_size_of(training, algorithm)}"
+            + (f", and draws up to {most:,} prompts to fill it" if is_refilled else ""),
         ),
         (
             "updates",

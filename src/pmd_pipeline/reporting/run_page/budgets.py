@@ -51,14 +51,17 @@ _OVERLAP = (
 )
 
 
-def costs(budgets: pd.DataFrame, *, has_lag: bool = False) -> Costs:
+def costs(
+    budgets: pd.DataFrame, *, has_lag: bool = False, refills: Mapping[str, str] | None = None
+) -> Costs:
     """Return the section for a table of ``metrics.budgets.BUDGET_COLUMNS``.
 
     Args:
         budgets: The table.
         has_lag: Whether rollouts were sampled beside the updates of earlier rounds.
+        refills: What is to be said of each algorithm whose rounds are refilled.
     """
-    sentences = _sentences(budgets)
+    sentences = _sentences(budgets, refills or {})
     if has_lag:
         sentences.append(_OVERLAP.format(_saved(_by_algorithm(budgets))))
     return Costs(
@@ -70,7 +73,7 @@ def costs(budgets: pd.DataFrame, *, has_lag: bool = False) -> Costs:
 
 def _in_short(means: pd.DataFrame) -> str:
     time = _span(means["total_seconds"], formatting.seconds)
-    tokens = _span(means["num_sampled_tokens"], _count)
+    tokens = _span(means["num_sampled_tokens"], formatting.count)
     return f"Cost of a training run: time {time}; sampled tokens {tokens}."
 
 
@@ -84,7 +87,7 @@ def _table(budgets: pd.DataFrame, times: Mapping[str, str]) -> HtmlTable:
         rows=tuple(
             (
                 str(algorithm),
-                *(_count(row[column]) for column in _COUNTS),
+                *(formatting.count(row[column]) for column in _COUNTS),
                 *(formatting.seconds(row[column]) for column in times),
             )
             for algorithm, row in means.iterrows()
@@ -93,7 +96,7 @@ def _table(budgets: pd.DataFrame, times: Mapping[str, str]) -> HtmlTable:
     )
 
 
-def _sentences(budgets: pd.DataFrame) -> list[str]:
+def _sentences(budgets: pd.DataFrame, refills: Mapping[str, str]) -> list[str]:
     # What an algorithm may have done: a sentence of its own tells the updates that were not made.
     budgets = budgets.assign(num_updates=budgets["num_updates"] + budgets["num_skipped_updates"])
     columns = ("num_rollouts", "num_updates", "num_prompts")
@@ -107,14 +110,16 @@ def _sentences(budgets: pd.DataFrame) -> list[str]:
         if column not in equal:
             sentences.append(_each(means[column], _COUNTS[column]))
     sentences += _skipped(means["num_skipped_updates"])
+    sentences += refills.values()
     if len(means) == 1:
         return sentences
-    per_round = means["num_generation_calls"] / means["num_rounds"]
+    others = means.drop(index=list(refills))
+    per_round = others["num_generation_calls"] / others["num_rounds"]
     if len(set(per_round)) > 1:
         sentences.append(_calls(per_round))
     sentences.append(
-        _range(means["num_sampled_tokens"], "Sampled tokens", _count)
-        + _range(means["num_trained_tokens"], "; trained tokens", _count)
+        _range(means["num_sampled_tokens"], "Sampled tokens", formatting.count)
+        + _range(means["num_trained_tokens"], "; trained tokens", formatting.count)
         + _range(means["total_seconds"], "; time", formatting.seconds)
         + "."
     )
@@ -142,12 +147,14 @@ def _rounds(budgets: pd.DataFrame) -> str:
 
 
 def _each(values: pd.Series, name: str) -> str:
-    listed = formatting.listed([f"{label} {_count(value)}" for label, value in values.items()])
+    listed = formatting.listed(
+        [f"{label} {formatting.count(value)}" for label, value in values.items()]
+    )
     return f"{name.capitalize()} differ: {listed}."
 
 
 def _skipped(values: pd.Series) -> list[str]:
-    some = [f"{_count(value)} of {label}" for label, value in values.items() if value > 0]
+    some = [f"{formatting.count(value)} of {label}" for label, value in values.items() if value > 0]
     if not some:
         return []
     return [f"Updates with nothing to learn from were not made: {formatting.listed(some)}."]
@@ -155,11 +162,15 @@ def _skipped(values: pd.Series) -> list[str]:
 
 def _calls(per_round: pd.Series) -> str:
     usual = per_round.mode().iloc[0]
-    more = [f"{label} made {_count(value)}" for label, value in per_round.items() if value != usual]
+    more = [
+        f"{label} made {formatting.count(value)}"
+        for label, value in per_round.items()
+        if value != usual
+    ]
     others = "the others" if (per_round == usual).sum() > 1 else "the other"
     return (
         f"{formatting.listed(more)} generation calls a round, each with a transfer of the weights "
-        f"to the sampler; {others} made {_count(usual)}."
+        f"to the sampler; {others} made {formatting.count(usual)}."
     )
 
 
@@ -183,10 +194,4 @@ def _more(ratio: float) -> str:
 
 def _counted(value: float, name: str) -> str:
     singular = name.removesuffix("s") if value == 1 else name
-    return f"{_count(value)} {singular}"
-
-
-def _count(value: float) -> str:
-    """Return a count, or a mean of counts, in words such as ``6,144`` and ``47.3``."""
-    is_whole = float(value).is_integer() or abs(value) >= 1000
-    return f"{value:,.0f}" if is_whole else f"{value:,.1f}"
+    return f"{formatting.count(value)} {singular}"

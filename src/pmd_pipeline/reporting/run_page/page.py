@@ -23,6 +23,7 @@ from pmd_pipeline.reporting.run_page.budgets import costs
 from pmd_pipeline.reporting.run_page.coverage import Coverage
 from pmd_pipeline.reporting.run_page.legend import legend_entries
 from pmd_pipeline.reporting.run_page.pair_table import pair_table
+from pmd_pipeline.reporting.run_page.refills import refill_sentences
 from pmd_pipeline.reporting.run_page.samples import choose_samples
 from pmd_pipeline.reporting.run_page.seed_section import SeedSection, seed_section
 from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
@@ -95,7 +96,10 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
     )
     coverage = Coverage.of(inputs.scores, level=inputs.interval_level)
     lag = staleness(inputs.round_metrics)
-    spent = None if inputs.budgets is None else costs(inputs.budgets, has_lag=lag is not None)
+    spent = None
+    if inputs.budgets is not None:
+        refills = refill_sentences(inputs.round_metrics)
+        spent = costs(inputs.budgets, has_lag=lag is not None, refills=refills)
     seeds = seed_section(inputs.scores, coverage)
     return template("report.html.j2").render(
         title=config.title,
