@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,33 @@ def test_a_wrong_study_is_one_error_before_anything_runs(
     assert _nothing_ran(path)
 
 
+@pytest.mark.parametrize(
+    ("storage", "options", "status", "message"),
+    [
+        ("journal", ["--workers", "ray"], 2, "--workers ray and --num-workers N belong together"),
+        ("journal", ["--num-workers", "2"], 2, "--workers ray and --num-workers N belong together"),
+        ("sqlite", ["--workers", "ray", "--num-workers", "2"], 1, "set storage.kind to journal"),
+        ("journal", ["--workers", "ray", "--num-workers", "2"], 1, "'pmd_pipeline[ray]'"),
+    ],
+)
+def test_workers_on_a_cluster_that_cannot_be_are_refused_before_anything_runs(
+    storage: str,
+    options: list[str],
+    status: int,
+    message: str,
+    path: Path,
+    study: Study,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    write_small(path, studies={"small": {"storage": {"kind": storage}}})
+    result = study("run", "small", *options)
+    assert result.exit_code == status
+    assert message in result.output
+    assert _nothing_ran(path)
+    assert not (path / "data" / "small" / "studies" / "small" / "study.journal").exists()
+
+
 def test_an_unreachable_database_is_one_error_without_its_password(
     path: Path, study: Study
 ) -> None:
@@ -130,8 +158,6 @@ def test_the_status_lists_every_trial(path: Path, study: Study) -> None:
 def test_the_dashboard_says_how_to_install_it(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
     result = study("dashboard", "small")
     assert result.exit_code == 1

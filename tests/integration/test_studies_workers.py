@@ -1,21 +1,36 @@
-"""Two workers on one study: a journal file, and PostgreSQL with one of them killed."""
+"""Two workers on one study: a journal file, PostgreSQL with one of them killed; Ray's program."""
 
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
-from forks import wait
+from forks import begin_forked, redirect, run_forked, wait
+from kedro.framework.startup import bootstrap_project
 from study_helpers import await_trials, begin_worker, make_study_project, query
+
+from pmd_pipeline.cluster.facts import own_facts
+from pmd_pipeline.config.study import StorageConfig
+from pmd_pipeline.studies.definition import load
+from pmd_pipeline.studies.retries import take_back
+from pmd_pipeline.studies.storage import open_storage
+from pmd_pipeline.study_commands.on_ray import worker
+from pmd_pipeline.study_commands.on_ray.host import FAILED
+from pmd_pipeline.study_commands.on_ray.request import WorkerRequest
+from pmd_pipeline.study_commands.opening import open_to_run
+from pmd_pipeline.study_commands.project import read_project
 
 PASSWORD = "correct-horse-battery"
 VARIABLE = "PMD_PIPELINE_TEST_STUDY_URL"
@@ -187,6 +202,68 @@ def test_a_killed_workers_trial_is_done_by_the_other(
         if file.is_file():
             assert PASSWORD.encode() not in file.read_bytes(), file
     assert "tester:***@127.0.0.1" in _page(path)
+
+
+def _begin_ray_worker(project: Path, folder: Path, **fields: Any) -> int:
+    """Run the program of a worker on a Ray cluster in a forked child, but without Ray."""
+    request = WorkerRequest(
+        study="small",
+        project=str(project),
+        env="small",
+        runtime_parameters={},
+        num_trials=None,
+        timeout_minutes=None,
+        num_threads=1,
+        takes_gpu=False,
+        marks=(),
+        facts=own_facts("10.0.0.1"),
+    )
+    (folder / "log").touch()
+    (folder / "request").write_text(replace(request, **fields).to_json())
+
+    def work() -> None:
+        redirect("stdout", folder / "answer")
+        redirect("stderr", folder / "log")
+        sys.stdin = (folder / "request").open()
+        sys.argv[1:] = ["10.0.0.2"]
+        raise SystemExit(worker.main())
+
+    return begin_forked(work)
+
+
+def test_a_ray_worker_says_what_its_node_lacks(tmp_path: Path) -> None:
+    """Its answer is all that is on its standard output."""
+    path = make_study_project(tmp_path / "project", with_base=False)
+    assert wait(_begin_ray_worker(path, tmp_path, marks=(str(path / ".driver_1"),))) == FAILED
+    answer = (tmp_path / "answer").read_text()
+    assert answer.startswith(f"10.0.0.2: the folder {path} is not the one that the study's driver")
+    assert "Traceback" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+def test_a_ray_worker_without_its_host_ends_as_at_ctrl_c(tmp_path: Path) -> None:
+    """Its trial is queued again; nothing waits for a heartbeat."""
+    study = {"storage": {"kind": "journal"}, "num_trials": 40}
+    path = make_study_project(tmp_path / "project", studies={"small": study})
+
+    def host() -> None:
+        bootstrap_project(path)
+        open_to_run(read_project("small", path=path, env="small"), joins=False)
+        (tmp_path / "process").write_text(str(_begin_ray_worker(path, tmp_path)))
+        while "Trial 0 begins." not in (tmp_path / "log").read_text():
+            time.sleep(0.05)
+
+    assert run_forked(host) == 0
+    process = int((tmp_path / "process").read_text())
+    while psutil.pid_exists(process) and psutil.Process(process).status() != "zombie":
+        time.sleep(0.05)
+    folder = path / "data" / "small" / "studies" / "small"
+    storage = open_storage(StorageConfig(kind="journal"), folder, url=None, on_stale=take_back)
+    trials = load("small", storage).get_trials()
+    assert [trial.state.name for trial in trials[-2:]] == ["FAIL", "WAITING"]
+    assert trials[-2].user_attrs["error"] == "interrupted"
+    assert trials[-1].params == trials[-2].params
+    assert (tmp_path / "answer").read_text() == ""
 
 
 def _page(path: Path) -> str:

@@ -3,10 +3,16 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import ray
 from ray._private.state import available_resources_per_node
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+from ray.util.placement_group import (
+    PlacementGroup,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 
 from pmd_pipeline.cluster.errors import InfeasibleError
 from pmd_pipeline.config.cluster import Strategy
@@ -68,6 +74,31 @@ def place(
 def give_back(group: PlacementGroup) -> None:
     """Free a placement group's resources, which ends what runs in it."""
     remove_placement_group(group)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A node with room for a process."""
+
+    node_id: str
+    address: str
+
+
+def find_room(
+    bundles: Sequence[Resources], *, strategy: Strategy, seconds: float, what: str
+) -> list[Room]:
+    """Return a node for each process, with room for all at once; nothing stays reserved.
+
+    Arguments and errors are those of :func:`place`. For processes that end one by one, and so need
+    a place each.
+    """
+    group = place(bundles, strategy=strategy, seconds=seconds, what=what)
+    try:
+        nodes = placement_group_table(group)["bundles_to_node_id"]
+    finally:
+        give_back(group)
+    addresses = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+    return [Room(node_id=nodes[i], address=addresses[nodes[i]]) for i in range(len(bundles))]
 
 
 def missing_for(

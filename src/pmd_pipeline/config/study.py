@@ -1,5 +1,6 @@
 """Hyperparameter studies: what is searched, on which budget, by which sampler."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -166,6 +167,35 @@ class StorageConfig(StrictModel):
         return self
 
 
+class WorkersConfig(StrictModel):
+    """The workers that ``--workers ray`` starts; unused without it."""
+
+    resources: Mapping[str, float] | None = Field(
+        default=None,
+        description="what each reserves, as Ray names it: CPU, GPU, a cluster's own; null: a CPU "
+        "for each thread, and a GPU if compute.device allows one and the cluster has any",
+    )
+    max_restarts: int = Field(
+        default=3,
+        ge=0,
+        description="how many lost workers are replaced; after that the study goes on with those "
+        "that are left",
+    )
+
+    @field_validator("resources")
+    @classmethod
+    def _something(cls, resources: Mapping[str, float] | None) -> Mapping[str, float] | None:
+        if resources is not None and not resources:
+            raise ValueError("it names nothing to reserve; name something, or leave it out")
+        for name, number in (resources or {}).items():
+            if not 0 < number < math.inf:
+                raise ValueError(
+                    f"{name}: {number:g} cannot be reserved; give a number above 0, or leave "
+                    f"{name} out"
+                )
+        return resources
+
+
 class StudyConfig(StrictModel):
     """One study of the section ``studies``: which parameters are best, on an equal budget?"""
 
@@ -203,6 +233,7 @@ class StudyConfig(StrictModel):
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
     storage: StorageConfig = StorageConfig()
+    workers: WorkersConfig = WorkersConfig()
     keep_policies: Literal["best", "all", "none"] = Field(
         default="best", description="trials whose weights stay on disk; tables always do"
     )

@@ -84,7 +84,7 @@ class ChildProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", *run, str(there.fileno()), str(memory_limit_bytes or 0)],
                 pass_fds=[there.fileno()],
-                env={**os.environ, "PYTHONPATH": _search_path(), **(environment or {})},
+                env={**os.environ, "PYTHONPATH": search_path(), **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=self._log.fileno(),
                 stderr=subprocess.STDOUT,
@@ -299,7 +299,7 @@ def _deadline(timeout_seconds: float | None) -> float | None:
     return None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
 
-def _search_path() -> str:
+def search_path() -> str:
     """Return where this process finds modules, after what it has set for its children since."""
     set_since = [e for e in os.environ.get("PYTHONPATH", "").split(os.pathsep) if e]
     own = [entry or os.curdir for entry in sys.path]

@@ -18,7 +18,7 @@ from pmd_pipeline.studies.parameters import parameter_path, repeat_seeds
 DEFINITION = "pmd_pipeline.definition"
 
 # These may change from one continuation to the next without making trials incomparable.
-_FREE = {"num_trials", "storage", "keep_policies", "pruner", "sampler"}
+_FREE = {"num_trials", "storage", "workers", "keep_policies", "pruner", "sampler"}
 # These change no trial.
 _IRRELEVANT = (
     "studies.",

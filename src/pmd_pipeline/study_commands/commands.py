@@ -44,18 +44,28 @@ def study_group(project_command: ProjectCommand) -> click.Group:
 @_params
 @_trials
 @_timeout
+@click.option(
+    "--workers",
+    type=click.Choice(["ray"]),
+    help="Have workers on a Ray cluster run the trials, not this process; see docs/cluster.md.",
+)
+@click.option("--num-workers", type=click.IntRange(min=1), help="How many, with --workers ray.")
 def run(
     name: str,
     env: str | None,
     params: dict[str, Any],
     trials: int | None,
     timeout_minutes: float | None,
+    workers: str | None,
+    num_workers: int | None,
 ) -> None:
     """Create the study NAME of parameters_study.yml or continue it, then report."""
+    if (workers is None) != (num_workers is None):
+        raise click.UsageError("--workers ray and --num-workers N belong together")
     from pmd_pipeline.study_commands.report import report_study
 
     project = _project(name, env, params)
-    study = _run(project, trials, timeout_minutes, joins=False)
+    study = _run(project, trials, timeout_minutes, joins=False, num_ray_workers=num_workers)
     click.echo(report_study(project, study))
 
 
@@ -152,12 +162,23 @@ def _project(name: str, env: str | None, params: dict[str, Any]) -> Any:
     return read_project(name, path=Path.cwd(), env=env, runtime_parameters=params)
 
 
-def _run(project: Any, trials: int | None, timeout_minutes: float | None, *, joins: bool) -> Any:
+def _run(
+    project: Any,
+    trials: int | None,
+    timeout_minutes: float | None,
+    *,
+    joins: bool,
+    num_ray_workers: int | None = None,
+) -> Any:
+    from pmd_pipeline.study_commands.on_ray.driver import run_study_on_ray
     from pmd_pipeline.study_commands.service import run_study
 
+    ends: dict[str, Any] = {"num_trials": trials, "timeout_minutes": timeout_minutes}
     stop_at_sigterm_as_at_ctrl_c()
     try:
-        return run_study(project, num_trials=trials, timeout_minutes=timeout_minutes, joins=joins)
+        if num_ray_workers is not None:
+            return run_study_on_ray(project, num_workers=num_ray_workers, **ends)
+        return run_study(project, joins=joins, **ends)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Continue with the same command.")
         raise SystemExit(130) from None

@@ -25,6 +25,7 @@ class StudyProject:
         name: The study's name.
         path: The project's folder.
         env: The Kedro environment; None: the default one.
+        runtime_parameters: What ``--params`` says.
         parameters: Of the experiment, complete, as plain values.
         experiment: The same, validated.
         config: The study's own section.
@@ -35,6 +36,7 @@ class StudyProject:
     name: str
     path: Path
     env: str | None
+    runtime_parameters: Mapping[str, Any]
     parameters: Mapping[str, Any]
     experiment: ExperimentConfig
     config: StudyConfig
@@ -100,6 +102,7 @@ def read_project(
         name=name,
         path=path,
         env=env,
+        runtime_parameters=dict(runtime_parameters or {}),
         parameters=parameters,
         experiment=experiment,
         config=config,

@@ -1,5 +1,6 @@
 """One trial: a Kedro session per repeat, reported to Optuna and MLflow."""
 
+import logging
 import math
 import shutil
 import time
@@ -28,6 +29,8 @@ from pmd_pipeline.study_commands.project import StudyProject
 from pmd_pipeline.study_commands.session import PhaseRunner, StudySession
 from pmd_pipeline.study_commands.trial_hook import Evaluation, TrialHook
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRunner:
@@ -49,6 +52,7 @@ class TrialRunner:
         parameters["training"]["seeds"] = list(project.training_seeds)
         experiment = parse_parameters(parameters)
         run_id = self.runs.begin_trial(trial, flatten(experiment.model_dump(mode="json")))
+        _logger.debug("Trial %d begins.", trial.number)
         progress = _Progress(trial=trial, num_phases=project.num_phases)
         try:
             for repeat, run in enumerate(experiment.training_runs()):

@@ -65,6 +65,23 @@ def test_a_storage_that_cannot_work_is_refused(storage: dict[str, Any]) -> None:
         make_study(storage=storage)
 
 
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({}, "it names nothing to reserve"),
+        (
+            {"CPU": 2, "GPU": 0},
+            "GPU: 0 cannot be reserved; give a number above 0, or leave GPU out",
+        ),
+    ],
+)
+def test_workers_that_reserve_nothing_are_refused(
+    resources: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_study(workers={"resources": resources})
+
+
 def test_a_mistake_in_a_study_is_named_by_its_key() -> None:
     study = {"algorithms": ["pmd_mean"], "budget": {"rollouts": 8}, "num_trails": 3}
     with pytest.raises(
