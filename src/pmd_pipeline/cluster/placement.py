@@ -71,6 +71,11 @@ def place(
     return group
 
 
+def check_room(bundles: Sequence[Resources], what: str) -> None:
+    """Raise InfeasibleError if the cluster could not hold bundles even if it were empty."""
+    _refuse_infeasible(bundles, [None] * len(bundles), what)
+
+
 def give_back(group: PlacementGroup) -> None:
     """Free a placement group's resources, which ends what runs in it."""
     remove_placement_group(group)

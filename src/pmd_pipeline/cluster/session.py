@@ -203,7 +203,14 @@ def _explanation(config: ClusterConfig, error: Exception) -> str:
             "from other machines with `ray start --address HOST:6379`, or set cluster.address: "
             "local for one that ends with the run"
         )
-    return f"the Ray cluster cannot be joined (address: {config.address}): {error}"
+    text = f"the Ray cluster cannot be joined (address: {config.address}): {error}"
+    if isinstance(error, ConnectionError) and "RAY_AUTH_MODE" not in os.environ:
+        # By an address Ray shows no token unless told to, and says only that it cannot connect.
+        text += (
+            "; a cluster that was started where ~/.ray/auth_token lies wants that token: set "
+            "RAY_AUTH_MODE=token here"
+        )
+    return text
 
 
 @contextmanager

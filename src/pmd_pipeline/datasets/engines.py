@@ -28,7 +28,7 @@ class RolloutEngineDataset(AbstractDataset[NoReturn, RolloutEngine]):
         self.metadata = metadata
 
     def check_available(self) -> None:
-        """Raise EngineUnavailableError if the engine's library is not installed here."""
+        """Raise an error if a run would fail for want of a library or a cluster; see `choice`."""
         check_available(self._config)
 
     def load(self) -> RolloutEngine:

@@ -39,7 +39,12 @@ def make_engine(config: EngineConfig) -> RolloutEngine:
 
 
 def check_available(config: EngineConfig) -> None:
-    """Raise EngineUnavailableError if the engine's library is not installed here."""
+    """Raise an error if a run with this engine would fail for what is known before it starts.
+
+    Raises:
+        EngineUnavailableError: If the engine's library is not installed here.
+        ClusterError: If there is no cluster, or no room on it for a single sampler.
+    """
     match config:
         case VllmEngineConfig():
             from pmd_pipeline.engines.vllm_engine import check_vllm_installed
@@ -48,8 +53,9 @@ def check_available(config: EngineConfig) -> None:
         case TransformersEngineConfig():
             pass  # this project needs transformers itself
         case RayEngineConfig():
-            from pmd_pipeline.engines.ray_engine import check_ray_installed
+            from pmd_pipeline.engines.ray_engine import check_ray_installed, check_room_for_one
 
             check_ray_installed(config)
+            check_room_for_one(config)
         case _:
             assert_never(config)

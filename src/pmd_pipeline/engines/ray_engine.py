@@ -303,6 +303,17 @@ def check_ray_installed(config: RayEngineConfig) -> None:
         check_vllm_installed()
 
 
+def check_room_for_one(config: RayEngineConfig) -> None:
+    """Join the cluster and raise InfeasibleError if it has no room for a single sampler.
+
+    A run asks before it computes anything; GPUs that are not stated are asked for later.
+    """
+    session.join()
+    from pmd_pipeline.cluster.placement import check_room  # imports ray, which join prepares
+
+    check_room([config.resources or {"CPU": 1.0}], what="a sampler (rollout_engine)")
+
+
 def _hosted(config: RayEngineConfig) -> HostedEngine:
     match config.engine:
         case HostedTransformersConfig():
