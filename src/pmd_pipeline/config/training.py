@@ -146,6 +146,11 @@ class TrainingConfig(StrictModel):
         """Rounds over all phases."""
         return self.num_phases * self.rounds_per_phase
 
+    @property
+    def weighs_stale_rollouts(self) -> bool:
+        """Whether importance weights correct for rollouts of the policy of rounds before."""
+        return self.lag > 0 and self.importance_weights is not None
+
     @field_validator("algorithms", mode="before")
     @classmethod
     def _labels_from_one_text(cls, labels: Any) -> Any:

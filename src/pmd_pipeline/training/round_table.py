@@ -12,7 +12,8 @@ def round_to_table(result: RoundResult) -> pd.DataFrame:
     ``sampled_version`` counts the updates that the policy had seen which sampled it.
 
     ``sequence_log_ratio`` compares the policy after the last mini-batch of the rollout's cycle with
-    the policy that sampled it, nats.
+    the policy that sampled it, or with that before the updates where importance weights correct for
+    an older one, nats.
 
     With a refill, ``is_trained`` says which rollouts the updates used.
     """

@@ -50,17 +50,26 @@ class ExactUpdate:
 
 
 def exact_update_of(
-    algorithm: AnyAlgorithmConfig, two_values: tuple[float, float] | None
+    algorithm: AnyAlgorithmConfig,
+    two_values: tuple[float, float] | None,
+    *,
+    weighs_stale_rollouts: bool = False,
 ) -> ExactUpdate | None:
     """Return what an algorithm's rounds aim at, None if unknown.
 
     It is known only for PMD; not for rewards of more than two values, not for rollouts weighted by
-    the ideal step, and not with a floor under the partition: both move the fixed point.
+    the ideal step, not with a floor under the partition, and not for stale rollouts that importance
+    weights correct: all three move the fixed point. Without weights it is the exact update of the
+    policy that sampled, stale or not: pass rates and log-ratios are those of its rollouts.
 
     Args:
         algorithm: Of the rounds.
         two_values: The rewards of a wrong and of a right response; None if there are others.
+        weighs_stale_rollouts: Whether there is lag with importance weights:
+            ``TrainingConfig.weighs_stale_rollouts``.
     """
+    if weighs_stale_rollouts:
+        return None
     if not isinstance(algorithm, PmdMeanConfig | PmdPartConfig) or algorithm.partition_weights:
         return None
     if isinstance(algorithm, PmdPartConfig) and algorithm.partition_floor is not None:

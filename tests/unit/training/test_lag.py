@@ -23,6 +23,7 @@ from pmd_pipeline.engines.units import Unit
 from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.processes.child import ChildProcess
 from pmd_pipeline.records import Prompt, Score
+from pmd_pipeline.rollouts.batch import to_batch
 from pmd_pipeline.rollouts.stored import rollouts_from_bytes, rollouts_to_bytes
 from pmd_pipeline.training.round import RoundResult
 from pmd_pipeline.training.round_metrics import round_metrics
@@ -192,6 +193,12 @@ def test_log_ratios_begin_at_the_policy_that_sampled(tiny_policy: Policy) -> Non
     assert first.cycles[0].sampled_version == second.cycles[0].sampled_version == 0
     sampled = [r.completion.log_probs.sum() for r in second.cycles[0].rollouts]
     np.testing.assert_allclose(second.cycles[0].behaviour_log_probs, sampled, rtol=1e-6)
+    # What the round has changed is measured from there too, as theory in the loop has it.
+    batch = to_batch(second.cycles[0].rollouts)
+    after = training.trainer.log_probs(batch, [torch.arange(len(batch))]).log_probs.sum(dim=1)
+    found = second.cycles[0].sequence_log_ratios
+    np.testing.assert_allclose(found, after.numpy() - sampled, atol=1e-4)
+    assert not lagged().training.weighs_stale_rollouts
     now = round_metrics(second)
     assert now.entropy > 0
     assert np.isnan(now.mismatch_max)  # the trainer no longer has the policy that sampled
@@ -207,6 +214,7 @@ def test_importance_weights_compare_the_policy_of_now_with_the_one_that_sampled(
         importance_weights={"level": "token", "cap": 2.0},
         optimizer={"learning_rate": 0.05},
     )
+    assert setup.training.weighs_stale_rollouts
     training = Training(tiny_policy, setup)
     next(training.rounds)
     second = next(training.rounds)

@@ -47,12 +47,13 @@ def make_round(
 
 
 def test_only_pmd_with_two_rewards_and_equal_weights_has_a_known_update() -> None:
-    """The other algorithms, a length penalty, weighted rollouts and a floor have none."""
+    """The others, a length penalty, weighted rollouts, a floor and weighed stale ones have none."""
     assert exact_update_of(make_algorithm(kind="grpo"), REWARDS) is None
     assert exact_update_of(make_algorithm(kind="on_policy_gradient"), REWARDS) is None
     assert exact_update_of(make_algorithm(kind="pmd_mean"), None) is None
     assert exact_update_of(make_algorithm(kind="pmd_part", partition_weights=True), REWARDS) is None
     assert exact_update_of(make_algorithm(kind="pmd_part", partition_floor=1e-8), REWARDS) is None
+    assert exact_update_of(make_algorithm(), REWARDS, weighs_stale_rollouts=True) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pmd_pipeline.config.algorithms import AlgorithmParameters
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.rewards import RewardParameters
+from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.metrics import evaluate_completions
@@ -133,6 +134,7 @@ def make_compare_with_theory(run: TrainingRun) -> Callable[..., pd.DataFrame]:
     """Return the node function that holds the rounds of a training run against exact updates."""
 
     def compare_with_theory(
+        training: TrainingConfig,
         algorithm: AlgorithmParameters,
         rewards: RewardParameters,
         **rollouts: Mapping[str, Callable[[], pd.DataFrame]],
@@ -141,7 +143,11 @@ def make_compare_with_theory(run: TrainingRun) -> Callable[..., pd.DataFrame]:
         from pmd_pipeline.training.theory_in_the_loop import compared_groups, exact_update_of
 
         rounds = (load() for phase in rollouts.values() for load in phase.values())
-        exact_update = exact_update_of(algorithm.root, two_values_of(rewards.root))
+        exact_update = exact_update_of(
+            algorithm.root,
+            two_values_of(rewards.root),
+            weighs_stale_rollouts=training.weighs_stale_rollouts,
+        )
         return compared_groups(run.algorithm, run.seed, rounds, exact_update)
 
     return compare_with_theory

@@ -61,7 +61,11 @@ def _compare_with_theory(run: TrainingRun, phases: range) -> Pipeline:
     rollouts = {
         f"rollouts_{phase}": f"{run.namespace}.{phase_name(phase)}.rollouts" for phase in phases
     }
-    parameters = {"algorithm": f"params:algorithms.{run.algorithm}", "rewards": "params:rewards"}
+    parameters = {
+        "training": "params:training",
+        "algorithm": f"params:algorithms.{run.algorithm}",
+        "rewards": "params:rewards",
+    }
     return Pipeline(
         [
             Node(

@@ -57,7 +57,11 @@ def make_train_phase(run: TrainingRun, phase: int) -> Callable[..., Iterator[dic
             seed=run.seed,
             adapter_seed=seed,
         )
-        exact_update = exact_update_of(setup.algorithm, two_values_of(rewards.root))
+        exact_update = exact_update_of(
+            setup.algorithm,
+            two_values_of(rewards.root),
+            weighs_stale_rollouts=training.weighs_stale_rollouts,
+        )
         start = resume_points.get(f"{run.namespace}.{phase_name(phase)}", previous_policy)
         last_round = phase * training.rounds_per_phase
         with closing(start_trainer(start, setup, compute, engine)) as trainer:
