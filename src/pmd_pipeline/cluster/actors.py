@@ -30,4 +30,5 @@ def in_short(error: Exception) -> str:
     """Return what Ray says of a lost process without its ids and its advice."""
     text = " ".join(str(error).split())
     text = text.rpartition("The actor is dead because ")[2]
-    return text.partition(" Some common causes include")[0]
+    text = text.partition(" Some common causes include")[0]
+    return text.partition(" The task may or may not have been executed")[0]

@@ -75,7 +75,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.INFO)
 
 
-@pytest.mark.parametrize("loss", [KILLED, INTERRUPTED, WorkerLostError("its node is gone")])
+@pytest.mark.parametrize("loss", [KILLED, INTERRUPTED, WorkerLostError("its node is gone.")])
 def test_a_lost_worker_is_replaced(
     loss: Ended | BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,18 +85,20 @@ def test_a_lost_worker_is_replaced(
     assert not any(worker.is_asked_to_stop for worker in workers)
     cause = {KILLED: "SIGKILL ended its process", INTERRUPTED: "its process ended with status 130"}
     told = cause[loss] if isinstance(loss, Ended) else "its node is gone"
-    assert f"Worker 2 on 10.0.0.2 is lost: {told}." in caplog.text
-    assert "Worker 2 on 10.0.0.2 starts in the place of a lost one (1 of at most 3)." in caplog.text
+    assert caplog.messages[2:] == [
+        f"Worker 2 on 10.0.0.2 is lost: {told}.",
+        "Worker 2 on 10.0.0.2 starts in the place of a lost one (1 of at most 3).",
+    ]
 
 
 def test_without_a_replacement_the_study_goes_on_with_the_workers_that_are_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     _run(_starting(Played(None, DONE), Played(KILLED)), max_restarts=0)
-    assert "it is not replaced, since workers.max_restarts is 0." in caplog.text
+    assert "It is not replaced: workers.max_restarts is 0." in caplog.text
     full = InfeasibleError("the cluster is full")
     _run(_starting(Played(None, DONE), Played(KILLED), full))
-    assert "it is not replaced: the cluster is full." in caplog.text
+    assert "It is not replaced: the cluster is full." in caplog.text
 
 
 def test_the_last_worker_lost_ends_the_study() -> None:

@@ -106,20 +106,30 @@ class Fleet:
         _logger.info("%s starts%s.", _name(number, worker), told)
 
     def _replace(self, number: int, cause: str) -> None:
-        lost = f"{_name(number, self._running[number])} is lost: {cause}"
+        lost = f"{_name(number, self._running[number])} is lost: {cause.rstrip('.')}"
         self._forget(number)
-        if self._num_restarts == self._max_restarts:
-            lost = f"{lost}; it is not replaced, since workers.max_restarts is {self._max_restarts}"
-        else:
-            self._num_restarts += 1
-            try:
-                count = f"{self._num_restarts} of at most {self._max_restarts}"
-                self._begin(number, f" in the place of a lost one ({count})")
-            except (InfeasibleError, WorkerLostError) as error:
-                lost = f"{lost}; it is not replaced: {error}"
-        if not self._running:
-            raise StudyError(f"{lost}. No worker is left; run the study again, it goes on")
         _logger.warning("%s.", lost)
+        why_not = self._try_again(number)
+        if not why_not:
+            return
+        if not self._running:
+            raise StudyError(
+                f"{lost}. It is not replaced: {why_not}. No worker is left; run the study again, "
+                "it goes on"
+            )
+        _logger.warning("It is not replaced: %s.", why_not)
+
+    def _try_again(self, number: int) -> str:
+        """Start a worker in the place of a lost one; return why it cannot be, if it cannot."""
+        if self._num_restarts == self._max_restarts:
+            return f"workers.max_restarts is {self._max_restarts}"
+        self._num_restarts += 1
+        count = f"{self._num_restarts} of at most {self._max_restarts}"
+        try:
+            self._begin(number, f" in the place of a lost one ({count})")
+        except InfeasibleError as error:
+            return str(error)
+        return ""
 
     def _forget(self, number: int) -> None:
         self._running.pop(number).kill()
