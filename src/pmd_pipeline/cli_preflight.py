@@ -1,13 +1,16 @@
 """The command ``kedro preflight``."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params
 
 from pmd_pipeline.command_groups import ProjectCommand
 from pmd_pipeline.config_loader import project_loader
+
+if TYPE_CHECKING:
+    from kedro.config import OmegaConfigLoader
 
 _positive = click.FloatRange(min=0, min_open=True)
 _OPTIONS = [
@@ -101,8 +104,18 @@ def _preflight(
                 training_tokens_per_second=tokens_per_second_training,
             ),
             model_config=model_config,
+            credentials=_credentials(loader),
         )
     )
     title = f"Preflight of {env or 'the default environment'}"
     print_parts(preflight.plan_table(title, findings))
     return not preflight.failures(findings)
+
+
+def _credentials(loader: "OmegaConfigLoader") -> dict[str, Any]:
+    from kedro.config import MissingConfigException
+
+    try:
+        return dict(loader["credentials"])
+    except MissingConfigException:
+        return {}

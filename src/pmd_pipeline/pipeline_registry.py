@@ -11,6 +11,7 @@ from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.pipelines import (
     data_preparation,
+    evaluate_models,
     evaluation,
     policy_initialisation,
     reporting,
@@ -30,6 +31,8 @@ class Structure:
     num_phases: int
     rounds_per_phase: int
     studies: tuple[str, ...]
+    models: tuple[tuple[str, bool], ...] = ()
+    """Names of models that are evaluated without training, and whether a server runs them."""
 
     @classmethod
     def of(cls, experiment: ExperimentConfig) -> Self:
@@ -39,6 +42,10 @@ class Structure:
             num_phases=experiment.training.num_phases,
             rounds_per_phase=experiment.training.rounds_per_phase,
             studies=tuple(experiment.studies),
+            models=tuple(
+                (name, name in experiment.evaluate_models.endpoints())
+                for name in experiment.evaluate_models.models
+            ),
         )
 
 
@@ -76,6 +83,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     return {
         **stages,
+        "evaluate_models": evaluate_models.create_pipeline(models=dict(structure.models)),
         "study_report": study_report.create_pipeline(studies=structure.studies),
         "__default__": Pipeline(stages.values()),
     }

@@ -4,6 +4,7 @@ from pmd_pipeline.config_loader import VariantConfigLoader
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.console import ConsoleHook
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
+from pmd_pipeline.hooks.models import ModelsHook
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.selection import SelectionHook
 from pmd_pipeline.hooks.tracking import TrackingCheckHook, TrackingHook
@@ -17,6 +18,7 @@ HOOKS = (
     SelectionHook(),
     _resume,
     LifecycleHook(),
+    ModelsHook(),
     _tracking,
     TrackingCheckHook(_tracking),
     ConsoleHook(_resume),

@@ -14,6 +14,7 @@ from pmd_pipeline.config.comparison import ComparisonConfig, check_equal
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
 from pmd_pipeline.config.embedded_data import check_embedded_data
+from pmd_pipeline.config.evaluate_models import EvaluateModelsConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
 from pmd_pipeline.config.overrides import group_size_of, num_mini_batches_of
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PolicyInitialisationConfig
@@ -55,6 +56,11 @@ class ExperimentConfig(StrictModel):
         default={},
         exclude=True,  # no result of `kedro run` depends on them, so runs do not record them
         description="hyperparameter studies by name, for `kedro study`",
+    )
+    evaluate_models: EvaluateModelsConfig = Field(
+        default=EvaluateModelsConfig(),
+        exclude=True,  # no training depends on it; runs of its own pipeline record it
+        description="models that are evaluated without training: the pipeline evaluate_models",
     )
 
     def trained_algorithms(self) -> dict[str, AnyAlgorithmConfig]:

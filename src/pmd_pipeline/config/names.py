@@ -12,7 +12,7 @@ LONGEST_NAME: Final = 60
 # Folders, stages, tags and datasets of the project's own that stand beside those of an algorithm.
 _STAGES = (
     "data_preparation policy_initialisation rollout_generation training evaluation theory "
-    "reporting study_report initial"
+    "reporting study_report evaluate_models model_reporting initial"
 )
 _DATASETS = (
     "tokenizer parameters seed rollout_engine resume_points raw_problems clean_problems "
@@ -20,7 +20,7 @@ _DATASETS = (
     "eval_problems data_report "
     "prompt_statistics selected_prompts round_metrics comparison comparison_by_seed gains pairs "
     "problem_scores budgets stage_times stage_time_images learning_curve_images run_state "
-    "provenance report"
+    "provenance report model_problem_scores model_scores model_differences model_report"
 )
 _OWN_NAMES: Final = frozenset(f"{_STAGES} {_DATASETS}".split())
 _OWN_PREFIXES: Final = re.compile(r"phase_\d|seed_\d|figure_|theory_|initial_|dropped_by_")
@@ -32,6 +32,20 @@ def _not_the_projects_own(label: str) -> str:
             f"{label!r} is a name of the project's own folders, stages or tables; choose another"
         )
     return label
+
+
+_OF_TRAINING_RUNS: Final = re.compile(r"(seed|phase)_\d+$")
+
+
+def refuse_training_run_names(name: str) -> str:
+    """Return a name that is no training seed's or phase's.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if _OF_TRAINING_RUNS.match(name):
+        raise ValueError(f"{name!r} is how training seeds and phases are named; choose another")
+    return name
 
 
 Label = Annotated[

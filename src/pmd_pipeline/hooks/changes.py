@@ -29,10 +29,17 @@ class Parameters:
 
     Args:
         experiment: All of them.
+        checksums: Of the files of models that are evaluated without training, by name: they decide
+            results as parameters do.
     """
 
-    def __init__(self, experiment: ExperimentConfig) -> None:
-        self._flat = flatten(experiment.model_dump(mode="json"))
+    def __init__(
+        self, experiment: ExperimentConfig, checksums: Mapping[str, str] | None = None
+    ) -> None:
+        evaluated = experiment.evaluate_models.model_dump(mode="json")
+        self._flat = flatten({**experiment.model_dump(mode="json"), "evaluate_models": evaluated})
+        for model, checksum in (checksums or {}).items():
+            self._flat[f"evaluate_models.models.{model}.checksum"] = checksum
         self._runs = experiment.training_runs()
         self._effects = effects(experiment)
 

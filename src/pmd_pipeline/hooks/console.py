@@ -13,6 +13,7 @@ from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.stages import is_training
 
 _REPORT = Path("08_reporting") / "report.html"
+_MODEL_REPORT = Path("08_reporting") / "evaluate_models" / "report.html"
 
 
 class ConsoleHook:
@@ -43,6 +44,8 @@ class ConsoleHook:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         if "comparison" in pipeline.datasets():
             self._print_comparison(pipeline, catalog)
+        if "model_report" in pipeline.all_outputs():
+            self._print_models(catalog)
         if "report" not in pipeline.all_outputs():
             self._say_what_the_report_lacks(pipeline)
 
@@ -63,6 +66,22 @@ class ConsoleHook:
                 f"The report, {report}, is older than these results: {renew} makes it again, "
                 "with tables and figures, and what else is missing."
             )
+
+    def _print_models(self, catalog: DataCatalog) -> None:
+        from pmd_pipeline.reporting.console import print_parts
+        from pmd_pipeline.reporting.models_page.words import console_table
+        from pmd_pipeline.tracking.configuration import command
+
+        assert self._context is not None
+        scores, differences = catalog.load("model_scores"), catalog.load("model_differences")
+        level = self._context.experiment.evaluation.interval_level
+        click.echo()
+        print_parts(console_table(scores, differences, level=level))
+        report = _shown(self._context.data_root / _MODEL_REPORT, self._context)
+        click.echo(f"\nReport        {report}")
+        click.echo(
+            f"MLflow runs   {command('mlflow ui', self._context.env)}   -> http://127.0.0.1:5000"
+        )
 
     def _print_comparison(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         assert self._context is not None

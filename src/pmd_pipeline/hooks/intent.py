@@ -10,7 +10,7 @@ class Intent(Enum):
     """What a run is to do with results that are there already."""
 
     DEFAULT = auto()
-    """Keep what is done if the run trains; make again what it is asked for if it does not."""
+    """Keep what is done if the run trains or evaluates models; if not, make again what is asked."""
     CONTINUE = auto()
     """Keep what is done: ``--only-missing-outputs``."""
     OVERWRITE = auto()

@@ -11,6 +11,8 @@ from pmd_pipeline.hooks.results import Results, shortened
 from pmd_pipeline.hooks.run_state import ResumeError, RunState
 from pmd_pipeline.hooks.stages import QUICK_STAGES, READS_SOURCES, is_training, stage_of
 
+_BUILT_UPON = ("__default__", "evaluate_models")
+
 _logger = logging.getLogger(__name__)
 
 _KEEP_OR_REPLACE = (
@@ -224,7 +226,8 @@ def _ancestors(pipeline: Pipeline) -> list[Node]:
     """Return the nodes of the whole experiment that a part of it builds on."""
     from pmd_pipeline.pipeline_registry import register_pipelines
 
-    everything = register_pipelines()["__default__"]
+    pipelines = register_pipelines()
+    everything = Pipeline([pipelines[name] for name in _BUILT_UPON if name in pipelines])
     own = {node.name for node in pipeline.nodes}
     known = own & {node.name for node in everything.nodes}
     return [node for node in everything.to_nodes(*known).nodes if node.name not in own]

@@ -15,10 +15,11 @@ from pmd_pipeline.hooks.changes import Parameters
 from pmd_pipeline.hooks.intent import Intent, intent_of_run, refuse_concurrency
 from pmd_pipeline.hooks.lock import DataLock, hold
 from pmd_pipeline.hooks.machine import differences, machine_facts
+from pmd_pipeline.hooks.models import model_checksums
 from pmd_pipeline.hooks.plan import Plan
 from pmd_pipeline.hooks.results import Results, shortened, source_digests
 from pmd_pipeline.hooks.run_state import Change, ResumeError, RunState, load_run_state
-from pmd_pipeline.hooks.stages import READS_SOURCES, is_training, stage_of
+from pmd_pipeline.hooks.stages import READS_SOURCES, is_kept, is_training, stage_of
 
 _logger = logging.getLogger(__name__)
 
@@ -85,10 +86,10 @@ class ResumeHook:
         self._started_at = {}
         if former is None and intent is not Intent.OVERWRITE:
             self._refuse_unknown(pipeline)
-        parameters = Parameters(self._context.experiment)
+        parameters = Parameters(self._context.experiment, model_checksums(pipeline, catalog))
         plan = Plan(pipeline, self._results, parameters)
         plan.build_on_others()
-        if intent is Intent.DEFAULT and any(is_training(node) for node in pipeline.nodes):
+        if intent is Intent.DEFAULT and any(is_kept(node) for node in pipeline.nodes):
             intent = Intent.CONTINUE
             if not can_skip:
                 self._refuse_repeated_training(pipeline)

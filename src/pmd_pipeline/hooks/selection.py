@@ -12,6 +12,7 @@ from itertools import accumulate
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
+from pmd_pipeline.config.evaluate_models import EVALUATE_MODELS
 from pmd_pipeline.wording import counted, listed
 
 OPTIONS = {
@@ -75,6 +76,11 @@ def check_selection(asked: Names, pipelines: Mapping[str, Pipeline]) -> None:
     chosen = asked.get("--pipelines", ["__default__"])
     _refuse_unknown("--pipelines", chosen, pipelines, "kedro registry list")
     pipeline = Pipeline([pipelines[name] for name in chosen])
+    if not pipeline.nodes and EVALUATE_MODELS in chosen:
+        raise SelectionError(
+            "evaluate_models.models names no model; add some to the environment's parameters, such "
+            "as models: {base: {kind: pretrained, path: models/my-model}}: see docs/evaluating.md"
+        )
     everything = pipelines["__default__"]
     for option, names in asked.items():
         if option != "--pipelines":

@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.pipeline.node import Node
 
+from pmd_pipeline.config.evaluate_models import EVALUATE_MODELS
 from pmd_pipeline.config.training_runs import TrainingRun
 
 _SHARED_STAGES = (
@@ -14,10 +15,11 @@ _SHARED_STAGES = (
     "theory",
     "reporting",
     "study_report",
+    "model_reporting",
 )
 
 # Made again in seconds from results that stay, so nobody is asked first.
-QUICK_STAGES = frozenset({"theory", "reporting", "study_report"})
+QUICK_STAGES = frozenset({"theory", "reporting", "study_report", "model_reporting"})
 
 # They decide which training runs there are, and no result of one of them.
 _WHAT_IS_COMPARED = ("training.algorithms", "training.seeds")
@@ -32,8 +34,12 @@ def stage_of(node: Node) -> str:
     """Return the node's stage; each training run has stages of its own.
 
     They are ``training.pmd_mean.seed_1`` and ``evaluation.pmd_mean.seed_1``, and the initial
-    policy's is ``evaluation.initial``.
+    policy's is ``evaluation.initial``. So does each model that is evaluated without training:
+    ``evaluate_models.base``.
     """
+    model = evaluated_model(node)
+    if model is not None:
+        return f"{EVALUATE_MODELS}.{model}"
     for kind in ("training", "evaluation"):
         if kind in node.tags:
             run = TrainingRun.containing(str(node.namespace))
@@ -44,6 +50,20 @@ def stage_of(node: Node) -> str:
 def is_training(node: Node) -> bool:
     """Return True for a phase of training."""
     return "training" in node.tags
+
+
+def evaluated_model(node: Node) -> str | None:
+    """Return which model a node of the pipeline ``evaluate_models`` evaluates, None for others."""
+    return (
+        str(node.namespace).removeprefix(f"{EVALUATE_MODELS}.")
+        if EVALUATE_MODELS in node.tags
+        else None
+    )
+
+
+def is_kept(node: Node) -> bool:
+    """Return True for what takes long: asked for again, it is not made again unless told to."""
+    return is_training(node) or evaluated_model(node) is not None
 
 
 def upstream_stages(stage: str, runs: Sequence[TrainingRun]) -> set[str]:
@@ -87,6 +107,8 @@ def _direct_upstream(stage: str, runs: Sequence[TrainingRun]) -> set[str]:
             return {"rollout_generation"}
         case "evaluation" if label == "initial":
             return {"data_preparation", "policy_initialisation"}
+        case "evaluate_models":
+            return {"data_preparation"}
         case "evaluation":
             return {f"training.{label}"}
         case "reporting":
@@ -99,6 +121,8 @@ def _direct_upstream(stage: str, runs: Sequence[TrainingRun]) -> set[str]:
 def _own_parameters(stage: str) -> tuple[str, ...]:
     kind, _, name = stage.partition(".")
     label = name.partition(".")[0]
+    if kind == EVALUATE_MODELS:
+        return ("compute", "evaluation", "rewards", f"{EVALUATE_MODELS}.models.{label}")
     return {
         # Some rewards need a reference answer, and problems without one are dropped for them.
         "data_preparation": (
@@ -115,4 +139,5 @@ def _own_parameters(stage: str) -> tuple[str, ...]:
         "theory": ("seed", "theory"),
         "reporting": ("reporting", "comparison", *_WHAT_IS_COMPARED),
         "study_report": (),
+        "model_reporting": ("comparison", f"{EVALUATE_MODELS}.models"),
     }[kind]

@@ -8,6 +8,7 @@ parameters as one unreadable text, and let training wait for a server.
 import logging
 import os
 import warnings
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import mlflow
@@ -18,6 +19,7 @@ from kedro.pipeline.node import Node
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
+from pmd_pipeline.config.evaluate_models import EVALUATE_MODELS
 from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.datasets.results import ResultDataset
 from pmd_pipeline.flat_parameters import flatten
@@ -25,6 +27,11 @@ from pmd_pipeline.hooks.best_models import best_models
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.run_state import RunState, load_run_state
 from pmd_pipeline.hooks.tracked_facts import coverage_tags
+from pmd_pipeline.hooks.tracked_models import (
+    TrackedModels,
+    compares_models,
+    evaluated_models,
+)
 from pmd_pipeline.hooks.tracked_training_runs import TrackedTrainingRuns, namespace_of
 from pmd_pipeline.reporting.drawing.interactive import (
     InteractiveFigure,
@@ -79,6 +86,7 @@ class TrackedSession(MlflowHook):
         self._outer_run: mlflow.ActiveRun | None = None
         self._parent: str
         self._training: TrackedTrainingRuns
+        self._models: TrackedModels
         self._digests: dict[str, str] = {}
         # Nothing is contacted: most commands that make a context have no need of the store.
         self.mlflow_config = read_config(context.config_loader, context.project_path)
@@ -117,6 +125,9 @@ class TrackedSession(MlflowHook):
         assert state is not None
         context, config = self._context, self.mlflow_config
         former = dict(state.mlflow_runs)
+        is_of_models = compares_models(pipeline)
+        # Beside the run that has trained, whose policies it may look at.
+        own = EVALUATE_MODELS if is_of_models else _PARENT
         runs = TrackedRuns(
             context.data_root,
             config.tracking.experiment.name,
@@ -126,7 +137,7 @@ class TrackedSession(MlflowHook):
         self._runs, self._catalog = runs, catalog
         self._outer_run = mlflow.active_run()
         outer = self._outer_run.info.run_id if self._outer_run is not None else None
-        chosen = former.get(_PARENT) or config.tracking.run.id or outer or os.environ.get(_RUN_ID)
+        chosen = former.get(own) or config.tracking.run.id or outer or os.environ.get(_RUN_ID)
         parent = runs.open(self._run_name(run_params), resolve_tags(), chosen)
         parameters = flatten(context.experiment.model_dump(mode="json"))
         runs.log_parameters(parent, parameters)
@@ -135,10 +146,13 @@ class TrackedSession(MlflowHook):
         self._training = TrackedTrainingRuns(runs, parent, context.experiment)
         self._training.open(pipeline, self._resume.given, former)
         ids = self._training.ids
-        state.mlflow_runs = {**former, _PARENT: parent, **ids}
+        self._models = TrackedModels(runs, parent, context.experiment)
+        self._models.open(evaluated_models(pipeline, self._resume.given), former)
+        state.mlflow_runs = {**former, own: parent, **ids, **self._models.keys()}
         state.mlflow_trained |= {name: ids[name] for name in self._training.trained}
         state.save(context.data_root)
-        self._log_what_is_there(state)
+        unread = {"train_problems"} if is_of_models else set()
+        self._log_what_is_there(state, _PROBLEMS.keys() - unread)
         if self._store is not None:
             # For code of the user that logs through MLflow's own functions.
             os.environ[_RUN_ID] = parent
@@ -147,9 +161,12 @@ class TrackedSession(MlflowHook):
     def before_node_run(self, node: Node) -> None:
         if self._runs is not None:
             self._training.begin_node(node)
+            self._models.begin_node(node)
 
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         if self._runs is None:
+            return
+        if self._models.take_saved(dataset_name, data, node):
             return
         own = self._training.ids.get(namespace_of(node) or "")
         if own is not None:
@@ -213,6 +230,7 @@ class TrackedSession(MlflowHook):
             return
         runs, self._runs = self._runs, None
         self._training.end(status, others=others)
+        self._models.end(status, others=others)
         if self._outer_run is None:
             runs.end(self._parent, status)
             os.environ.pop(_RUN_ID, None)
@@ -236,11 +254,11 @@ class TrackedSession(MlflowHook):
             step = self._evaluated_round(dataset_name)
             self._runs.log_table(run, data, f"completions/round_{step:05d}.json")
 
-    def _log_what_is_there(self, state: RunState) -> None:
+    def _log_what_is_there(self, state: RunState, problems: AbstractSet[str]) -> None:
         """Log results of former sessions that runs of this one build on."""
         assert self._runs is not None
         for name in _PROBLEMS:
-            if name in state.files:
+            if name in state.files and name in problems:
                 self._log_problems(name, self._catalog.load(name))
         if _INITIAL_METRICS in state.files:
             metrics = evaluation_metrics(self._catalog.load(_INITIAL_METRICS))
@@ -255,7 +273,7 @@ class TrackedSession(MlflowHook):
         path = os.path.relpath(dataset.files()[0], self._context.project_path)
         inputs = _PROBLEMS[name](problems, path)
         self._digests |= {data.name: data.digest for data in inputs}
-        for run in (self._parent, *self._training.open_ids()):
+        for run in (self._parent, *self._training.open_ids(), *self._models.open_ids()):
             self._runs.log_inputs(run, inputs)
 
     def _register_best_policies(self, comparison_by_seed: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ from transformers import (
 )
 
 from pmd_pipeline.config.data_preparation import ProblemSource
+from pmd_pipeline.config.place import PlaceConfig
 from pmd_pipeline.config.policy import (
     EmbeddedPolicyConfig,
     PolicyInitialisationConfig,
@@ -61,11 +62,37 @@ def initialise_policy(
             _cast_parameters(policy.model, dtype)
             return policy
         case PretrainedPolicyConfig() as pretrained:
-            check_weights_present(pretrained)
-            model = load_model(_location(pretrained), dtype=dtype, **_hub_arguments(pretrained))
-            return Policy(model=_placed(model, device), tokenizer=load_tokenizer(config))
+            return load_pretrained(pretrained, device=device, dtype=dtype)
         case _:
             assert_never(config.policy)
+
+
+def load_pretrained(
+    config: PretrainedPolicyConfig, *, device: torch.device, dtype: WeightDtype
+) -> Policy:
+    """Return a model and its tokenizer from a folder or the hub.
+
+    Raises:
+        PolicyLoadError: If it cannot be loaded.
+    """
+    check_weights_present(config)
+    model = load_model(
+        location_of(config),
+        dtype=dtype,
+        trust_remote_code=config.trust_remote_code,
+        **_revision(config),
+    )
+    return Policy(model=_placed(model, device), tokenizer=load_pretrained_tokenizer(config))
+
+
+def load_pretrained_tokenizer(place: PlaceConfig) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a model in a folder or on the hub.
+
+    Raises:
+        PolicyLoadError: If it cannot be loaded.
+    """
+    trusts = isinstance(place, PretrainedPolicyConfig) and place.trust_remote_code
+    return _load_tokenizer_from(location_of(place), trust_remote_code=trusts, **_revision(place))
 
 
 def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBase:
@@ -78,7 +105,7 @@ def load_tokenizer(config: PolicyInitialisationConfig) -> PreTrainedTokenizerBas
         case EmbeddedPolicyConfig():
             return build_tokenizer()
         case PretrainedPolicyConfig() as pretrained:
-            return _load_tokenizer_from(_location(pretrained), **_hub_arguments(pretrained))
+            return load_pretrained_tokenizer(pretrained)
         case _:
             assert_never(config.policy)
 
@@ -153,17 +180,15 @@ def _load_tokenizer_from(location: str, **hub_arguments: Any) -> PreTrainedToken
     return tokenizer
 
 
-def _location(config: PretrainedPolicyConfig) -> str:
-    location = config.path if config.path is not None else config.hub_name
+def location_of(place: PlaceConfig) -> str:
+    """Return the folder, or the name on the hub."""
+    location = place.path if place.path is not None else place.hub_name
     assert location is not None  # the configuration has exactly one of them
     return location
 
 
-def _hub_arguments(config: PretrainedPolicyConfig) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
-    if config.hub_name is not None:
-        arguments["revision"] = config.revision
-    return arguments
+def _revision(place: PlaceConfig) -> dict[str, Any]:
+    return {} if place.hub_name is None else {"revision": place.revision}
 
 
 def _explain(what: str, location: str, error: Exception) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pmd_pipeline.config.compute import ComputeConfig
+from pmd_pipeline.config.policy import PretrainedPolicyConfig
 from pmd_pipeline.policies.policy import Policy, resolve_device, weight_dtype
 
 if TYPE_CHECKING:
@@ -60,6 +61,32 @@ class PolicyReference:
         from pmd_pipeline.policies.storage import load_rollouts_ahead
 
         return load_rollouts_ahead(self.folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainedReference:
+    """A model in a folder or on the hub, as it is before any training.
+
+    Attributes:
+        config: Where it is.
+    """
+
+    config: PretrainedPolicyConfig
+
+    def load(self, compute: ComputeConfig) -> Policy:
+        """Return the live policy where and as ``compute`` says.
+
+        Raises:
+            PolicyLoadError: If it cannot be loaded.
+            ValueError: If the device is not available.
+        """
+        from pmd_pipeline.policies.loading import load_pretrained
+
+        policy = load_pretrained(
+            self.config, device=resolve_device(compute), dtype=weight_dtype(compute.weights)
+        )
+        policy.precision = compute.precision
+        return policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

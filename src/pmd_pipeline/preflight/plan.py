@@ -15,6 +15,7 @@ from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
 from pmd_pipeline.preflight.memory_findings import memory_findings
 from pmd_pipeline.preflight.model import look_at_model
+from pmd_pipeline.preflight.models import check_models
 from pmd_pipeline.preflight.packages import check_packages
 from pmd_pipeline.preflight.prompts import check_prompts
 from pmd_pipeline.preflight.revisions import fill_missing_revisions
@@ -45,6 +46,8 @@ class Request:
         devices: GPUs to plan for, if not this machine's.
         known: Lengths and throughputs that the user knows.
         model_config: A config.json to plan with, if the model's own is out of reach.
+        credentials: Of the project, to ask servers of models that are evaluated without training;
+            None: these models are not looked at.
     """
 
     parameters: Mapping[str, Any]
@@ -54,6 +57,7 @@ class Request:
     devices: PlannedDevices = field(default_factory=PlannedDevices)
     known: Assumptions = field(default_factory=Assumptions)
     model_config: Path | None = None
+    credentials: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
@@ -107,6 +111,8 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     findings += check_disk(need, request.data_root)
     work = run_work(experiment, rounds, request.known)
     findings += work_findings(experiment, rounds, work, request.known, hardware)
+    if request.credentials is not None:
+        findings += check_models(experiment.evaluate_models, request.credentials)
     return findings
 
 

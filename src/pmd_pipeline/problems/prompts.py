@@ -49,17 +49,29 @@ def render_prompts(
             without losing some of it.
         ProblemSourceError: If a set has nothing left.
     """
+    rendered = with_prompts(table, tokenizer, config)
+    fits = rendered["num_prompt_tokens"] <= config.max_prompt_tokens
+    kept = rendered[fits].reset_index(drop=True)
+    dropped = dropped_rows(rendered[~fits], PROMPT_TOO_LONG)
+    refuse_empty_sets(table, kept, dropped)
+    return kept, dropped
+
+
+def with_prompts(
+    table: pd.DataFrame, tokenizer: PromptTokenizer, config: DataPreparationConfig
+) -> pd.DataFrame:
+    """Return the problems with a tokenizer's prompts, of whatever length, in place of any others.
+
+    Raises:
+        ValueError: As `render_prompts`.
+    """
     render = PromptRenderer(tokenizer, config)
     prompts = [render(problem) for problem in table_to_problems(table)]
     rendered = table.assign(prompt=pd.Series(prompts, index=table.index, dtype=object))
     rendered["has_special_tokens"] = render.uses_chat
     token_ids = _encode(tokenizer, prompts, has_special_tokens=render.uses_chat)
     rendered["num_prompt_tokens"] = pd.Series(map(len, token_ids), index=table.index, dtype="int64")
-    fits = rendered["num_prompt_tokens"] <= config.max_prompt_tokens
-    kept = rendered[fits].reset_index(drop=True)
-    dropped = dropped_rows(rendered[~fits], PROMPT_TOO_LONG)
-    refuse_empty_sets(table, kept, dropped)
-    return kept, dropped
+    return rendered
 
 
 class PromptRenderer:

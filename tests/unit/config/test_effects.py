@@ -35,7 +35,7 @@ def walk(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[str]:
             marks = [mark for mark in field.metadata if isinstance(mark, Effect)]
             kind = type(marks[0]).__name__ if marks else "decides results"
             yield f"{model.__name__}.{name}: {kind}"
-        if not field.exclude:  # studies: no run records them
+        if not field.exclude or name == "evaluate_models":  # studies: no run records them
             for part in inner:
                 yield from walk(part, seen)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from kedro.pipeline import Pipeline
 from small_experiment import SmallExperiment
 
 from pmd_pipeline.hooks.selection import SelectionError, check_selection
@@ -67,3 +68,9 @@ def test_names_of_another_pipeline_and_options_without_a_node_in_common_are_refu
     ):
         check_selection(asked, pipelines)
     check_selection({"--namespaces": ["grpo.seed_1"], "--tags": ["training"]}, pipelines)
+
+
+def test_a_pipeline_of_models_without_a_model_says_where_they_are_named() -> None:
+    pipelines = {"__default__": Pipeline([]), "evaluate_models": Pipeline([])}
+    with pytest.raises(SelectionError, match=r"evaluate_models\.models names no model; add some"):
+        check_selection({"--pipelines": ["evaluate_models"]}, pipelines)

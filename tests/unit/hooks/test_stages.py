@@ -35,6 +35,14 @@ def test_the_embedded_policy_depends_on_the_problems_that_its_warm_start_demonst
     assert set(keys) == {"seed", "policy_initialisation.policy.kind"}
 
 
+def test_a_models_evaluation_depends_on_the_problems_and_on_nothing_of_other_models() -> None:
+    models = {"evaluate_models": {"models": {"base": {"path": "a"}, "other": {"path": "b"}}}}
+    keys = set(stage_parameters("evaluate_models.base", flatten(PARAMETERS | models), RUNS))
+    assert {"evaluate_models.models.base.path", "evaluation.num_samples", "seed"} <= keys
+    assert "evaluate_models.models.other.path" not in keys
+    assert "training.group_size" not in keys
+
+
 def test_which_training_runs_are_compared_matters_to_reporting_alone() -> None:
     assert {"training.algorithms", "training.seeds"}.isdisjoint(of("training.pmd_mean.seed_1"))
     assert of("reporting")["training.algorithms"] == ["pmd_mean", "grpo"]

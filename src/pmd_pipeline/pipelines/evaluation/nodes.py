@@ -17,6 +17,7 @@ from pmd_pipeline.config.training_runs import TrainingRun
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.metrics import evaluate_completions
 from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.policies.policy import Policy
 from pmd_pipeline.policies.reference import PolicyReference
 from pmd_pipeline.problems.prompts import table_to_prompts
 from pmd_pipeline.progress import progress_bar
@@ -56,14 +57,25 @@ def evaluate_policy(
 
     All policies answer with the same random numbers, which makes their comparison sharper.
     """
+    return sample_completions(policy.load(compute), eval_problems, engine, config, rewards, seed)
+
+
+def sample_completions(
+    policy: Policy,
+    eval_problems: pd.DataFrame,
+    engine: RolloutEngine,
+    config: EvaluationConfig,
+    rewards: RewardParameters,
+    seed: int,
+) -> pd.DataFrame:
+    """Sample and grade k responses per evaluation problem from a live policy."""
     from pmd_pipeline.rollouts.collect import collect_rollouts
 
-    live = policy.load(compute)
-    prompts = table_to_prompts(eval_problems, live.tokenizer)
+    prompts = table_to_prompts(eval_problems, policy.tokenizer)
     with progress_bar("evaluation", len(prompts) * config.num_samples, "responses") as bar:
         collected = collect_rollouts(
             engine,
-            live,
+            policy,
             prompts,
             num_samples=config.num_samples,
             sampling=config.sampling,
@@ -72,11 +84,15 @@ def evaluate_policy(
             length_penalty=length_penalty_of(rewards.root),
             progress=bar,
         )
-    completions = rollouts_to_table(collected.rollouts)
+    return with_problems(rollouts_to_table(collected.rollouts), eval_problems)
+
+
+def with_problems(graded: pd.DataFrame, eval_problems: pd.DataFrame) -> pd.DataFrame:
+    """Return graded responses as a table of completions, each with its problem."""
     problems = eval_problems[["problem_id", "problem", "answer", "metadata", "source"]].rename(
         columns={"answer": "gold", "source": "eval_set"}
     )
-    return completions.merge(problems, on="problem_id", how="left", validate="many_to_one")[
+    return graded.merge(problems, on="problem_id", how="left", validate="many_to_one")[
         _COMPLETION_COLUMNS
     ]
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel
 
 from pmd_pipeline.config.comparison import ComparisonConfig
 from pmd_pipeline.config.evaluation import EvaluationConfig
@@ -22,6 +21,7 @@ from pmd_pipeline.metrics.pairs import compare_pairs
 from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY, initial_scores, join_scores
 from pmd_pipeline.metrics.seed_comparison import compare_over_seeds
 from pmd_pipeline.pipelines.annotations import Figure
+from pmd_pipeline.pipelines.plain_parameters import plain_value
 from pmd_pipeline.pipelines.reporting.gathering import LoadTable, concat_theory_groups
 from pmd_pipeline.pipelines.reporting.theory_sections import (
     LOOP_FIGURES,
@@ -110,7 +110,7 @@ def measure_stage_times(run_state: dict[str, Any], round_metrics: pd.DataFrame) 
     seconds: dict[str, float] = {}
     for node, value in run_state["node_seconds"].items():
         namespace, _, name = node.rpartition(".")
-        if name == "train":
+        if name == "train" or namespace.startswith(("evaluate_models", "model_reporting")):
             continue
         is_evaluation = namespace == "initial" or TrainingRun.containing(node) is not None
         stage = "evaluation" if is_evaluation else name
@@ -228,7 +228,7 @@ def write_report(
         if name.startswith(_FIGURE)  # as no label does
     }
     results: dict[str, Results] = results_and_figures
-    plain = {name: _plain(value) for name, value in parameters.items()}
+    plain = {name: plain_value(value) for name, value in parameters.items()}
     return render_report(
         ReportInputs(
             comparison=comparison,
@@ -281,12 +281,3 @@ def _to_read(results: Mapping[str, Results]) -> dict[str, pd.DataFrame]:
         name = label if num_seeds == 1 else f"{label}, seed {completions['seed'].iloc[0]}"
         shown[name] = completions.drop(columns=["round", "seed"])
     return shown
-
-
-def _plain(value: Any) -> Any:
-    """Return parameters as plain values: Kedro has made models of those that a node names."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    return value

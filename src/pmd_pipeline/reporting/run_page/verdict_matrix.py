@@ -35,11 +35,13 @@ class VerdictMatrix:
     Attributes:
         caption: What it shows, and what its numbers cover.
         columns: Algorithms.
+        noun: What they are called, if they are no algorithms.
         rows: Algorithm, its score, and a cell per column; None beside itself.
     """
 
     caption: str
     columns: tuple[str, ...]
+    noun: str = "algorithm"
     rows: tuple[tuple[str, str, tuple[VerdictCell | None, ...]], ...]
 
 
@@ -50,6 +52,7 @@ def verdict_matrix(
     caption: str,
     interval: str,
     of_policies: bool,
+    noun: str = "algorithm",
 ) -> VerdictMatrix:
     """Return the table.
 
@@ -59,9 +62,11 @@ def verdict_matrix(
         caption: What the table shows.
         interval: Such as ``95 % interval``.
         of_policies: True to speak of the trained policies of one training seed, not of algorithms.
+        noun: What they are called, if they are no algorithms.
     """
     return VerdictMatrix(
         caption=caption,
+        noun=noun,
         columns=tuple(finals),
         rows=tuple(
             (

@@ -34,7 +34,14 @@ def gain_sentence(
     )
 
 
-def lead_sentence(eval_set: str, metric: str, finals: Mapping[str, float], views: Views) -> str:
+def lead_sentence(
+    eval_set: str,
+    metric: str,
+    finals: Mapping[str, float],
+    views: Views,
+    *,
+    noun: str = "algorithm",
+) -> str:
     """Return how the algorithm with the highest score stands beside the others.
 
     Args:
@@ -42,13 +49,14 @@ def lead_sentence(eval_set: str, metric: str, finals: Mapping[str, float], views
         metric: What is scored, as people read it.
         finals: Final score of each algorithm, highest first; at least two.
         views: Of their pairs.
+        noun: What they are called, if they are no algorithms.
     """
     best, *others = finals
     by_verdict = _grouped(best, others, views)
     better, unclear = by_verdict["better"], by_verdict["cannot be told"]
     if len(better) == len(others):
         nearest = views[best, others[0]]
-        every = "every other algorithm" if len(others) > 1 else others[0]
+        every = f"every other {noun}" if len(others) > 1 else others[0]
         beyond = f" above {nearest.second}, the next" if len(others) > 1 else ""
         p_value = formatting.p_value(nearest.p_value)
         return (

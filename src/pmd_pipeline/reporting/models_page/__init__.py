@@ -1,0 +1,1 @@
+"""The page of models that were evaluated without training."""
