@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from pmd_pipeline.addresses import sqlite_address
@@ -52,6 +53,13 @@ def sqlite_store(database: Path) -> TrackingStore:
     found = client.get_experiment_by_name("tests")
     made = found.experiment_id if found else client.create_experiment("tests", root.as_uri())
     return TrackingStore(client=client, experiment_id=made, artifact_root=root)
+
+
+def tracked_run(client: MlflowClient, run: str) -> Run:
+    """Return a run by what a run's state names it by: its id, or its key."""
+    found = TrackingStore(client=client, experiment_id="").find_run(run)
+    assert found is not None, f"the store does not know {run}"
+    return client.get_run(found)
 
 
 @contextmanager

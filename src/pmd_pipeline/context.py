@@ -20,6 +20,7 @@ class ExperimentContext(KedroContext):
     Attributes:
         experiment: All parameters, validated.
         data_root: Where the run's data is.
+        mlflow: MLflow's settings; the hook of tracking gives them.
 
     Raises:
         ParameterError: If a parameter is wrong, before anything is loaded.
@@ -28,6 +29,7 @@ class ExperimentContext(KedroContext):
 
     experiment: ExperimentConfig
     data_root: Path
+    mlflow: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -37,6 +37,9 @@ class _MlflowCommands(click.Group):
         return _real_group(ctx).list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "ui" and "--help" not in sys.argv:
+            # MLflow opens with a page on which the project's runs are not.
+            click.echo("In the page, choose 'Model training' at the top left, then 'Runs'.")
         return _real_group(ctx).get_command(ctx, cmd_name)
 
 

@@ -198,7 +198,7 @@ def test_a_tracking_server_that_dies_at_random_moments(
             chosen = f"tags.algorithm = '{label}' and tags.training_seed = '{seed}'"
             [run] = client.search_runs([experiment.experiment_id], chosen)
             assert run.info.status == "FINISHED"
-            history = client.get_metric_history(run.info.run_id, "mean_reward")
+            history = client.get_metric_history(run.info.run_id, "sampling/mean_reward")
             assert sorted(metric.step for metric in history) == [1, 2, 3, 4]
         shutil.rmtree(project.path)
     figures["a tracking server that dies"] = {

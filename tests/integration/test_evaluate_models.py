@@ -134,8 +134,8 @@ def test_mlflow_has_a_run_per_model_below_one_of_its_own(evaluated: Project) -> 
     parents = {by_name[name].data.tags["mlflow.parentRunId"] for name in MODELS}
     (parent,) = (run for run in runs if run.info.run_id in parents)
     assert "evaluate_models" in parent.info.run_name
-    assert parent.data.metrics["served.eval.addition.avg_at_2"] == pytest.approx(
-        by_name["served"].data.metrics["eval.addition.avg_at_2"]
+    assert parent.data.metrics["final/addition/avg_at_2/served"] == pytest.approx(
+        by_name["served"].data.metrics["eval/addition/avg_at_2"]
     )
     statuses = [by_name[name].info.status for name in MODELS]
     assert [parent.info.status, *statuses] == ["FINISHED"] * 4

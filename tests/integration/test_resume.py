@@ -12,6 +12,7 @@ import mlflow
 import pandas as pd
 import pytest
 from accidents import at_save_of, at_state
+from tracking_stores import tracked_run
 
 from pmd_pipeline.datasets import rounds
 from pmd_pipeline.datasets.atomic import AtomicParquetDataset
@@ -97,11 +98,12 @@ def test_at_most_one_round_is_repeated_and_the_mlflow_runs_continue(project: Any
     # One round was sampled, but its state not saved: its two tables are written twice.
     assert len(lines) - len(set(lines)) == 2
     after = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
-    assert after == before
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
-    runs = [client.get_run(run_id) for run_id in after.values()]
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    history = client.get_metric_history(after["pmd_mean.seed_0"], "mean_reward")
+    runs = {name: tracked_run(client, run) for name, run in after.items()}
+    ids = {name: run.info.run_id for name, run in runs.items()}
+    assert ids == {name: tracked_run(client, run).info.run_id for name, run in before.items()}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    history = client.get_metric_history(ids["pmd_mean.seed_0"], "sampling/mean_reward")
     assert {metric.step for metric in history} == {1, 2, 3, 4}
 
 
@@ -136,9 +138,10 @@ def test_a_run_goes_on_with_less_memory_longer_and_with_one_algorithm_more(proje
     assert set(table["round"]) == {0, 2, 4}
     runs = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
-    assert client.get_run(runs[""]).data.tags["resumed.training.micro_batch_tokens"] == "64"
-    assert client.get_run(runs["gspo.seed_0"]).info.status == "FINISHED"
-    history = client.get_metric_history(runs["pmd_mean.seed_0"], "mean_reward")
+    assert tracked_run(client, runs[""]).data.tags["resumed.training.micro_batch_tokens"] == "64"
+    assert tracked_run(client, runs["gspo.seed_0"]).info.status == "FINISHED"
+    pmd_mean = tracked_run(client, runs["pmd_mean.seed_0"]).info.run_id
+    history = client.get_metric_history(pmd_mean, "sampling/mean_reward")
     assert {metric.step for metric in history} == {1, 2, 3, 4}
 
 

@@ -1,6 +1,9 @@
 """What `kedro run --env smoke` leaves behind."""
 
+import base64
+import json
 import re
+import zlib
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -196,11 +199,11 @@ def test_round_and_evaluation_metrics_have_the_tables_values(
     for (label, seed), rows in rounds.groupby(["algorithm", "seed"]):
         expected = rows.set_index("round")["mean_reward"]
         run_id = runs[f"{label}.seed_{seed}"].info.run_id
-        history = client.get_metric_history(run_id, "mean_reward")
+        history = client.get_metric_history(run_id, "sampling/mean_reward")
         assert {metric.step: metric.value for metric in history} == expected.to_dict()
     comparison = pd.read_csv(smoke.data / "08_reporting" / "comparison_by_seed.csv")
     avg = comparison.query("algorithm == 'grpo' and seed == 1 and metric == 'avg_at_k'")
-    history = client.get_metric_history(runs["grpo.seed_1"].info.run_id, "eval.addition.avg_at_2")
+    history = client.get_metric_history(runs["grpo.seed_1"].info.run_id, "eval/addition/avg_at_2")
     logged = {metric.step: metric.value for metric in history}
     assert logged == pytest.approx(avg.set_index("round")["value"].to_dict())
 
@@ -209,14 +212,42 @@ def test_figures_completions_and_report_are_logged(
     runs: dict[str, Run], client: mlflow.MlflowClient
 ) -> None:
     parent = {file.path for file in client.list_artifacts(runs[""].info.run_id)}
-    assert {"figures", "report.html"} <= parent
+    assert {"figures", "figures.html", "report.html", "tables"} <= parent
     figures = {file.path for file in client.list_artifacts(runs[""].info.run_id, "figures")}
-    assert {"figures/figure_mean_reward.html", "figures/learning_curves.png"} <= figures
+    assert "figures/learning_curves.png" in figures
+    tables = {file.path for file in client.list_artifacts(runs[""].info.run_id, "tables")}
+    names = ("comparison", "comparison_by_seed", "gains", "pairs", "budgets", "round_metrics")
+    assert tables == {f"tables/{name}.csv" for name in names}
     completions = client.list_artifacts(runs["pmd_mean.seed_0"].info.run_id, "completions")
     assert [file.path for file in completions] == [
         "completions/round_00001.json",
         "completions/round_00002.json",
     ]
+    run = runs["pmd_mean.seed_0"]
+    listed = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    assert listed == [{"path": file.path, "type": "table"} for file in completions]
+    shown = Path(client.download_artifacts(run.info.run_id, listed[0]["path"]))
+    assert json.loads(shown.read_text(encoding="utf-8"))["columns"][:2] == ["problem", "response"]
+
+
+def test_a_run_says_what_was_found_and_leads_to_its_charts(
+    smoke: Any, runs: dict[str, Run], client: mlflow.MlflowClient
+) -> None:
+    run = runs[""]
+    note = run.data.tags["mlflow.note.content"]
+    assert all(f"| {label} | addition |" in note for label in ALGORITHMS)
+    place = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/report.html"
+    assert place in note
+    assert f"viewStateShareKey={run.info.run_id}" in note
+    tags = client.get_experiment(run.info.experiment_id).tags
+    packed = tags[f"mlflow.sharedViewState.{run.info.run_id}"].removeprefix("deflate;")
+    view = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert view["searchFilter"] == f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    shown = {chart["metricKey"] for chart in view["compareRunCharts"]}
+    assert shown - {"eval/addition/mean_reward"} <= runs["grpo.seed_0"].data.metrics.keys()
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    output = (smoke.path / "stdout.txt").read_text()
+    assert f"/#/experiments/{run.info.experiment_id}/runs?workflowType=machine_learning" in output
 
 
 def test_budgets_are_equal_but_for_the_calls_of_the_sampler(smoke: Any) -> None:

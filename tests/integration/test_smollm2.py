@@ -20,6 +20,7 @@ from pmd_pipeline.engines.transformers_engine import TransformersEngine
 from pmd_pipeline.policies.loading import load_policy_folder
 from pmd_pipeline.policies.log_probs import response_log_probs
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.tracking.metrics import round_metric_name
 
 pytestmark = pytest.mark.slow
 
@@ -253,8 +254,8 @@ def assert_mlflow_has(database: Path, rounds: pd.DataFrame) -> None:
     (run,) = (run for run in runs if run.data.tags.get("algorithm") == "pmd_mean")
     assert run.info.status == "FINISHED"
     for name in ("mean_reward", "loss", "kl", "mismatch_max", "gradient_norm", "entropy"):
-        history = client.get_metric_history(run.info.run_id, name)
+        history = client.get_metric_history(run.info.run_id, round_metric_name(name))
         logged = {metric.step: metric.value for metric in history}
         assert logged == pytest.approx(rounds.set_index("round")[name].to_dict()), name
-    evaluations = client.get_metric_history(run.info.run_id, "eval.gsm8k.avg_at_1")
+    evaluations = client.get_metric_history(run.info.run_id, "eval/gsm8k/avg_at_1")
     assert {metric.step for metric in evaluations} == {0, 2}

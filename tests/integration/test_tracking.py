@@ -12,13 +12,20 @@ import pytest
 from mlflow.entities import Run
 
 from pmd_pipeline.policies.manifest import read_manifest
+from pmd_pipeline.tracking.store import TrackingStore
 from pmd_pipeline.training import update
+
+
+def store_of(client: mlflow.MlflowClient) -> TrackingStore:
+    return TrackingStore(client=client, experiment_id="")
 
 
 def statuses(project: Any) -> dict[str, str]:
     ids = json.loads((project.data / "run_state.json").read_text())["mlflow_runs"]
     client = mlflow.MlflowClient(f"sqlite:///{project.path / 'mlflow.db'}")
-    return {label: client.get_run(run_id).info.status for label, run_id in ids.items()}
+    # A training run that has not begun has no run.
+    known = {label: store_of(client).find_run(run) for label, run in ids.items()}
+    return {label: client.get_run(run).info.status for label, run in known.items() if run}
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +50,22 @@ def by_seed(finished: Any) -> pd.DataFrame:
 def test_each_training_run_is_a_run_that_begins_with_the_initial_policy(
     tracked_runs: dict[str, Run], by_seed: pd.DataFrame, client: mlflow.MlflowClient
 ) -> None:
-    parent = tracked_runs.pop("tiny, seed 0: all stages")
-    assert set(tracked_runs) == {"pmd_mean, seed 0", "on_policy_gradient, seed 0"}
+    parent = tracked_runs.pop("tiny, seed 0 on addition (embedded): all stages")
+    assert set(tracked_runs) == {
+        "pmd_mean, seed 0 on addition (embedded)",
+        "on_policy_gradient, seed 0 on addition (embedded)",
+    }
     for run in tracked_runs.values():
+        # Its own time, and the same person and code.
+        assert parent.info.start_time < run.info.start_time < run.info.end_time
+        assert run.info.end_time < parent.info.end_time
+        for tag in ("mlflow.user", "mlflow.source.name", "mlflow.source.git.commit"):
+            assert run.data.tags[tag] == parent.data.tags[tag]
+        assert "None" not in run.data.params.values()
+        assert run.data.tags["mlflow.note.content"].startswith("- addition: avg@2 ")
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         label = run.data.params["algorithm"]
-        history = client.get_metric_history(run.info.run_id, "eval.addition.avg_at_2")
+        history = client.get_metric_history(run.info.run_id, "eval/addition/avg_at_2")
         own = by_seed[(by_seed["algorithm"] == label) & (by_seed["metric"] == "avg_at_k")]
         expected = own.set_index("round")["value"].to_dict()
         assert set(expected) == {0, 2, 4}
@@ -59,8 +76,10 @@ def test_each_training_run_is_a_run_that_begins_with_the_initial_policy(
             "addition",
         }
     final = parent.data.metrics
-    name = "pmd_mean.eval.addition.avg_at_2"
-    assert final[f"{name}.ci_low"] <= final[name] <= final[f"{name}.ci_high"]
+    low, mean, high = (
+        final[f"final/addition/avg_at_2{end}/pmd_mean"] for end in ("_ci_low", "", "_ci_high")
+    )
+    assert low <= mean <= high
     assert "one training seed" in parent.data.tags["intervals"]
 
 
@@ -78,7 +97,7 @@ def test_the_best_policies_are_models_that_lie_where_they_lie(
         best = scores[scores == scores.max()].index[0]
         assert (model.tags["round"], model.tags["best"]) == (str(best), "true")
         measured = {metric.key: metric for metric in model.metrics or []}
-        found = measured["eval.addition.avg_at_2"]
+        found = measured["eval/addition/avg_at_2"]
         assert (found.value, found.step) == (pytest.approx(scores.max()), best)
         run = client.get_run(model.source_run_id or "")
         assert (found.dataset_name, found.dataset_digest) in {

@@ -24,6 +24,7 @@ from pmd_pipeline.config.rewards import AnyRewardConfig, MathRewardConfig, SumRe
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
 from pmd_pipeline.config.study import StudyConfig, StudyName
 from pmd_pipeline.config.theory import TheoryConfig
+from pmd_pipeline.config.tracking import TrackingConfig
 from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.config.training_runs import TrainingRun
 
@@ -52,6 +53,7 @@ class ExperimentConfig(StrictModel):
     comparison: ComparisonConfig
     reporting: ReportingConfig
     theory: TheoryConfig
+    tracking: TrackingConfig = TrackingConfig()
     studies: dict[StudyName, StudyConfig] = Field(
         default={},
         exclude=True,  # no result of `kedro run` depends on them, so runs do not record them

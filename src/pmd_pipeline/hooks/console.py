@@ -70,7 +70,7 @@ class ConsoleHook:
     def _print_models(self, catalog: DataCatalog) -> None:
         from pmd_pipeline.reporting.console import print_parts
         from pmd_pipeline.reporting.models_page.words import console_table
-        from pmd_pipeline.tracking.configuration import command
+        from pmd_pipeline.tracking.configuration import where_runs_are
 
         assert self._context is not None
         scores, differences = catalog.load("model_scores"), catalog.load("model_differences")
@@ -79,9 +79,7 @@ class ConsoleHook:
         print_parts(console_table(scores, differences, level=level))
         report = _shown(self._context.data_root / _MODEL_REPORT, self._context)
         click.echo(f"\nReport        {report}")
-        click.echo(
-            f"MLflow runs   {command('mlflow ui', self._context.env)}   -> http://127.0.0.1:5000"
-        )
+        click.echo(where_runs_are(self._context.mlflow, self._context.env))
 
     def _print_comparison(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         assert self._context is not None
@@ -89,7 +87,7 @@ class ConsoleHook:
         from pmd_pipeline.reporting.run_page.coverage import Coverage
         from pmd_pipeline.reporting.run_page.final_table import console_table
         from pmd_pipeline.reporting.run_page.summary import lead_sentences
-        from pmd_pipeline.tracking.configuration import command
+        from pmd_pipeline.tracking.configuration import command, where_runs_are
 
         report = self._context.data_root / _REPORT
         env = self._context.env
@@ -104,7 +102,7 @@ class ConsoleHook:
         print_parts(console_table(comparison, intervals=coverage.intervals, verdicts=verdicts))
         click.echo()
         click.echo(f"Report        {_shown(report, self._context)}")
-        click.echo(f"MLflow runs   {command('mlflow ui', env)}   -> http://127.0.0.1:5000")
+        click.echo(where_runs_are(self._context.mlflow, env))
         click.echo(f"Lineage       {command('viz run', env)}     -> http://127.0.0.1:4141")
 
 

@@ -1,9 +1,19 @@
 """What MLflow is told of a run before it has any results: names, tags, parameters."""
 
+from pathlib import PurePath
 from typing import Any
 
+from pmd_pipeline.config.data_preparation import (
+    GeneratedSource,
+    ProblemSource,
+    ReasoningGymSource,
+    StoredSource,
+)
 from pmd_pipeline.config.experiment import ExperimentConfig
+from pmd_pipeline.config.place import PlaceConfig
+from pmd_pipeline.config.policy import EmbeddedPolicyConfig
 from pmd_pipeline.config.training_runs import TrainingRun
+from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.flat_parameters import flatten
 
 # They concern what training runs are compared with, or nothing that is trained.
@@ -28,6 +38,37 @@ _OVERRIDES = {
 def training_run_name(run: TrainingRun) -> str:
     """Return a training run's name, as people read it."""
     return f"{run.algorithm}, seed {run.seed}"
+
+
+def run_title(context: ExperimentContext, *, trains: bool = True) -> str:
+    """Return which run this is: environment and seed; data and model of one that trains."""
+    experiment = context.experiment
+    title = f"{context.env or 'base'}, seed {experiment.seed}"
+    return f"{title} on {data_and_model(experiment)}" if trains else title
+
+
+def data_and_model(experiment: ExperimentConfig) -> str:
+    """Return what is trained on what, in a few words: ``gsm8k (SmolLM2-135M)``."""
+    policy = experiment.policy_initialisation.policy
+    model = policy.kind if isinstance(policy, EmbeddedPolicyConfig) else _short_place(policy)
+    return f"{_short_origin(experiment.data_preparation.train)} ({model})"
+
+
+def _short_origin(source: ProblemSource) -> str:
+    match source:
+        case StoredSource():
+            return _short_place(source)
+        case ReasoningGymSource():
+            return source.dataset
+        case GeneratedSource():
+            return source.import_path.rpartition(":")[2]
+        case _:
+            return source.kind.removeprefix("generated_")
+
+
+def _short_place(place: PlaceConfig) -> str:
+    """Return the last name of a path or of a name on the hub."""
+    return PurePath(place.path or place.hub_name or "").name
 
 
 def training_run_tags(run: TrainingRun, experiment: ExperimentConfig) -> dict[str, str]:

@@ -10,7 +10,8 @@ from pmd_pipeline.config.evaluate_models import EVALUATE_MODELS
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.stages import evaluated_model, stage_of
-from pmd_pipeline.tracking.metrics import evaluation_metrics
+from pmd_pipeline.hooks.tracked_results import log_completions
+from pmd_pipeline.tracking.metrics import evaluation_metrics, side_by_side
 from pmd_pipeline.tracking.runs import TrackedRuns, below
 
 # What decides an evaluation; the rest of the parameters is of trainings.
@@ -23,10 +24,19 @@ class TrackedModels:
     Args:
         runs: Of this process.
         parent: The run that they are below: its id or key.
-        experiment: All parameters."""
+        experiment: All parameters.
+        tags: Of every child run: who runs what.
+    """
 
-    def __init__(self, runs: TrackedRuns, parent: str, experiment: ExperimentConfig) -> None:
+    def __init__(
+        self,
+        runs: TrackedRuns,
+        parent: str,
+        experiment: ExperimentConfig,
+        tags: Mapping[str, str],
+    ) -> None:
         self._runs = runs
+        self._tags = tags
         self._parent = parent
         self._experiment = experiment
         self._ids: dict[str, str] = {}
@@ -43,7 +53,8 @@ class TrackedModels:
         # MLflow's page lists what was made last first: they come in their order there.
         for name in reversed(list(models)):
             config = self._experiment.evaluate_models.models[name]
-            tags = {**below(self._parent), "model": name, "model_kind": config.kind}
+            own_tags = {"model": name, "model_kind": config.kind}
+            tags = {**self._tags, **below(self._parent), **own_tags}
             run = self._runs.open(name, tags, former.get(f"{EVALUATE_MODELS}.{name}"))
             shared = self._experiment.model_dump(mode="json", include=set(_SECTIONS))
             own = config.model_dump(mode="json", exclude_none=True)
@@ -71,7 +82,7 @@ class TrackedModels:
             run = self._ids[model]
             match name:
                 case "eval_completions":
-                    self._runs.log_table(run, data, "completions.json")
+                    log_completions(self._runs, run, data, "evaluation")
                 case "about":
                     self._runs.set_tags(run, {f"about.{key}": value for key, value in data.items()})
                 case "eval_metrics":
@@ -81,12 +92,12 @@ class TrackedModels:
         match name:
             case "model_scores":
                 for label, rows in data.groupby("model", sort=False):
-                    metrics = evaluation_metrics(rows)
-                    named = {f"{label}.{metric}": value for metric, value in metrics.items()}
-                    self._runs.log_metrics(self._parent, named, step=0)
-                self._runs.log_file(self._parent, data.to_csv(index=False), "scores.csv")
+                    metrics = side_by_side(evaluation_metrics(rows), str(label))
+                    self._runs.log_metrics(self._parent, metrics, step=0)
+                self._runs.log_file(self._parent, data.to_csv(index=False), "tables/scores.csv")
             case "model_differences":
-                self._runs.log_file(self._parent, data.to_csv(index=False), "differences.csv")
+                table = data.to_csv(index=False)
+                self._runs.log_file(self._parent, table, "tables/differences.csv")
             case "model_report":
                 self._runs.log_file(self._parent, data, "report.html")
             case _:

@@ -9,15 +9,19 @@ import logging
 import os
 import warnings
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import mlflow
 import pandas as pd
 from kedro.io import DataCatalog
+from kedro.io.core import VERSION_FORMAT
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from pmd_pipeline.config.evaluate_models import EVALUATE_MODELS
 from pmd_pipeline.context import ExperimentContext
@@ -26,28 +30,24 @@ from pmd_pipeline.flat_parameters import flatten
 from pmd_pipeline.hooks.best_models import best_models
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.run_state import RunState, load_run_state
-from pmd_pipeline.hooks.tracked_facts import coverage_tags
+from pmd_pipeline.hooks.tracked_facts import run_title
 from pmd_pipeline.hooks.tracked_models import (
     TrackedModels,
     compares_models,
     evaluated_models,
 )
+from pmd_pipeline.hooks.tracked_results import TrackedResults, log_completions
+from pmd_pipeline.hooks.tracked_rollouts import RolloutSample
 from pmd_pipeline.hooks.tracked_training_runs import TrackedTrainingRuns, namespace_of
-from pmd_pipeline.reporting.drawing.interactive import (
-    InteractiveFigure,
-    page_with_script_from_the_web,
-)
+from pmd_pipeline.reporting.run_page.description import training_run_description
+from pmd_pipeline.tracking.chart_views import chart_view
 from pmd_pipeline.tracking.configuration import command, read_config, use
 from pmd_pipeline.tracking.data_inputs import eval_inputs, train_inputs
-from pmd_pipeline.tracking.metrics import evaluation_metrics, final_metrics, round_metrics
+from pmd_pipeline.tracking.metrics import evaluation_metrics, round_metrics
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
 from pmd_pipeline.tracking.runs import TrackedRuns
-from pmd_pipeline.tracking.store import (
-    TrackingStore,
-    connect,
-    connect_or_continue,
-    watch_system,
-)
+from pmd_pipeline.tracking.store import TrackingStore, connect, connect_or_continue
+from pmd_pipeline.tracking.system_metrics import SystemMetrics, seconds_between
 
 with warnings.catch_warnings(record=True):
     # MLflow warns about a class of kedro-mlflow, whatever the filters say; not about our code.
@@ -87,7 +87,10 @@ class TrackedSession(MlflowHook):
         self._parent: str
         self._training: TrackedTrainingRuns
         self._models: TrackedModels
+        self._results: TrackedResults
+        self._rollouts: RolloutSample
         self._digests: dict[str, str] = {}
+        self._system: SystemMetrics | None = None
         # Nothing is contacted: most commands that make a context have no need of the store.
         self.mlflow_config = read_config(context.config_loader, context.project_path)
         use(self.mlflow_config)
@@ -138,15 +141,22 @@ class TrackedSession(MlflowHook):
         self._outer_run = mlflow.active_run()
         outer = self._outer_run.info.run_id if self._outer_run is not None else None
         chosen = former.get(own) or config.tracking.run.id or outer or os.environ.get(_RUN_ID)
-        parent = runs.open(self._run_name(run_params), resolve_tags(), chosen)
+        who = {**resolve_tags(), MLFLOW_GIT_COMMIT: git_commit(context.project_path) or "unknown"}
+        parent = runs.open(self._run_name(run_params), who, chosen)
         parameters = flatten(context.experiment.model_dump(mode="json"))
         runs.log_parameters(parent, parameters)
-        runs.set_tags(parent, {**self._run_tags(run_params), "data_version": state.version})
+        runs.set_tags(parent, {**self._run_tags(run_params), **who, "data_version": state.version})
+        if not is_of_models:
+            eval_sets = list(context.experiment.data_preparation.evals)
+            num_samples = context.experiment.evaluation.num_samples
+            runs.offer_charts(parent, chart_view(eval_sets, num_samples))
         self._parent = parent
-        self._training = TrackedTrainingRuns(runs, parent, context.experiment)
-        self._training.open(pipeline, self._resume.given, former)
+        self._results = TrackedResults(runs, parent, context, catalog)
+        self._rollouts = RolloutSample(runs, catalog, context.experiment.tracking.traces)
+        self._training = TrackedTrainingRuns(runs, parent, context.experiment, who)
+        self._training.expect(pipeline, self._resume.given, former)
         ids = self._training.ids
-        self._models = TrackedModels(runs, parent, context.experiment)
+        self._models = TrackedModels(runs, parent, context.experiment, who)
         self._models.open(evaluated_models(pipeline, self._resume.given), former)
         state.mlflow_runs = {**former, own: parent, **ids, **self._models.keys()}
         state.mlflow_trained |= {name: ids[name] for name in self._training.trained}
@@ -156,7 +166,7 @@ class TrackedSession(MlflowHook):
         if self._store is not None:
             # For code of the user that logs through MLflow's own functions.
             os.environ[_RUN_ID] = parent
-            watch_system(parent, config)
+        self._watch_system(state)
 
     def before_node_run(self, node: Node) -> None:
         if self._runs is not None:
@@ -171,29 +181,16 @@ class TrackedSession(MlflowHook):
         own = self._training.ids.get(namespace_of(node) or "")
         if own is not None:
             self._log_of_training_run(own, dataset_name, data)
+            self._rollouts.log(own, dataset_name, data)
             self._training.note_saved(dataset_name, data, node)
             return
-        name = dataset_name.rpartition(".")[2]
-        runs, parent = self._runs, self._parent
-        if isinstance(data, InteractiveFigure):
-            runs.log_file(parent, page_with_script_from_the_web(name, data), f"figures/{name}.html")
-        elif name.endswith("_images"):
-            # As the catalog has just drawn them; drawing takes longer than anything else here.
-            for figure_name, path in self._catalog.load(dataset_name).items():
-                runs.log_file(parent, path.read_bytes(), f"figures/{figure_name}.png")
-        elif dataset_name in _PROBLEMS:
+        if dataset_name in _PROBLEMS:
             self._log_problems(dataset_name, data)
         elif dataset_name == _INITIAL_METRICS:
-            self._training.log_to_all(evaluation_metrics(data), step=0)
-        elif dataset_name == "comparison":
-            # Each algorithm's last evaluation, to sort experiments by.
-            for metrics, step in final_metrics(data):
-                runs.log_metrics(parent, metrics, step=step)
-            runs.set_tags(parent, coverage_tags(self._context.experiment))
+            self._training.log_initial(evaluation_metrics(data))
         elif dataset_name == "comparison_by_seed":
             self._register_best_policies(data)
-        elif dataset_name == "report":
-            runs.log_file(parent, data, "report.html")
+        self._results.log(dataset_name, data)
 
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
@@ -228,9 +225,13 @@ class TrackedSession(MlflowHook):
         """
         if self._runs is None:
             return
+        if self._system is not None:
+            self._system.stop()
+            self._system = None
         runs, self._runs = self._runs, None
         self._training.end(status, others=others)
         self._models.end(status, others=others)
+        self._results.finish()
         if self._outer_run is None:
             runs.end(self._parent, status)
             os.environ.pop(_RUN_ID, None)
@@ -252,7 +253,18 @@ class TrackedSession(MlflowHook):
             self._runs.log_metrics(run, evaluation_metrics(data), step=step)
         elif name == "eval_completions":
             step = self._evaluated_round(dataset_name)
-            self._runs.log_table(run, data, f"completions/round_{step:05d}.json")
+            log_completions(self._runs, run, data, f"round_{step:05d}")
+        elif name == "comparison":
+            self._runs.describe(run, training_run_description(data))
+
+    def _watch_system(self, state: RunState) -> None:
+        """Log the load of this machine to the parent run, if asked."""
+        seconds = seconds_between(self._context.experiment.tracking.system_metrics_seconds)
+        assert self._runs is not None
+        if seconds is not None:
+            log = partial(self._runs.log_metrics, self._parent)
+            began = datetime.strptime(state.version, VERSION_FORMAT).replace(tzinfo=UTC)
+            self._system = SystemMetrics(seconds, began, log)
 
     def _log_what_is_there(self, state: RunState, problems: AbstractSet[str]) -> None:
         """Log results of former sessions that runs of this one build on."""
@@ -261,20 +273,20 @@ class TrackedSession(MlflowHook):
             if name in state.files and name in problems:
                 self._log_problems(name, self._catalog.load(name))
         if _INITIAL_METRICS in state.files:
-            metrics = evaluation_metrics(self._catalog.load(_INITIAL_METRICS))
-            for name in self._training.begun:
-                self._runs.log_metrics(self._training.ids[name], metrics, step=0)
+            self._training.log_initial(evaluation_metrics(self._catalog.load(_INITIAL_METRICS)))
+        self._results.know_figures(state)
 
     def _log_problems(self, name: str, problems: pd.DataFrame) -> None:
-        """Log problems as data set inputs of all open runs."""
+        """Log problems as data set inputs of all runs."""
         assert self._runs is not None
         dataset = self._catalog.get(name)
         assert isinstance(dataset, ResultDataset)
         path = os.path.relpath(dataset.files()[0], self._context.project_path)
         inputs = _PROBLEMS[name](problems, path)
         self._digests |= {data.name: data.digest for data in inputs}
-        for run in (self._parent, *self._training.open_ids(), *self._models.open_ids()):
+        for run in (self._parent, *self._models.open_ids()):
             self._runs.log_inputs(run, inputs)
+        self._training.log_inputs(inputs)
 
     def _register_best_policies(self, comparison_by_seed: pd.DataFrame) -> None:
         state = self._resume.state
@@ -285,9 +297,12 @@ class TrackedSession(MlflowHook):
 
     def _run_name(self, run_params: dict[str, Any]) -> str:
         stages = ", ".join(run_params["pipeline_names"] or ["all stages"])
-        seed = self._context.experiment.seed
         chosen: str | None = self.mlflow_config.tracking.run.name
-        return chosen or f"{self._context.env or 'base'}, seed {seed}: {stages}"
+        if chosen:
+            return chosen
+        # Other models than the one that is trained have child runs with their own names.
+        is_of_models = run_params["pipeline_names"] == [EVALUATE_MODELS]
+        return f"{run_title(self._context, trains=not is_of_models)}: {stages}"
 
     def _run_tags(self, run_params: dict[str, Any]) -> dict[str, str]:
         names = run_params["pipeline_names"] or ["__default__"]
@@ -297,7 +312,6 @@ class TrackedSession(MlflowHook):
             **{k: str(v) for k, v in run_params.items() if v and k != "runner"},
             "kedro_command": _generate_kedro_command(**options, pipeline_names=names),
             **{f"version.{name}": text for name, text in package_versions().items()},
-            "mlflow.source.git.commit": git_commit(self._context.project_path) or "unknown",
         }
 
     def _evaluated_round(self, dataset_name: str) -> int:

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow.tracking.context.registry import resolve_tags
 from optuna import Study, Trial
 from optuna.trial import FrozenTrial
 
-from pmd_pipeline.reporting.drawing.interactive import (
-    InteractiveFigure,
-    page_with_script_from_the_web,
-)
 from pmd_pipeline.studies.retries import DEAD_WORKER, MLFLOW_RUN
 from pmd_pipeline.tracking.runs import TrackedRuns, below
 
@@ -21,20 +18,24 @@ class StudyRuns:
     Args:
         runs: Of this process.
         study: Remembers its own run and those of its trials.
+        hint: Says where the runs are shown.
     """
 
-    def __init__(self, runs: TrackedRuns, study: Study) -> None:
+    def __init__(self, runs: TrackedRuns, study: Study, hint: str = "") -> None:
         self._runs = runs
         self._study = study
+        self._who = resolve_tags()
+        self.hint = hint
         former = study.user_attrs.get(MLFLOW_RUN)
-        self.run = runs.open(f"study {study.study_name}", {"study": study.study_name}, former)
+        tags = {**self._who, "study": study.study_name}
+        self.run = runs.open(f"study {study.study_name}", tags, former)
         if self.run != former:
             study.set_user_attr(MLFLOW_RUN, self.run)
 
     def begin_trial(self, trial: Trial, parameters: Mapping[str, Any]) -> str:
         """Start a trial's run and return what stands for it."""
         name = self._study.study_name
-        tags = {**below(self.run), "study": name, "trial": str(trial.number)}
+        tags = {**self._who, **below(self.run), "study": name, "trial": str(trial.number)}
         run = self._runs.begin(f"trial {trial.number}", tags)
         trial.set_user_attr(MLFLOW_RUN, run)
         searched = {f"search.{name}": value for name, value in trial.params.items()}
@@ -57,19 +58,11 @@ class StudyRuns:
         if run is not None:
             self.end_trial(run, "FAILED", DEAD_WORKER)
 
-    def log_result(
-        self,
-        best: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        figures: Mapping[str, InteractiveFigure],
-    ) -> None:
+    def log_result(self, best: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Log the findings to the study's own run."""
         # Tags, because a parameter cannot change when the study continues.
         self._runs.set_tags(self.run, {f"best.{name}": value for name, value in best.items()})
         self._runs.log_metrics(self.run, metrics, step=0)
-        for name, figure in figures.items():
-            page = page_with_script_from_the_web(name, figure)
-            self._runs.log_file(self.run, page, f"figures/{name}.html")
 
     def log_file(self, path: Path) -> None:
         """Log a file to the study's own run."""

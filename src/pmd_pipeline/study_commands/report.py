@@ -45,25 +45,20 @@ def report_study(project: StudyProject, study: Study) -> str:
         catalog.save(f"{name}.study_curves", curves_table(study, project.num_phases))
         catalog.save(f"{name}.study_summary", summary.to_json())
         SequentialRunner().run(study_report.create_pipeline(studies=[name]), catalog)
-        figures = {
-            figure: catalog.load(f"{name}.study_figure_{figure}") for figure in study_report.FIGURES
-        }
         runs = open_runs(project, study)
-        if not summary.pareto:
-            del figures["pareto"]
         best: dict[str, Any] = {}
         metrics: dict[str, float] = {}
         if summary.optimum is not None:
             best = {"trial": summary.optimum["trial"], **summary.optimum["values"]}
-            metrics = {"best.accuracy": summary.optimum["value"]}
-        runs.log_result(best, metrics, figures)
+            metrics = {"best/accuracy": summary.optimum["value"]}
+        runs.log_result(best, metrics)
         folder = project.folder / "report"
         for file in ("study.html", "study_trials.csv"):
             runs.log_file(folder / file)
         end_runs(project, runs, "FINISHED")
     words = "\n".join(study_paragraphs(trials, summary)[:3])
     page = _shown(folder / "study.html", project.path)
-    return f"\n{words}\n\nReport        {page}\n{_hints(project)}"
+    return f"\n{words}\n\nReport        {page}\n{_hints(project, runs.hint)}"
 
 
 def _settings(project: StudyProject) -> dict[str, Any]:
@@ -80,12 +75,9 @@ def _settings(project: StudyProject) -> dict[str, Any]:
     }
 
 
-def _hints(project: StudyProject) -> str:
+def _hints(project: StudyProject, where_runs_are: str) -> str:
     option = f" --env {project.env}" if project.env else ""
-    return (
-        f"Best trial    kedro study export {project.name}{option}\n"
-        f"MLflow runs   kedro mlflow ui{option}   -> http://127.0.0.1:5000"
-    )
+    return f"Best trial    kedro study export {project.name}{option}\n{where_runs_are}"
 
 
 def _shown(path: Path, project_path: Path) -> str:

@@ -6,7 +6,7 @@ from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.studies.retries import MLFLOW_RUN
 from pmd_pipeline.studies.tracking import StudyRuns
 from pmd_pipeline.study_commands.project import StudyProject
-from pmd_pipeline.tracking.configuration import read_config
+from pmd_pipeline.tracking.configuration import read_config, where_runs_are
 from pmd_pipeline.tracking.runs import TrackedRuns
 from pmd_pipeline.tracking.store import connect, connect_or_continue, context_of
 
@@ -30,4 +30,4 @@ def open_runs(project: StudyProject, study: Study) -> StudyRuns:
         store,
         lambda: connect(config, context),
     )
-    return StudyRuns(runs, study)
+    return StudyRuns(runs, study, where_runs_are(config, project.env))

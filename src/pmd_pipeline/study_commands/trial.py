@@ -75,8 +75,8 @@ class TrialRunner:
         self.runs.log(
             run_id,
             {
-                "objective.accuracy": accuracy,
-                "objective.training_seconds": progress.training_seconds,
+                "objective/accuracy": accuracy,
+                "objective/training_seconds": progress.training_seconds,
             },
             step=project.num_phases * project.rounds_per_phase,
         )
@@ -102,7 +102,7 @@ class TrialRunner:
     ) -> None:
         project = self.project
         shutil.rmtree(folder, ignore_errors=True)
-        prefix = f"repeat_{repeat}." if project.config.repeats > 1 else ""
+        prefix = f"repeat_{repeat}/" if project.config.repeats > 1 else ""
 
         num_samples = experiment.evaluation.num_samples
 
@@ -112,7 +112,7 @@ class TrialRunner:
         def report(evaluation: Evaluation) -> None:
             self.runs.log(
                 run_id,
-                {f"{prefix}validation.avg_at_{num_samples}": evaluation.value},
+                {f"{prefix}validation/avg_at_{num_samples}": evaluation.value},
                 step=evaluation.phase * project.rounds_per_phase,
             )
             progress.report(repeat, evaluation, may_prune=project.config.objective == "accuracy")

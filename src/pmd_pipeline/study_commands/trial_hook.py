@@ -10,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
 from pmd_pipeline.metrics.comparison import headline_metric
+from pmd_pipeline.tracking.metrics import round_metrics
 
 OnRound = Callable[[dict[str, float], int], None]
 OnEvaluation = Callable[["Evaluation"], None]
@@ -36,7 +37,7 @@ class TrialHook:
     """Passes on what a trial's session saves; an exception of a callback ends the session.
 
     Attributes:
-        on_round: Called with a round's metrics and its number.
+        on_round: Called with a round's metrics, under MLflow's names, and its number.
         on_evaluation: Called after each phase's evaluation; may raise to prune.
         clock: Seconds of computing; processor time if training runs on the CPU.
         training_seconds: So far.
@@ -67,8 +68,7 @@ class TrialHook:
         kind = dataset_name.rpartition(".")[2]
         if kind == "round_metrics" and isinstance(data, dict):
             for table in data.values():
-                row = table.iloc[0].drop(["algorithm", "seed", "round"]).to_dict()
-                self.on_round(row, int(table["round"].iloc[0]))
+                self.on_round(*round_metrics(table))
         elif kind == "eval_metrics":
             self.on_evaluation(_evaluation(data, int(dataset_name.split(".")[-2].split("_")[1])))
 

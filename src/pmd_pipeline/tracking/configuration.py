@@ -29,13 +29,17 @@ __all__ = [
     "command",
     "database_path",
     "read_config",
+    "runs_place",
     "shown_address",
     "use",
+    "where_runs_are",
 ]
 
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_ADDRESS = "sqlite:///mlflow.db"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+_INDENT = "  "  # less than other hints have: the address is long
 
 _EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
 
@@ -88,6 +92,27 @@ def shown_address(config: MlflowConfig) -> str:
     scheme, separator, rest = address.partition("://")
     account, at, host = rest.rpartition("@")
     return f"{scheme}{separator}***@{host}" if at and "/" not in account else address
+
+
+def runs_place(config: MlflowConfig) -> str:
+    """Return the address of the table of runs, on the server or as ``kedro mlflow ui`` serves it.
+
+    MLflow 3 shows another page without the address's last part. A store that has not answered has
+    not said which of its experiments this is: then the address is that of all.
+    """
+    address = shown_address(config)
+    if not address.startswith(("http:", "https:")):
+        address = f"http://{config.ui.host}:{config.ui.port}"
+    experiment = getattr(config.tracking.experiment, "_experiment", None)
+    page = "" if experiment is None else f"/{experiment.experiment_id}/runs"
+    return f"{address.rstrip('/')}/#/experiments{page}?workflowType=machine_learning"
+
+
+def where_runs_are(config: MlflowConfig, env: str | None) -> str:
+    """Return the lines of a hint: what shows the runs, and where."""
+    is_server = config.server.mlflow_tracking_uri.startswith(("http:", "https:"))
+    first = "" if is_server else f"{command('mlflow ui', env)}, then\n{_INDENT}"
+    return f"MLflow runs   {first}{runs_place(config)}"
 
 
 def command(name: str, env: str | None) -> str:

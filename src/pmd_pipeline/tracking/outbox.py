@@ -32,7 +32,17 @@ FOLDER_NAME = "mlflow_outbox"
 """Below the data folder."""
 
 Kind = Literal[
-    "create", "metrics", "parameters", "tags", "inputs", "artifact", "best_model", "status"
+    "create",
+    "metrics",
+    "parameters",
+    "tags",
+    "description",
+    "chart_view",
+    "inputs",
+    "artifact",
+    "best_model",
+    "traces",
+    "status",
 ]
 
 _logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from pmd_pipeline.tracking.data_inputs import DataInput
 from pmd_pipeline.tracking.errors import OutageError, TrackingError, reason_of, sorted_error
 from pmd_pipeline.tracking.outbox import FOLDER_NAME, Outbox, num_waiting_below
 from pmd_pipeline.tracking.policy_models import BestModel
+from pmd_pipeline.tracking.rollout_traces import RolloutTrace
 from pmd_pipeline.tracking.sender import Sender
 from pmd_pipeline.tracking.store import (
     PATIENCE_SECONDS,
@@ -76,9 +77,35 @@ class TrackedRuns:
         run = self._asked(lambda store: _create(store, values), otherwise=None)
         return run if run is not None else self._begin(values)
 
-    def begin(self, name: str, tags: Mapping[str, str]) -> str:
-        """Make a run without waiting for the store; return what stands for it."""
-        return self._begin(self._creation(name, tags))
+    def reserve(self, former: str | None = None) -> str:
+        """Return what will stand for a run that is made later, or the id that it has already.
+
+        Args:
+            former: What a former session was told, whether or not it has made that run.
+        """
+        if former is None:
+            return as_key(uuid.uuid4().hex)
+        known = None if is_key(former) else former
+        run = self._asked(lambda store: store.find_run(former), otherwise=known)
+        if run is None:
+            return former if is_key(former) else self.reserve()
+        return run
+
+    def begin(self, name: str, tags: Mapping[str, str], reserved: str | None = None) -> str:
+        """Make a run without waiting for the store; return what stands for it.
+
+        Args:
+            name: Of the run.
+            tags: Of the run.
+            reserved: What is to stand for it. A run that has an id already goes on.
+        """
+        values = self._creation(name, tags)
+        if reserved is None:
+            return self._begin(values)
+        if is_key(reserved):
+            self._begin({**values, "tags": {**values["tags"], RUN_KEY: key_of(reserved)}})
+        self._add("status", reserved, {"status": "RUNNING"})
+        return reserved
 
     def log_metrics(self, run: str, metrics: Mapping[str, float], *, step: int) -> None:
         """Log numbers at a step; NaN and infinity, which some stores refuse, are left out."""
@@ -87,8 +114,11 @@ class TrackedRuns:
             self._add("metrics", run, {"metrics": finite, "time": _now(), "step": step})
 
     def log_parameters(self, run: str, parameters: Mapping[str, Any]) -> None:
-        """Log flat parameters; a value too long for a parameter becomes a tag."""
-        texts = {name: str(value) for name, value in parameters.items()}
+        """Log flat parameters; a value too long for a parameter becomes a tag.
+
+        Those that are None are left out, unless they had a value when the run began.
+        """
+        texts = {k: None if value is None else str(value) for k, value in parameters.items()}
         self._add("parameters", run, {k: v for k, v in texts.items() if _is_short(v)})
         self.set_tags(run, {k: v for k, v in texts.items() if not _is_short(v)})
 
@@ -103,7 +133,7 @@ class TrackedRuns:
 
     def register_best(self, run: str, model: BestModel) -> None:
         """Register an algorithm's best policy as a model of the run that trained it."""
-        texts = {name: str(value) for name, value in model.parameters.items()}
+        texts = {k: str(value) for k, value in model.parameters.items() if value is not None}
         short = {name: text for name, text in texts.items() if _is_short(text)}
         finite = tuple(m for m in model.measurements if math.isfinite(m.value))
         values = asdict(replace(model, parameters=short, measurements=finite))
@@ -115,9 +145,25 @@ class TrackedRuns:
         self._add("artifact", run, {"path": path}, data)
 
     def log_table(self, run: str, table: pd.DataFrame, path: str) -> None:
-        """Log a table for MLflow's page, replacing an earlier one of that name."""
+        """Log a table that MLflow shows as one, replacing an earlier one of that name.
+
+        MLflow compares such tables of several runs in its evaluation view.
+        """
         # Written as the artifact itself: mlflow.log_table would append to an earlier one.
-        self.log_file(run, table.head(_MAX_TABLE_ROWS).to_json(orient="split", index=False), path)
+        content = table.head(_MAX_TABLE_ROWS).to_json(orient="split", index=False)
+        self._add("artifact", run, {"path": path, "is_table": True}, content.encode())
+
+    def log_traces(self, run: str, traces: Iterable[RolloutTrace]) -> None:
+        """Log rollouts that people want to look at."""
+        self._add("traces", run, {"traces": [asdict(trace) for trace in traces]})
+
+    def describe(self, run: str, text: str) -> None:
+        """Give a run a description in Markdown, with the placeholders of ``chart_views``."""
+        self._add("description", run, {"text": text})
+
+    def offer_charts(self, run: str, view: Mapping[str, Any]) -> None:
+        """Keep a view of the charts of what is below a run; see ``chart_views``."""
+        self._add("chart_view", run, {"view": view})
 
     def end(self, run: str, status: str) -> None:
         """End a run as FINISHED, FAILED or KILLED."""
@@ -188,8 +234,8 @@ def _create(store: TrackingStore, values: Mapping[str, Any]) -> str:
     return str(run.info.run_id)
 
 
-def _is_short(value: str) -> bool:
-    return len(value) <= _MAX_PARAM_LENGTH
+def _is_short(value: str | None) -> bool:
+    return value is None or len(value) <= _MAX_PARAM_LENGTH
 
 
 def _now() -> int:

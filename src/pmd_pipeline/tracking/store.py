@@ -13,9 +13,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from kedro.config import AbstractConfigLoader, MissingConfigException
-from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.exceptions import MlflowException
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
@@ -43,6 +41,13 @@ RUN_KEY = "pmd_pipeline.key"
 
 _KEY_PREFIX = "key:"
 
+# MLflow 3 opens an experiment with its page of language model apps, which is empty here. What it
+# opens with follows from the address or from the choice that a browser remembers. The kind, which
+# former versions follow, is kept with the experiment; its description says the rest.
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "The runs are under *Model training*, at the top left.",
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -187,17 +192,6 @@ def _first_foreign_folder(store: TrackingStore, runs: Sequence[str]) -> Path | N
     return store.foreign_folder() or next(filter(None, found), None)
 
 
-def watch_system(run_id: str, config: MlflowConfig) -> None:
-    """Have MLflow log system metrics if its own variable asks for them.
-
-    It does so by a thread of its own, which ends when the run ends or the store is away.
-    """
-    if MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
-        SystemMetricsMonitor(
-            run_id, resume_logging=True, tracking_uri=config.server.mlflow_tracking_uri
-        ).start()
-
-
 def context_of(project_path: Path, loader: AbstractConfigLoader) -> Any:
     """Return as much of a Kedro context as :func:`connect` needs, where there is no session."""
 
@@ -238,7 +232,9 @@ def _make_experiment(client: MlflowClient, config: MlflowConfig, project_path: P
     if location and is_local_uri(location):
         location = (project_path / Path(local_file_uri_to_path(location))).as_uri()
     try:
-        client.create_experiment(options.name, location, chosen.tags)
+        client.create_experiment(
+            options.name, location, {**_EXPERIMENT_TAGS, **(chosen.tags or {})}
+        )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
             raise

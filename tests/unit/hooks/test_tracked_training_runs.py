@@ -58,11 +58,12 @@ class Session:
         experiment = experiment_with(algorithms=["pmd_mean"], seeds=list(seeds))
         known = store.client.search_runs([store.experiment_id], "attributes.run_name = 'parent'")
         self.parent = self._runs.open("parent", {}, known[0].info.run_id if known else None)
-        self.training = TrackedTrainingRuns(self._runs, self.parent, experiment)
+        tags = {"mlflow.user": "me"}
+        self.training = TrackedTrainingRuns(self._runs, self.parent, experiment, tags)
 
-    def open(self, *done: str, former: dict[str, str] | None = None) -> None:
+    def expect(self, *done: str, former: dict[str, str] | None = None) -> None:
         names = {self.nodes[name].name for name in done}
-        self.training.open(Pipeline(list(self.nodes.values())), names, former or {})
+        self.training.expect(Pipeline(list(self.nodes.values())), names, former or {})
 
     def do(self, name: str) -> None:
         node = self.nodes[name]
@@ -74,7 +75,8 @@ class Session:
         self.training.end(status, others=others)
         assert self._runs.close(SYNC) is None
         found = self._store.client.search_runs([self._store.experiment_id])
-        return {run.info.run_name: run for run in found if run.info.run_id != self.parent}
+        children = [run for run in found if run.info.run_id != self.parent]
+        return {run.info.run_name.partition(" on ")[0]: run for run in children}
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def store(tmp_path: Path) -> TrackingStore:
 
 def test_each_ends_as_what_became_of_it(store: TrackingStore, tmp_path: Path) -> None:
     session = Session(store, tmp_path, 0, 1, 2)
-    session.open()
+    session.expect()
     for name in ("policy 0", "policy 1", "scores 0"):
         session.do(name)
     session.training.begin_node(session.nodes["scores 1"])  # and it fails
@@ -93,9 +95,9 @@ def test_each_ends_as_what_became_of_it(store: TrackingStore, tmp_path: Path) ->
     assert {name: run.info.status for name, run in runs.items()} == {
         "pmd_mean, seed 0": "FINISHED",
         "pmd_mean, seed 1": "FAILED",
-        "pmd_mean, seed 2": "KILLED",
-    }
+    }, "what has not begun has no run"
     tags = runs["pmd_mean, seed 1"].data.tags
+    assert tags["mlflow.user"] == "me"
     assert (tags["algorithm"], tags["training_seed"]) == ("pmd_mean", "1")
     params = runs["pmd_mean, seed 1"].data.params
     assert (params["algorithm"], params["training_seed"]) == ("pmd_mean", "1")
@@ -105,31 +107,36 @@ def test_a_seed_that_is_added_later_joins_the_same_parent_and_the_others_stay(
     store: TrackingStore, tmp_path: Path
 ) -> None:
     session = Session(store, tmp_path, 0)
-    session.open()
+    session.expect()
     session.do("policy 0")
     session.do("scores 0")
     before = session.end("FINISHED", others="FINISHED")["pmd_mean, seed 0"]
 
     again = Session(store, tmp_path, 0, 1)
-    again.open("policy 0", "scores 0", former=session.training.ids)
-    assert (again.training.begun, again.training.trained) == (["pmd_mean.seed_1"],) * 2
+    again.expect("policy 0", "scores 0", former=session.training.ids)
+    assert again.training.trained == ["pmd_mean.seed_1"]
+    again.training.log_initial({"eval/addition/avg_at_4": 0.25})
     again.do("policy 1")
-    again.training.log_to_all({"eval.addition.avg_at_4": 0.25}, step=0)
     runs = again.end("KILLED", others="KILLED")
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {session.parent}
     after = runs["pmd_mean, seed 0"]
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.info.end_time)
     assert after.data.metrics == {}
     assert runs["pmd_mean, seed 1"].info.status == "KILLED"
-    assert runs["pmd_mean, seed 1"].data.metrics == {"eval.addition.avg_at_4": 0.25}
+    assert runs["pmd_mean, seed 1"].data.metrics == {"eval/addition/avg_at_4": 0.25}
 
     resumed = Session(store, tmp_path, 0, 1)
-    resumed.open("policy 0", "scores 0", "policy 1", former=again.training.ids)
-    assert (resumed.training.begun, resumed.training.trained) == ([], [])
+    resumed.expect("policy 0", "scores 0", "policy 1", former=again.training.ids)
+    assert resumed.training.trained == []
+    resumed.training.log_initial({"eval/addition/avg_at_4": 0.75})
     resumed.do("scores 1")
     runs = resumed.end("FINISHED", others="FINISHED")
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert {run.info.run_id for run in runs.values()} == set(again.training.ids.values())
+    assert len(runs) == 2, "those of the first sessions"
+    added = runs["pmd_mean, seed 1"].info.run_id
+    assert added == resumed.training.ids["pmd_mean.seed_1"]
+    history = store.client.get_metric_history(added, "eval/addition/avg_at_4")
+    assert [metric.value for metric in history] == [0.25], "it begins once"
 
 
 def test_parameters_have_one_name_for_all_algorithms_and_the_value_that_holds() -> None:

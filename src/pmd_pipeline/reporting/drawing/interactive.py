@@ -8,20 +8,6 @@ from typing import Any, Protocol, Self
 # Read as a file: the function of plotly that returns it imports IPython.
 _PLOTLY_JS = files("plotly").joinpath("package_data/plotly.min.js")
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{name}</title></head>
-<body>
-<div id="figure"></div>
-<script src="https://cdn.plot.ly/plotly-{version}.min.js"></script>
-<script>
-const figure = {content};
-Plotly.newPlot("figure", figure.data, figure.layout, {{responsive: true}});
-</script>
-</body>
-</html>
-"""
-
 
 class _WritesItself(Protocol):
     def to_json(self) -> str: ...
@@ -77,11 +63,3 @@ def script_safe(text: str) -> str:
 def plotly_js() -> bytes:
     """Return the script of plotly.js that the package plotly brings along, in UTF-8."""
     return _PLOTLY_JS.read_bytes()
-
-
-def page_with_script_from_the_web(name: str, figure: InteractiveFigure) -> str:
-    """Return a figure as a page of its own, which loads plotly.js from the web."""
-    with _PLOTLY_JS.open("rb") as file:
-        banner = file.read(100).decode()
-    version = banner.partition("plotly.js v")[2].split()[0]
-    return _PAGE.format(name=name, version=version, content=script_safe(figure.to_json()))
