@@ -21,6 +21,7 @@ class OpenAIServer:
     Attributes:
         base_url: Where it listens.
         bodies: Of the requests that it was sent, in order, failed ones too.
+        num_looks: How often it was asked for its models.
         fail: Called with the number of a request, from 0, and its body: how it fails, None if not.
         answer: From a request's body to the text; else ``\\boxed{...}`` of a digit.
         owned_by: What it says of its model.
@@ -31,6 +32,7 @@ class OpenAIServer:
         self.fail: Callable[[int, dict[str, Any]], Failure | None] = lambda number, body: None
         self.answer: Callable[[dict[str, Any]], str] = _digit
         self.owned_by = "tests"
+        self.num_looks = 0
         self.meet: threading.Barrier | None = None
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -57,6 +59,7 @@ class OpenAIServer:
                 pass
 
             def do_GET(self) -> None:
+                server.num_looks += 1
                 models = [{"id": MODEL, "owned_by": server.owned_by}, {"id": "another"}]
                 self._send(*server._refusal(self), {"data": models})
 

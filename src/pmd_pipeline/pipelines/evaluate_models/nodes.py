@@ -33,7 +33,8 @@ COMPLETIONS, ABOUT = "completions_", "about_"
 """What the inputs of a model are called where all of them come together."""
 
 _REPEATS = (
-    "yes, to the byte: on the same kind of processor, with the same libraries and the same engine"
+    "yes, by the same seeds: to the byte with the transformers engine, on the same kind of "
+    "processor and with the same libraries"
 )
 _REPEATS_NOT = (
     "no: what a server decodes beside a response decides its last bits, and the server may change "
