@@ -35,6 +35,9 @@ class HostedPlay(HostedEngine):
         load = Order(method="load", arguments={"version": version}, files={"folder": shipped})
         return Publication(version=version, for_new=[start, load], for_others=[load])
 
+    def forget(self) -> None:
+        pass
+
     def unit_arguments(self, unit: Unit, policy: Policy, version: int) -> dict[str, Any]:
         return {"unit": unit, "version": version}
 

@@ -76,6 +76,10 @@ class HostedEngine(ABC):
         """
 
     @abstractmethod
+    def forget(self) -> None:
+        """Forget what was shipped: the samplers that come next are on a cluster without it."""
+
+    @abstractmethod
     def unit_arguments(self, unit: Unit, policy: Policy, version: int) -> dict[str, Any]:
         """Return the arguments of ``sample``, which returns the responses to each prompt."""
 

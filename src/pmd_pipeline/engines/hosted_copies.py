@@ -34,7 +34,7 @@ class HostedCopies(HostedEngine):
         """Ship what training changes, and for a new policy the rest as well, once."""
         is_new = policy is not self._policy
         if is_new:
-            self._policy = None
+            self.forget()
             start = Order(
                 method="start",
                 arguments={
@@ -53,6 +53,11 @@ class HostedCopies(HostedEngine):
             for_new=for_new,
             for_others=for_new if is_new else [load],
         )
+
+    def forget(self) -> None:
+        """Have the next publication ship all of the policy."""
+        self._policy = None
+        self._start = []
 
     def unit_arguments(self, unit: Unit, policy: Policy, version: int) -> dict[str, Any]:
         return {"unit": unit, "version": version}

@@ -58,6 +58,9 @@ class HostedVllm(HostedEngine):
         load = Order(method="load", files=files)
         return Publication(version=policy.policy_version, for_new=[start], for_others=[load])
 
+    def forget(self) -> None:
+        """All of a policy is shipped each time."""
+
     def unit_arguments(self, unit: Unit, policy: Policy, version: int) -> dict[str, Any]:
         return unit_arguments(unit, policy)
 

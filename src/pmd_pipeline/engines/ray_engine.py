@@ -287,6 +287,7 @@ class RayEngine(RolloutEngine):
             schedule.close(reason)
         if fleet is not None:
             fleet.close()
+        self._hosted.forget()
 
 
 def check_ray_installed(config: RayEngineConfig) -> None:

@@ -126,10 +126,13 @@ class RayFleet:
             self._newcomers = None
             self._publication = publication
             self._arguments = arguments
+            for event in self._happened():  # who joined before is known by now
+                if isinstance(event, SamplingFailed):
+                    raise event.error
             self._drop_those_on_lost_nodes()
             calls = {
                 name: self._begin(sampler.host, publication.for_others)
-                for name, sampler in self._samplers.items()
+                for name, sampler in list(self._samplers.items())
             }
             for name, reason in self._await(calls).items():
                 self.end(name, reason)
@@ -202,23 +205,25 @@ class RayFleet:
             host.kill()
 
     def _start_more(self) -> None:
-        before = set(self._samplers)
-        try:
-            with self._one_at_a_time:
+        with self._one_at_a_time:
+            before = set(self._samplers)
+            try:
                 shortage = self._grow()
                 assert self._publication is not None
                 self._discard(self._publication.for_new)
-        except InfeasibleError as error:
-            shortage = str(error)
-        except Exception as error:
-            _logger.debug("samplers could not be started", exc_info=True)
-            failure = error if isinstance(error, RuntimeError) else EngineFailedError(str(error))
-            self._events.put(SamplingFailed(error=failure))
-            return
-        joined = [name for name in self._samplers if name not in before]
-        if shortage:
-            _logger.warning("%s", shortage)
-        self._events.put(SamplersJoined(samplers=joined, shortage=shortage))
+            except InfeasibleError as error:
+                shortage = str(error)
+            except Exception as error:
+                _logger.debug("samplers could not be started", exc_info=True)
+                failure = (
+                    error if isinstance(error, RuntimeError) else EngineFailedError(str(error))
+                )
+                self._events.put(SamplingFailed(error=failure))
+                return
+            joined = [name for name in self._samplers if name not in before]
+            if shortage:
+                _logger.warning("%s", shortage)
+            self._events.put(SamplersJoined(samplers=joined, shortage=shortage))
 
     def _grow(self) -> str:
         """Start what is missing, as far as there is room; return why that is not all."""
@@ -329,7 +334,8 @@ class RayFleet:
 
     def _ask_all(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         calls = {
-            name: sampler.host.call(method, **arguments) for name, sampler in self._samplers.items()
+            name: sampler.host.call(method, **arguments)
+            for name, sampler in list(self._samplers.items())
         }
         answers: dict[str, Any] = {}
         reasons = []
@@ -347,7 +353,7 @@ class RayFleet:
 
     def _discard(self, orders: Sequence[Order]) -> None:
         """Free the memory of files that every sampler has read."""
-        for sampler in self._samplers.values():
+        for sampler in list(self._samplers.values()):
             for order in orders:
                 for shipment in order.files.values():
                     sampler.host.discard(shipment)

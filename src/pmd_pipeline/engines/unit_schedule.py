@@ -123,6 +123,7 @@ class UnitSchedule:
     ) -> None:
         self._fleet = fleet
         self._free = list(samplers)
+        self._known = set(self._free)
         self._running: dict[str, _Running] = {}
         self._waiting: deque[_OpenUnit] = deque()
         self._max_resubmissions = max_resubmissions
@@ -244,12 +245,16 @@ class UnitSchedule:
             case SamplersJoined(samplers=samplers, shortage=shortage):
                 self._is_calling = False
                 self._shortage = shortage
-                self._free.extend(samplers)
                 for sampler in samplers:
-                    self._figures.joined(sampler)
+                    if sampler not in self._known:  # news may come twice, after a change of weights
+                        self._known.add(sampler)
+                        self._free.append(sampler)
+                        self._figures.joined(sampler)
                 self._changed.notify()
 
     def _lose(self, sampler: str, reason: str) -> None:
+        if sampler not in self._known:
+            return
         if sampler in self._free:
             self._free.remove(sampler)
         lost = self._running.pop(sampler, None)

@@ -3,7 +3,6 @@
 The samplers are made up and the clock is moved by hand: nothing here waits.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -42,7 +41,6 @@ class MadeUpFleet:
         self._room = room
         self._named = len(self.names)
         self._due: list[tuple[float, Event]] = []
-        self._to_report: deque[Event] = deque()
 
     def begin(self, sampler: str, unit: Unit) -> None:
         seed = unit.seeds[0]
@@ -56,7 +54,7 @@ class MadeUpFleet:
         self._due.sort(key=lambda one: one[0])
         if self._due and self._due[0][0] <= self.now + seconds:
             self.now, event = self._due.pop(0)
-            if isinstance(event, SamplerLost):
+            if isinstance(event, SamplerLost) and event.sampler in self.names:
                 self.names.remove(event.sampler)
             return [event]
         self.now += seconds
@@ -78,8 +76,9 @@ class MadeUpFleet:
         self._due.append((self.now + 5.0, SamplersJoined(samplers=new, shortage=shortage)))
         return True
 
-    def fail(self, error: Exception) -> None:
-        self._due.append((self.now, SamplingFailed(error=error)))
+    def tell(self, event: Event) -> None:
+        """Have something happen now."""
+        self._due.append((self.now, event))
 
 
 def response(seed: int) -> Completion:
@@ -205,11 +204,19 @@ def test_what_would_fail_again_is_not_tried_again() -> None:
     fleet = MadeUpFleet(["s1"], wanted=1, room=9)
     units = schedule(fleet)
     handles = units.submit([unit(0), unit(1)])
-    fleet.fail(EngineFailedError("out of positions"))
+    fleet.tell(SamplingFailed(error=EngineFailedError("out of positions")))
     for handle in handles:
         with pytest.raises(EngineFailedError, match="out of positions"):
             finish(units, [handle])
     assert len(fleet.begun) == 1
+
+
+def test_news_of_samplers_that_are_known_or_never_were_changes_nothing() -> None:
+    fleet = MadeUpFleet(["s1", "s2"], wanted=2)
+    fleet.tell(SamplersJoined(samplers=["s2"], shortage=""))
+    fleet.tell(SamplerLost(sampler="s0", reason="long ago"))
+    assert sample(schedule(fleet), range(4)) == list(range(4))
+    assert fleet.begun == [("s1", 0), ("s2", 1), ("s1", 2), ("s2", 3)]
 
 
 def test_closing_gives_an_error_to_whoever_waits() -> None:
