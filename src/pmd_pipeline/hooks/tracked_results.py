@@ -46,7 +46,7 @@ class TrackedResults:
     def know_figures(self, state: RunState) -> None:
         """Put figures that former sessions have drawn on the page of this one's."""
         for name in sorted(state.files):
-            if name.startswith(_FIGURE):
+            if name.startswith(_FIGURE) and self._catalog.exists(name):
                 self._figures[name.removeprefix(_FIGURE)] = self._catalog.load(name)
 
     def log(self, dataset_name: str, data: Any) -> None:
