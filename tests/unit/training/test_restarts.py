@@ -47,6 +47,9 @@ class Nobody:
     def why_lost(self, is_bystander: Callable[[int], bool]) -> str:
         return "nobody"
 
+    def are_lost(self) -> bool:
+        return False
+
     def end(self) -> None:
         pass
 

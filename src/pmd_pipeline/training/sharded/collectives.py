@@ -11,6 +11,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from pmd_pipeline.launch import Launch
+from pmd_pipeline.training.sharded.connections import Connections
 
 # How long one process may wait for another within a command. A lost process is noticed at once;
 # this is for one that hangs.
@@ -42,6 +43,7 @@ class Peers:
         device: Where this process computes.
         mesh: All processes in a row, for sharding.
         objects: The group that carries Python objects, through the CPU.
+        connections: Through which the CPU's collectives go.
     """
 
     rank: int
@@ -49,6 +51,7 @@ class Peers:
     device: torch.device
     mesh: DeviceMesh
     objects: dist.ProcessGroup
+    connections: Connections
 
     def any(self, flag: bool) -> bool:
         """Return whether ``flag`` is true in any process."""
@@ -90,17 +93,21 @@ def meet(launch: Launch, store: Store, *, device_type: str) -> Peers:
     if device_type == "cuda":
         device = torch.device("cuda", launch.device_index)
         torch.cuda.set_device(device)
-    dist.init_process_group(
-        "nccl" if device_type == "cuda" else "gloo",
-        store=PrefixStore("training", store),
-        rank=launch.rank,
-        world_size=launch.world_size,
-        timeout=DEADLINE,
-    )
+    connections = Connections()
+    with connections.opened_here():
+        dist.init_process_group(
+            "nccl" if device_type == "cuda" else "gloo",
+            store=PrefixStore("training", store),
+            rank=launch.rank,
+            world_size=launch.world_size,
+            timeout=DEADLINE,
+        )
+        objects = dist.new_group(backend="gloo", timeout=DEADLINE)
     return Peers(
         rank=launch.rank,
         size=launch.world_size,
         device=device,
         mesh=init_device_mesh(device_type, (launch.world_size,)),
-        objects=dist.new_group(backend="gloo", timeout=DEADLINE),
+        objects=objects,
+        connections=connections,
     )

@@ -70,6 +70,13 @@ class Member:
             return self._peers.gather(None)
         return self._peers.gather(getattr(self._shard, command)(argument))
 
+    def give_up(self) -> None:
+        """End a wait for peers that are gone; for another thread than the one that waits."""
+        if self._peers is not None:
+            self._peers.connections.cut()
+            if dist.group.WORLD is not None:
+                dist.group.WORLD.abort()  # NCCL's
+
     def leave(self, *, after_loss: bool = False) -> None:
         """Part from the peers, who leave as well; ``after_loss``: some are gone already."""
         self._shard = None

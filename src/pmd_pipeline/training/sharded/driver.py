@@ -3,7 +3,8 @@
 import logging
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,8 @@ from pmd_pipeline.training.sharded.worker import (
 )
 
 _logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 2.0
 
 
 class TrainingProcessError(ChildProcessError):
@@ -222,7 +225,8 @@ class TrainingProcesses:
         try:
             self._raise_failure()
             self._announce(f"{command} {self._device_type}")
-            return self._member.execute(command, self._device_type, arguments, **whole)
+            with self._watched():
+                return self._member.execute(command, self._device_type, arguments, **whole)
         except BaseException as error:
             # The others are in the middle of the command: no other one can follow.
             self._announce_end()
@@ -232,6 +236,32 @@ class TrainingProcesses:
                     f"the connection to a training process broke: {self._why_lost()}"
                 ) from error
             raise
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End a wait within the block for a process that is known to be gone.
+
+        Its connections may be open: its machine had no time to close them.
+        """
+        if not self.can_restart:  # the error would come later, and the run end all the same
+            yield
+            return
+        is_done = threading.Event()
+
+        def watch() -> None:
+            while not is_done.wait(_SECONDS_BETWEEN_LOOKS):
+                # Where connections break by themselves, they have done so by the second look.
+                if self._others.are_lost() and not is_done.wait(_SECONDS_BETWEEN_LOOKS):
+                    self._member.give_up()
+                    return
+
+        thread = threading.Thread(target=watch, name="training_processes", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_done.set()
+            thread.join()
 
     def _announce(self, text: str) -> None:
         self._store.set(command_key(self._num_commands), text)

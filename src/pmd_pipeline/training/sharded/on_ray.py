@@ -92,6 +92,9 @@ class RayProcesses:
             for index, reason in lost.items()
         )
 
+    def are_lost(self) -> bool:
+        return self._group is not None and bool(self._group.lost())
+
     def end(self) -> None:
         if self._group is not None:
             self._group.end()

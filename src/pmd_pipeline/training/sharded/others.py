@@ -29,6 +29,9 @@ class OtherProcesses(Protocol):
             is_bystander: Whether the process of a rank has ended because another was lost.
         """
 
+    def are_lost(self) -> bool:
+        """Return whether it is known, without waiting, that one of them is gone."""
+
     def end(self) -> None:
         """End them; those that have been told to end themselves may be gone."""
 
@@ -52,6 +55,9 @@ class TorchrunProcesses:
             "it was killed, perhaps for lack of memory, and torchrun says which and how; or it did "
             f"not answer for {DEADLINE}. Continue with --only-missing-outputs"
         )
+
+    def are_lost(self) -> bool:
+        return False
 
     def end(self) -> None:
         """They end themselves when they are told to."""
