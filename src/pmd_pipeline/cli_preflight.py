@@ -53,8 +53,13 @@ def preflight_command(project_command: ProjectCommand) -> click.Command:
     """
 
     def preflight(**options: Any) -> None:
+        from pmd_pipeline.cluster import session
+
         with project_command():
-            can_work = _preflight(**options)
+            try:
+                can_work = _preflight(**options)
+            finally:
+                session.leave()
         if not can_work:
             raise SystemExit(1)
 

@@ -1,7 +1,10 @@
 """What all of this room's actors share: their environment, and why they are lost."""
 
 import os
+import re
 from collections.abc import Mapping
+
+from pmd_pipeline.config.compute import ComputeConfig
 
 # What decides bits besides the versions; nodes have their own environment, this is the run's.
 _SENT_VARIABLES = (
@@ -10,6 +13,11 @@ _SENT_VARIABLES = (
     "MKL_CBWR",
     "NVIDIA_TF32_OVERRIDE",
 )
+
+
+def threads_of(compute: ComputeConfig) -> int:
+    """Return the CPU threads of each training process: as with torchrun, one if nothing is said."""
+    return compute.num_threads or int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
 def actor_environment(bundle: Mapping[str, float], num_threads: int) -> dict[str, str]:
@@ -29,6 +37,6 @@ def actor_environment(bundle: Mapping[str, float], num_threads: int) -> dict[str
 def in_short(error: Exception) -> str:
     """Return what Ray says of a lost process without its ids and its advice."""
     text = " ".join(str(error).split())
-    text = text.rpartition("The actor is dead because ")[2]
+    text = re.split("The actor (?:is dead|died) because ", text)[-1]
     text = text.partition(" Some common causes include")[0]
     return text.partition(" The task may or may not have been executed")[0]

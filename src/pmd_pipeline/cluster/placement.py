@@ -48,7 +48,7 @@ def place(
             after ``seconds``, if others hold what is needed. Nothing stays reserved.
     """
     pinned = node_ids or [None] * len(bundles)
-    _refuse_infeasible(bundles, pinned, what)
+    check_room(bundles, what, pinned)
     group: PlacementGroup = placement_group(
         [dict(bundle) for bundle in bundles],
         strategy=strategy.upper(),
@@ -57,7 +57,7 @@ def place(
     try:
         deadline = time.monotonic() + seconds
         while not group.wait(_SECONDS_BETWEEN_LOOKS):
-            _refuse_infeasible(bundles, pinned, what)  # nodes may have gone
+            check_room(bundles, what, pinned)  # nodes may have gone
             if time.monotonic() > deadline:
                 raise InfeasibleError(
                     f"{what}: no place on the Ray cluster within {seconds:g} s: wanted "
@@ -71,9 +71,28 @@ def place(
     return group
 
 
-def check_room(bundles: Sequence[Resources], what: str) -> None:
-    """Raise InfeasibleError if the cluster could not hold bundles even if it were empty."""
-    _refuse_infeasible(bundles, [None] * len(bundles), what)
+def check_room(
+    bundles: Sequence[Resources], what: str, node_ids: Sequence[str | None] | None = None
+) -> None:
+    """Raise InfeasibleError if an empty cluster had no room for the bundles; see :func:`place`."""
+    pinned = node_ids or [None] * len(bundles)
+    nodes = node_resources()
+    missing = missing_for(bundles, nodes, pinned)
+    if missing:
+        addresses = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+        words = [
+            _words(bundle) + ("" if node is None else f" on {addresses.get(node, 'a lost node')}")
+            for bundle, node in zip(bundles, pinned, strict=True)
+        ]
+        have = "; ".join(
+            f"{addresses[node]}: {_total([resources], bundles)}"
+            for node, resources in nodes.items()
+        )
+        raise InfeasibleError(
+            f"{what}: the Ray cluster is too small: wanted {_counted(words)}; it has no room for "
+            f"{_counted([words[index] for index in missing])}, even when nothing else runs. Its "
+            f"nodes have {have}. Add nodes (`ray start --address HOST:PORT`), or ask for less"
+        )
 
 
 def give_back(group: PlacementGroup) -> None:
@@ -143,6 +162,14 @@ def missing_for(
     return missing
 
 
+def alive_nodes() -> list[tuple[str, Resources]]:
+    """Return address and resources of each node that is alive, by address."""
+    nodes = [
+        (node["NodeManagerAddress"], node["Resources"]) for node in ray.nodes() if node["Alive"]
+    ]
+    return sorted(nodes, key=lambda node: node[0])
+
+
 def node_resources() -> dict[str, dict[str, float]]:
     """Return all resources of each node that is alive, by its id."""
     return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
@@ -153,28 +180,6 @@ def free_resources() -> dict[str, dict[str, float]]:
     alive = node_resources()
     free = available_resources_per_node()
     return {node: dict(free.get(node, {})) for node in alive}
-
-
-def _refuse_infeasible(
-    bundles: Sequence[Resources], pinned: Sequence[str | None], what: str
-) -> None:
-    nodes = node_resources()
-    missing = missing_for(bundles, nodes, pinned)
-    if missing:
-        addresses = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
-        words = [
-            _words(bundle) + ("" if node is None else f" on {addresses.get(node, 'a lost node')}")
-            for bundle, node in zip(bundles, pinned, strict=True)
-        ]
-        have = "; ".join(
-            f"{addresses[node]}: {_total([resources], bundles)}"
-            for node, resources in nodes.items()
-        )
-        raise InfeasibleError(
-            f"{what}: the Ray cluster is too small: wanted {_counted(words)}; it has no room for "
-            f"{_counted([words[index] for index in missing])}, even when nothing else runs. Its "
-            f"nodes have {have}. Add nodes (`ray start --address HOST:PORT`), or ask for less"
-        )
 
 
 def _kinds(bundles: Sequence[Resources]) -> list[str]:

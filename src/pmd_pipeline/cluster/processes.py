@@ -79,6 +79,7 @@ class ProcessGroup:
         ]
         self._running: dict[Any, int] = {}
         self._lost: dict[int, str] = {}
+        self._failure: str | None = None
 
     def places(self) -> list[Place]:
         """Return where each process runs, once all have started.
@@ -109,10 +110,15 @@ class ProcessGroup:
         Args:
             seconds: How long to wait for the first.
             besides: Whether the end of a process is known already, and not to be returned.
+
+        Raises:
+            ClusterError: If a function has raised, or cannot be imported on its node.
         """
         deadline = time.monotonic() + seconds
         while True:
             self._look()
+            if self._failure is not None:
+                raise ClusterError(f"{self._what}: {self._failure}")
             lost = {index: why for index, why in self._lost.items() if not besides(index)}
             if lost or time.monotonic() >= deadline:
                 return lost
@@ -133,7 +139,9 @@ class ProcessGroup:
             try:
                 ray.get(reference)
             except ray.exceptions.RayTaskError as error:
-                self._lost[index] = str(error.cause)
+                self._failure = (
+                    f"one of them has failed: {type(error.cause).__name__}: {error.cause}"
+                )
             except ray.exceptions.RayError as error:
                 self._lost[index] = in_short(error)
 

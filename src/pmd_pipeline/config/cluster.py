@@ -43,6 +43,8 @@ class TrainingPlacement(StrictModel):
     @field_validator("resources_per_process")
     @classmethod
     def _one_gpu_at_most(cls, resources: dict[str, float] | None) -> dict[str, float] | None:
+        if resources is not None and not resources:
+            raise ValueError("nothing to reserve; give each process a CPU: {CPU: 1}")
         for name, number in (resources or {}).items():
             if number <= 0:
                 raise ValueError(f"{name}: {number:g} is nothing to reserve; leave it out")
@@ -51,6 +53,21 @@ class TrainingPlacement(StrictModel):
                     f"GPU: {number:g}: a process computes on one GPU; raise num_processes for more"
                 )
         return resources
+
+    def bundle(self, *, num_threads: int, is_gpu: bool) -> dict[str, float]:
+        """Return what each process reserves, by Ray's names.
+
+        Raises:
+            ValueError: If the run computes on GPUs and none is to be reserved.
+        """
+        if self.resources_per_process is None:
+            return {"CPU": num_threads} | ({"GPU": 1.0} if is_gpu else {})
+        if is_gpu and "GPU" not in self.resources_per_process:
+            raise ValueError(
+                "the run computes on GPUs, so each training process needs one: add GPU: 1 to "
+                "cluster.training.resources_per_process, or set compute.device: cpu"
+            )
+        return self.resources_per_process
 
 
 class ClusterConfig(StrictModel):

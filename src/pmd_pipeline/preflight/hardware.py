@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.launch import current_launch
 from pmd_pipeline.preflight.findings import Finding, Verdict, gib
 
 SECTION = "Hardware"
@@ -44,9 +43,15 @@ class Hardware:
 
 
 def look_at_hardware(
-    compute: ComputeConfig, planned: PlannedDevices
+    compute: ComputeConfig, planned: PlannedDevices, *, num_processes: int
 ) -> tuple[Hardware, list[Finding]]:
-    """Return the devices of the plan and whether a run can have them."""
+    """Return the devices of the plan and whether a run can have them.
+
+    Args:
+        compute: Where and how the run computes.
+        planned: GPUs to plan for.
+        num_processes: How many train together, each on a GPU.
+    """
     is_planned = planned.num_gpus is not None or planned.memory_bytes is not None
     present = _present_gpus()
     num_present = len(present)
@@ -58,7 +63,7 @@ def look_at_hardware(
     present_memory = min((gpu.memory_bytes for gpu in present), default=None)
     hardware = Hardware(
         is_gpu=True,
-        num_devices=planned.num_gpus or current_launch().world_size,
+        num_devices=planned.num_gpus or num_processes,
         memory_bytes=planned.memory_bytes or present_memory,
     )
     size = "unknown size" if hardware.memory_bytes is None else gib(hardware.memory_bytes)
@@ -67,7 +72,7 @@ def look_at_hardware(
         return hardware, [_finding("GPUs", f"{shown}, planned: not checked here", "note")]
     if num_present:
         found = f"{shown} ({present[0].name})"
-        if num_present <= hardware.num_devices:
+        if num_present <= hardware.num_devices or compute.launch == "ray":
             return hardware, [_finding("GPUs", found, "ok")]
         remedy = (
             f"a run uses one GPU for each process: start {num_present} together with torchrun, "

@@ -9,7 +9,9 @@ from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import EngineEntryError
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
 from pmd_pipeline.config.lora import LoraConfig
+from pmd_pipeline.launch import current_launch
 from pmd_pipeline.preflight.adapter_shape import AdapterShape, adapter_shape
+from pmd_pipeline.preflight.cluster import look_at_cluster
 from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
@@ -79,8 +81,14 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     lora = experiment.training.lora
     extras = () if engine is None else engine.extras
     findings += check_packages((*extras, *_optional_parts(experiment)))
-    hardware, looked = look_at_hardware(experiment.compute, request.devices)
+    hardware, looked = look_at_hardware(
+        experiment.compute, request.devices, num_processes=_num_processes(experiment)
+    )
     findings += looked
+    if request.devices == PlannedDevices():
+        findings += look_at_cluster(
+            experiment, is_gpu=hardware.is_gpu, log=request.data_root / "ray.log"
+        )
     findings += check_sources(experiment, missing, hub)
     is_pinned = not any(item.kind == "model" for item in missing)
     findings += check_prompts(experiment, hub, is_pinned=is_pinned)
@@ -114,6 +122,12 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     if request.credentials is not None:
         findings += check_models(experiment.evaluate_models, request.credentials)
     return findings
+
+
+def _num_processes(experiment: ExperimentConfig) -> int:
+    if experiment.compute.launch == "ray":
+        return experiment.cluster.training.num_processes or 1
+    return current_launch().world_size
 
 
 def _optional_parts(experiment: ExperimentConfig) -> list[str]:

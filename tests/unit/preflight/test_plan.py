@@ -12,14 +12,12 @@ from helpers import PROJECT
 
 from pmd_pipeline.config.compute import ComputeConfig
 from pmd_pipeline.config_loader import VariantConfigLoader
-from pmd_pipeline.launch import Launch
 from pmd_pipeline.preflight import (
     Finding,
     PlannedDevices,
     PreflightError,
     Request,
     failures,
-    hardware,
     packages,
     plan_run,
     plan_table,
@@ -164,8 +162,9 @@ def test_a_run_uses_one_gpu_for_each_process(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
-    monkeypatch.setattr(hardware, "current_launch", lambda: Launch(world_size=processes))
-    found, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    found, [finding] = look_at_hardware(
+        ComputeConfig(device="auto"), PlannedDevices(), num_processes=processes
+    )
     assert (found.num_devices, found.memory_bytes) == (num_devices, 80 * 2**30)
     assert finding.verdict == verdict
     assert ("--num-gpus 4" in finding.remedy) == (verdict == "warning")
@@ -173,9 +172,12 @@ def test_a_run_uses_one_gpu_for_each_process(
 
 def test_no_gpu_where_one_is_asked_for_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    _, [finding] = look_at_hardware(ComputeConfig(device="cuda"), PlannedDevices())
+    here = PlannedDevices()
+    _, [finding] = look_at_hardware(ComputeConfig(device="cuda"), here, num_processes=1)
     assert finding.verdict == "failure"
-    found, [finding] = look_at_hardware(ComputeConfig(device="auto"), PlannedDevices())
+    found, [finding] = look_at_hardware(
+        ComputeConfig(device="auto"), PlannedDevices(), num_processes=1
+    )
     assert (found.is_gpu, finding.verdict) == (False, "ok")
 
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,10 +27,12 @@ from pmd_pipeline.training.sharded.worker import (
     FAILURE_KEY,
     bystander_key,
     command_key,
+    ready_key,
 )
 
 _logger = logging.getLogger(__name__)
 
+_SECONDS_BETWEEN_CHECKS = 0.05
 _SECONDS_BETWEEN_LOOKS = 2.0
 
 
@@ -142,6 +145,7 @@ class TrainingProcesses:
         self._member = Member(launch, self._store)
         self._num_commands = 0
         self.has_ended = False
+        self._are_ready = False
         self._others.begin(replace(launch, store_port=port))
 
     def start(
@@ -224,6 +228,7 @@ class TrainingProcesses:
             raise TrainingProcessError("the processes that train together have ended; start again")
         try:
             self._raise_failure()
+            self._await_others()
             self._announce(f"{command} {self._device_type}")
             with self._watched():
                 return self._member.execute(command, self._device_type, arguments, **whole)
@@ -236,6 +241,17 @@ class TrainingProcesses:
                     f"the connection to a training process broke: {self._why_lost()}"
                 ) from error
             raise
+
+    def _await_others(self) -> None:
+        """Wait until all are there; torch would do so for half an hour after one was lost."""
+        waiting = [] if self._are_ready else [ready_key(rank) for rank in range(1, self.size)]
+        while waiting:
+            waiting = [key for key in waiting if not self._store.check([key])]
+            self._raise_failure()
+            if waiting and self._others.are_lost():
+                raise LostProcessError(f"a training process did not begin: {self._why_lost()}")
+            time.sleep(_SECONDS_BETWEEN_CHECKS if waiting else 0)
+        self._are_ready = True
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -250,8 +266,12 @@ class TrainingProcesses:
 
         def watch() -> None:
             while not is_done.wait(_SECONDS_BETWEEN_LOOKS):
+                try:
+                    is_lost = self._others.are_lost()
+                except ClusterError:
+                    is_lost = True  # the reason is asked for when the wait has ended
                 # Where connections break by themselves, they have done so by the second look.
-                if self._others.are_lost() and not is_done.wait(_SECONDS_BETWEEN_LOOKS):
+                if is_lost and not is_done.wait(_SECONDS_BETWEEN_LOOKS):
                     self._member.give_up()
                     return
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from pmd_pipeline.cluster import session
+from pmd_pipeline.cluster.actors import threads_of
 from pmd_pipeline.cluster.errors import ClusterError
 from pmd_pipeline.cluster.facts import check_same, own_facts
 from pmd_pipeline.cluster.network import use_interface_of
@@ -46,7 +47,7 @@ class RayProcesses:
     def launch(self) -> Launch:
         member = session.join()
         is_gpu = resolve_device(self._compute).type == "cuda"
-        bundle = self._bundle(is_gpu=is_gpu)
+        bundle = self._placement.bundle(num_threads=self._num_threads, is_gpu=is_gpu)
         if "GPU" in bundle and self._seat is None:
             self._take_seat(member, is_gpu=is_gpu)
         self._group = ProcessGroup(
@@ -107,17 +108,6 @@ class RayProcesses:
             self._seat.end()
             self._seat = None
 
-    def _bundle(self, *, is_gpu: bool) -> dict[str, float]:
-        stated = self._placement.resources_per_process
-        if stated is None:
-            return {"CPU": self._num_threads} | ({"GPU": 1.0} if is_gpu else {})
-        if is_gpu and "GPU" not in stated:
-            raise ClusterError(
-                "the run computes on GPUs, so each training process needs one: add GPU: 1 to "
-                "cluster.training.resources_per_process, or set compute.device: cpu"
-            )
-        return stated
-
     def _take_seat(self, member: session.Membership, *, is_gpu: bool) -> None:
         """Reserve a GPU of this node for this process, which Ray has not started.
 
@@ -155,11 +145,6 @@ def serve_on_node(launch: Launch, address: str, num_threads: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-def threads_of(compute: ComputeConfig) -> int:
-    """Return the CPU threads of each process: as with torchrun, one if nothing else is said."""
-    return compute.num_threads or int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
 def device_index(gpu_id: str, visible: str | None) -> int:

@@ -30,7 +30,11 @@ class OtherProcesses(Protocol):
         """
 
     def are_lost(self) -> bool:
-        """Return whether it is known, without waiting, that one of them is gone."""
+        """Return whether it is known, without waiting, that one of them is gone.
+
+        Raises:
+            ClusterError: If one of them could not even begin.
+        """
 
     def end(self) -> None:
         """End them; those that have been told to end themselves may be gone."""

@@ -27,6 +27,11 @@ def command_key(number: int) -> str:
     return f"command/{number}"
 
 
+def ready_key(rank: int) -> str:
+    """Return where a process says that it is there."""
+    return f"ready/{rank}"
+
+
 def bystander_key(rank: int) -> str:
     """Return where a process says that it ends because another one is lost."""
     return f"bystander/{rank}"
@@ -42,6 +47,7 @@ def serve(launch: Launch) -> int:
     # The driver handles an interrupt from the keyboard; it ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     store, _ = connect(launch)
+    store.set(ready_key(launch.rank), "")
     member = Member(launch, store)
     try:
         _follow(store, member)
