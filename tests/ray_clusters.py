@@ -38,7 +38,12 @@ class RayCluster:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": _import_path()},
+            env={
+                **os.environ,
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "RAY_worker_niceness": "0",  # the tests wait for what would have low priority
+                "PYTHONPATH": _import_path(),
+            },
         )
         started = self._answer()
         self.address: str = started["address"]
