@@ -13,7 +13,7 @@ from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.figures_page import figures_page
 from pmd_pipeline.reporting.run_page.coverage import Coverage
 from pmd_pipeline.reporting.run_page.description import run_description
-from pmd_pipeline.tracking.chart_views import CHARTS_PLACE, artifact_place
+from pmd_pipeline.tracking.chart_views import CHARTS_PLACE, artifact_place, chart_view
 from pmd_pipeline.tracking.metrics import final_metrics
 from pmd_pipeline.tracking.runs import TrackedRuns
 
@@ -41,7 +41,16 @@ class TrackedResults:
         self._parent = parent
         self._context = context
         self._catalog = catalog
+        self._has_charts = False
         self._figures: dict[str, InteractiveFigure] = {}
+
+    def offer_charts(self) -> None:
+        """Keep a view of the charts of the training runs below, and lead to it."""
+        experiment = self._context.experiment
+        eval_sets = list(experiment.data_preparation.evals)
+        view = chart_view(eval_sets, experiment.evaluation.num_samples)
+        self._runs.offer_charts(self._parent, view)
+        self._has_charts = True
 
     def know_figures(self, state: RunState) -> None:
         """Put figures that former sessions have drawn on the page of this one's."""
@@ -89,9 +98,10 @@ class TrackedResults:
         coverage = Coverage.of_experiment(self._context.experiment)
         places = (
             f"[Report]({artifact_place('report.html')}), "
-            f"[figures]({artifact_place('figures.html')}), "
-            f"[charts of the training runs]({CHARTS_PLACE})"
+            f"[figures]({artifact_place('figures.html')})"
         )
+        if self._has_charts:
+            places += f", [charts of the training runs]({CHARTS_PLACE})"
         # MLflow folds a description after a few lines.
         text = run_description(comparison, gains, pairs, coverage, links=places)
         self._runs.describe(self._parent, text)

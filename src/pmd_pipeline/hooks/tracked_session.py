@@ -40,7 +40,6 @@ from pmd_pipeline.hooks.tracked_results import TrackedResults, log_completions
 from pmd_pipeline.hooks.tracked_rollouts import RolloutSample
 from pmd_pipeline.hooks.tracked_training_runs import TrackedTrainingRuns, namespace_of
 from pmd_pipeline.reporting.run_page.description import training_run_description
-from pmd_pipeline.tracking.chart_views import chart_view
 from pmd_pipeline.tracking.configuration import command, read_config, use
 from pmd_pipeline.tracking.data_inputs import eval_inputs, train_inputs
 from pmd_pipeline.tracking.metrics import evaluation_metrics, round_metrics
@@ -146,16 +145,14 @@ class TrackedSession(MlflowHook):
         parameters = flatten(context.experiment.model_dump(mode="json"))
         runs.log_parameters(parent, parameters)
         runs.set_tags(parent, {**self._run_tags(run_params), **who, "data_version": state.version})
-        if not is_of_models:
-            eval_sets = list(context.experiment.data_preparation.evals)
-            num_samples = context.experiment.evaluation.num_samples
-            runs.offer_charts(parent, chart_view(eval_sets, num_samples))
         self._parent = parent
         self._results = TrackedResults(runs, parent, context, catalog)
         self._rollouts = RolloutSample(runs, catalog, context.experiment.tracking.traces)
         self._training = TrackedTrainingRuns(runs, parent, context.experiment, who)
         self._training.expect(pipeline, self._resume.given, former)
         ids = self._training.ids
+        if ids:
+            self._results.offer_charts()
         self._models = TrackedModels(runs, parent, context.experiment, who)
         self._models.open(evaluated_models(pipeline, self._resume.given), former)
         state.mlflow_runs = {**former, own: parent, **ids, **self._models.keys()}
