@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -49,10 +50,17 @@ def test_hosts_have_devices_files_and_ends_of_their_own(
         folder.mkdir()
         (folder / "large").write_bytes(b"abcd" * 5000)
         (folder / "empty").touch()
+        left = tmp_path / "left by a sampler that was killed"
+        left.mkdir()
+        note = Path(tempfile.gettempdir()) / f"pmd_pipeline_{os.getuid()}_{os.getpid()}.where"
+        note.write_text(str(left))
+        os.utime(note, (0, 0))
         shipment = ship(folder)
         (folder / "large").write_bytes(b"changed since")
         there, sizes = two_gpus.call("sizes", files={"folder": shipment}).result()
         assert sizes == {"large": 20_000, "empty": 0}
+        assert not left.exists()
+        assert not note.exists()
         assert none.call("sizes", files={"folder": shipment}).result() == (there, sizes)
         two_gpus.discard(shipment).result()
         none.discard(shipment).result()

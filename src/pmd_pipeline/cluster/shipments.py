@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from pmd_pipeline.files import memory_folder
 
 # Ray moves and spills whole objects; under 1 GiB.
 CHUNK_BYTES = 512 * 1024**2
+
+_PREFIX = f"pmd_pipeline_{os.getuid()}_"
+_SUFFIX = ".where"
+# All samplers of a node have read their weights by then, or never will.
+_SECONDS_TO_READ = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,7 @@ def unpack(shipment: Shipment) -> Path:
     Raises:
         ShipmentError: If a checksum is not that of the bytes sent, or there is no room.
     """
+    _remove_what_was_left()
     with _note(shipment).open("a+") as note:
         fcntl.flock(note, fcntl.LOCK_EX)  # freed with this process, however it ends
         note.seek(0)
@@ -90,11 +97,12 @@ def unpack(shipment: Shipment) -> Path:
         try:
             for chunk in shipment.chunks:
                 _write(chunk, ray.get(chunk.content), folder)
-        except OSError as error:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise ShipmentError(f"weights could not be written to {folder}: {error}") from error
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            _note(shipment).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                text = f"weights could not be written to {folder}: {error}"
+                raise ShipmentError(text) from error
             raise
         note.write(str(folder))
     return folder
@@ -111,6 +119,19 @@ def discard(shipment: Shipment) -> None:
         if written := file.read():
             shutil.rmtree(written, ignore_errors=True)
         note.unlink(missing_ok=True)
+
+
+def _remove_what_was_left() -> None:
+    """Remove folders whose samplers were killed before they could."""
+    for note in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*{_SUFFIX}"):
+        try:
+            is_ours = note.stat().st_uid == os.getuid()  # anybody can write here
+            if is_ours and time.time() - note.stat().st_mtime > _SECONDS_TO_READ:
+                if written := note.read_text():
+                    shutil.rmtree(written, ignore_errors=True)
+                note.unlink()
+        except FileNotFoundError:
+            pass  # another process was faster
 
 
 def _chunk(path: Path, name: str, start: int) -> Chunk:
@@ -134,8 +155,8 @@ def _checksum(content: np.ndarray) -> str:
 
 
 def _note(shipment: Shipment) -> Path:
-    return Path(tempfile.gettempdir()) / f"{_prefix(shipment)}.where"
+    return Path(tempfile.gettempdir()) / f"{_prefix(shipment)}{_SUFFIX}"
 
 
 def _prefix(shipment: Shipment) -> str:
-    return f"pmd_pipeline_{os.getuid()}_{shipment.name}"
+    return f"{_PREFIX}{shipment.name}"
