@@ -101,7 +101,7 @@ def test_several_rewards_are_added_up_and_each_ones_mean_is_kept(project: Any) -
     (experiment,) = [e for e in client.search_experiments() if e.name == "pmd_pipeline"]
     for run in client.search_runs([experiment.experiment_id]):
         if "algorithm" in run.data.tags:
-            assert len(client.get_metric_history(run.info.run_id, "reward_brevity")) == 4
+            assert len(client.get_metric_history(run.info.run_id, "sampling/reward_brevity")) == 4
     drawn = {path.stem for path in (project.data / "08_reporting" / "figures").rglob("*.png")}
     assert {"reward_correct", "reward_brevity"} <= drawn
     rounds = pd.read_csv(project.data / "08_reporting" / "round_metrics.csv")
