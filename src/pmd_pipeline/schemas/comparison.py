@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
-_VERDICTS = ("better", "worse", "equivalent", "cannot be told")
+VERDICTS = ("better", "worse", "equivalent", "cannot be told")
 
 
 class ProblemScoreTable(pa.DataFrameModel):
@@ -66,8 +66,8 @@ class PairTable(pa.DataFrameModel):
     num_collapsed_first: Series[int] = pa.Field(ge=0)
     num_collapsed_second: Series[int] = pa.Field(ge=0)
     collapse_p_value: Series[float] = pa.Field(ge=0, le=1)
-    verdict: Series[str] = pa.Field(isin=_VERDICTS)
-    one_seed_verdict: Series[object] = pa.Field(isin=_VERDICTS, nullable=True)
+    verdict: Series[str] = pa.Field(isin=VERDICTS)
+    one_seed_verdict: Series[object] = pa.Field(isin=VERDICTS, nullable=True)
     margin: Series[float] = pa.Field(gt=0)
     alpha: Series[float] = pa.Field(gt=0, lt=1)
     num_seeds: Series[int] = pa.Field(ge=1)

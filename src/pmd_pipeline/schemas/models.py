@@ -3,10 +3,9 @@
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
+from pmd_pipeline.schemas.comparison import VERDICTS
 from pmd_pipeline.schemas.evaluation import EvalMetricsTable
 from pmd_pipeline.schemas.rollouts import EachRound
-
-_VERDICTS = ("better", "worse", "equivalent", "cannot be told")
 
 
 class ResponseTable(pa.DataFrameModel):
@@ -71,7 +70,7 @@ class ModelDifferenceTable(pa.DataFrameModel):
     p_value_holm: Series[float] = pa.Field(ge=0, le=1)
     equivalence_p_value: Series[float] = pa.Field(ge=0, le=1)
     equivalence_p_value_holm: Series[float] = pa.Field(ge=0, le=1)
-    verdict: Series[str] = pa.Field(isin=_VERDICTS)
+    verdict: Series[str] = pa.Field(isin=VERDICTS)
     margin: Series[float] = pa.Field(gt=0)
     alpha: Series[float] = pa.Field(gt=0, lt=1)
     num_problems: Series[int] = pa.Field(ge=1)
