@@ -15,17 +15,24 @@ ASK = """
 import os
 from pathlib import Path
 from pmd_pipeline.processes.priority import lower_group
-os.nice({nice})
+os.nice(3)
 lower_group()
 print(os.nice(0), Path("/proc/self/autogroup").read_text().split()[-1])
 """
 
+ASK_IN_A_CHILD = f"""
+import subprocess, sys
+from pathlib import Path
+print(Path("/proc/self/autogroup").read_text().split()[-1], flush=True)
+subprocess.run([sys.executable, "-c", {ASK!r}], check=True)
+"""
 
-def asked(nice: int, *, has_own_session: bool) -> list[int]:
-    """Return nice values of a process that is to lower its group, and of the group."""
+
+def printed_in_a_new_session(code: str) -> list[int]:
+    """Return what code prints in a session of its own (pytest's own may have no group)."""
     done = subprocess.run(
-        [sys.executable, "-c", ASK.format(nice=nice)],
-        start_new_session=has_own_session,
+        [sys.executable, "-c", code],
+        start_new_session=True,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -34,10 +41,11 @@ def asked(nice: int, *, has_own_session: bool) -> list[int]:
 
 
 def test_a_nice_process_lowers_the_group_of_its_own_session() -> None:
-    here = os.nice(0)
-    assert asked(3, has_own_session=True) == [here + 3, here + 3]
+    nice = os.nice(0) + 3
+    assert printed_in_a_new_session(ASK) == [nice, nice]
 
 
 def test_the_group_of_a_session_with_others_stays() -> None:
-    group = int(GROUP.read_text().split()[-1])
-    assert asked(3, has_own_session=False) == [os.nice(0) + 3, group]
+    group_before, nice, group = printed_in_a_new_session(ASK_IN_A_CHILD)
+    assert nice == os.nice(0) + 3
+    assert group == group_before
