@@ -63,15 +63,25 @@ class MeanError:
             low, high = np.where(too_low, middle, low), np.where(too_low, high, middle)
         return high
 
-    def noncentral_tail(self, scaled: FloatArray | float, shift: float) -> FloatArray:
-        """Return the chance that a mean exceeds ``scaled`` standard errors if ``shift`` is true."""
-        share = np.asarray(self.seed_share)
-        of_seeds, of_problems = (
-            # scipy gives NaN for some chances that are 0 to the last bit.
-            np.nan_to_num(special.nctdtr(freedom, shift, scaled), nan=0.0)
-            for freedom in (self.seed_freedom, self.problem_freedom)
-        )
-        return np.asarray(1 - share * of_seeds - (1 - share) * of_problems)
+    def chance_beyond(self, scaled: FloatArray | float, shift: float) -> FloatArray:
+        """Return the chance of a mean further from 0 than ``scaled``, on either side.
+
+        Args:
+            scaled: In standard errors, positive.
+            shift: The true mean in standard errors, at least 0.
+        """
+        share, ends = np.asarray(self.seed_share), np.asarray(scaled)
+
+        def lower_tail(end: FloatArray) -> FloatArray:
+            # scipy has NaN for some chances that are 0 to the last bit, and for some that are 1:
+            # so of the far side the lower tail is taken, not what the upper one leaves.
+            of_seeds, of_problems = (
+                np.nan_to_num(special.nctdtr(freedom, shift, end), nan=0.0)
+                for freedom in (self.seed_freedom, self.problem_freedom)
+            )
+            return np.asarray(share * of_seeds + (1 - share) * of_problems)
+
+        return np.asarray(1 - lower_tail(ends) + lower_tail(-ends))
 
     def _tail(self, scaled: FloatArray) -> FloatArray:
         share = np.asarray(self.seed_share)

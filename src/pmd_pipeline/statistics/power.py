@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from pmd_pipeline.statistics.errors import MeanError
-from pmd_pipeline.statistics.scores import FloatArray
 from pmd_pipeline.statistics.two_level import error_of
 from pmd_pipeline.statistics.variance import VarianceComponents
 
@@ -42,7 +41,7 @@ def power_to_tell(
     error = float(planned.standard_error)
     if error == 0:
         return float(difference != 0)
-    return _power(planned, planned.critical_value(alpha), abs(difference) / error)
+    return float(planned.chance_beyond(planned.critical_value(alpha), abs(difference) / error))
 
 
 def seeds_to_tell(
@@ -128,7 +127,7 @@ def difference_told(
     error, critical = float(planned.standard_error), planned.critical_value(alpha)
 
     def power_at(num_errors: float) -> float:
-        return _power(planned, critical, num_errors)
+        return float(planned.chance_beyond(critical, num_errors))
 
     low, high = 0.0, 1.0
     while error > 0 and power_at(high) < power:
@@ -137,12 +136,6 @@ def difference_told(
         middle = (low + high) / 2
         low, high = (middle, high) if power_at(middle) < power else (low, middle)
     return high * error
-
-
-def _power(planned: MeanError, critical: FloatArray, shift: float) -> float:
-    """Return the chance that a mean is found whose true value is ``shift`` standard errors off."""
-    right, wrong = (planned.noncentral_tail(critical, side * shift) for side in (1, -1))
-    return float(right + wrong)
 
 
 def _planned_error(components: VarianceComponents, num_seeds: int, num_problems: int) -> MeanError:

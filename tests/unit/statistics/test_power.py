@@ -64,6 +64,26 @@ def test_a_difference_of_many_errors_is_told_for_certain() -> None:
         assert found == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("num_seeds", [2, 3, 4])
+def test_with_few_seeds_power_grows_with_the_difference_up_to_one(num_seeds: int) -> None:
+    """scipy's noncentral t is NaN for some chances of the far side, too."""
+    found = [
+        power_to_tell(difference, SEEDS_ALONE, num_seeds=num_seeds, num_problems=384, alpha=alpha)
+        for alpha in (0.05, 0.005)
+        for difference in np.arange(1.0, 9.0, 0.25) / np.sqrt(num_seeds)
+    ]
+    for powers in np.reshape(found, (2, -1)):
+        assert (np.diff(powers) > 0).all()
+        assert powers[-1] < 1
+
+
+@pytest.mark.parametrize(("num_seeds", "expected"), [(2, 11.54989), (3, 3.264044)])
+def test_the_difference_told_by_few_seeds(num_seeds: int, expected: float) -> None:
+    """Of a t test with one and two degrees of freedom: by integration over the deviation."""
+    told = difference_told(SEEDS_ALONE, num_seeds=num_seeds, num_problems=384)
+    assert told == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_least_count_has_the_power_and_one_less_has_not() -> None:
     seeds = seeds_to_tell(0.03, USUAL, num_problems=384)
     assert seeds == 6
