@@ -27,7 +27,8 @@ from pathlib import Path
 from stub_work import CHECKPOINT, StubWork, measure, median_round
 from tables import Column, print_table
 
-from pmd_pipeline.preflight.workload import Assumptions, RunWork, duration
+from pmd_pipeline.preflight.times import duration, throughput
+from pmd_pipeline.preflight.workload import Assumptions, RunWork
 
 NUM_ROLLOUTS, NUM_TOKENS, NUM_PROMPT_TOKENS = 8192, 1500, 200
 SAMPLING_TOKENS_PER_SECOND = 40_000.0
@@ -102,9 +103,9 @@ def _round_seconds() -> float:
         sampling_tokens_per_second=SAMPLING_TOKENS_PER_SECOND,
         training_tokens_per_second=TRAINING_TOKENS_PER_SECOND,
     )
-    estimate = duration(work, known, num_devices=1, gradient_checkpointing=False)
-    assert estimate is not None
-    return estimate.seconds
+    stated = throughput(known, num_sampling=1, num_training=1, gradient_checkpointing=False)
+    assert stated is not None
+    return duration(work, stated).seconds
 
 
 def _disk_rate(folder: str | None) -> float:

@@ -34,13 +34,14 @@ _OPTIONS = [
     click.Option(
         ["--tokens-per-second-sampling"],
         type=_positive,
-        help="Response tokens that one GPU, or the machine without one, samples per second.",
+        help="Response tokens that one GPU samples per second; without GPUs the machine, or each "
+        "sampler on Ray.",
     ),
     click.Option(
         ["--tokens-per-second-training"],
         type=_positive,
-        help="Tokens per second that one GPU, or the machine without one, processes in an update, "
-        "forward and backward.",
+        help="Tokens per second that one GPU processes in an update, forward and backward; without "
+        "GPUs the machine, or each process that trains on Ray.",
     ),
 ]
 

@@ -1,5 +1,6 @@
 """What ``kedro preflight`` says of a cluster."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,9 @@ def test_nodes_and_the_place_for_training_are_shown(
     assert said.count(f"node {host} 2 CPUs, 2 GPUs, ") == 2
     assert f"node {host} 0 CPUs, 1 GPUs, " in said
     assert "5 training processes there is room" in said
+    # Packed: the run's own on the head, two on each raylet.
+    shares = re.findall(rf"ok training on {host} (\d) process", said)
+    assert sorted(shares) == ["1", "2", "2"]
 
 
 def test_what_is_missing_for_training_is_said(project: Project) -> None:

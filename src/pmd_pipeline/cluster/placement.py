@@ -162,12 +162,14 @@ def missing_for(
     return missing
 
 
-def alive_nodes() -> list[tuple[str, Resources]]:
-    """Return address and resources of each node that is alive, by address."""
+def alive_nodes() -> list[tuple[str, str, Resources]]:
+    """Return id, address and resources of each node that is alive, by address."""
     nodes = [
-        (node["NodeManagerAddress"], node["Resources"]) for node in ray.nodes() if node["Alive"]
+        (node["NodeID"], node["NodeManagerAddress"], node["Resources"])
+        for node in ray.nodes()
+        if node["Alive"]
     ]
-    return sorted(nodes, key=lambda node: node[0])
+    return sorted(nodes, key=lambda node: node[1])
 
 
 def node_resources() -> dict[str, dict[str, float]]:

@@ -72,11 +72,17 @@ def _memory(sampler: SamplerMemory, engine: SamplerPlan, gpu_bytes: int | None) 
     return _checked(subject, value, verdict, remedy)
 
 
+def transfer_seconds(shipped_bytes: int, samplers: SamplersElsewhere) -> float | None:
+    """Return how long the weights take to one node; None if no bandwidth is stated."""
+    gbit = samplers.bandwidth_gbit_per_second
+    return None if gbit is None else shipped_bytes / (gbit * _BYTES_PER_GBIT)
+
+
 def _transfer(shipped_bytes: int, samplers: SamplersElsewhere) -> str:
     gbit = samplers.bandwidth_gbit_per_second
-    if gbit is None:
+    seconds = transfer_seconds(shipped_bytes, samplers)
+    if seconds is None:
         return "state rollout_engine.options.bandwidth_gbit_per_second to have its time estimated"
-    seconds = shipped_bytes / (gbit * _BYTES_PER_GBIT)
     once = f"{gib(shipped_bytes)} once to each node: {seconds:,.2g} s at {gbit:g} Gbit/s"
     if samplers.num_samplers == 1:
         return once

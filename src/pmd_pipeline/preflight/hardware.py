@@ -1,5 +1,6 @@
 """The devices that a run will find, or those that it is planned for."""
 
+import os
 import runpy
 import sys
 from dataclasses import dataclass
@@ -33,13 +34,17 @@ class Hardware:
 
     Attributes:
         is_gpu: False if the run computes on the CPU.
-        num_devices: GPUs that share the trainer's state and the work, or 1 for the CPU.
+        num_devices: GPUs that share the trainer's state and the work; without GPUs the processes
+            that train on a Ray cluster, or 1.
         memory_bytes: Of each device; None if unknown.
+        num_spare: GPUs of this machine that no training process uses, or how many more processes
+            with as many threads its cores have room for.
     """
 
     is_gpu: bool
     num_devices: int
     memory_bytes: int | None
+    num_spare: int = 0
 
 
 def look_at_hardware(
@@ -58,13 +63,23 @@ def look_at_hardware(
     wants_gpu = compute.device == "cuda" or (compute.device == "auto" and num_present > 0)
     if not wants_gpu and not (is_planned and compute.device == "auto"):
         memory = psutil.virtual_memory().available
-        hardware = Hardware(is_gpu=False, num_devices=1, memory_bytes=memory)
+        num_devices = num_processes if compute.launch == "ray" else 1
+        num_threads = compute.num_threads or os.cpu_count() or 1
+        hardware = Hardware(
+            is_gpu=False,
+            num_devices=num_devices,
+            memory_bytes=memory,
+            num_spare=max(0, (os.cpu_count() or 1) // num_threads - num_processes),
+        )
         return hardware, [_finding("CPU", f"{gib(memory)} free", "ok")]
     present_memory = min((gpu.memory_bytes for gpu in present), default=None)
     hardware = Hardware(
         is_gpu=True,
         num_devices=planned.num_gpus or num_processes,
         memory_bytes=planned.memory_bytes or present_memory,
+        num_spare=0
+        if is_planned or compute.launch == "ray"
+        else max(0, num_present - num_processes),
     )
     size = "unknown size" if hardware.memory_bytes is None else gib(hardware.memory_bytes)
     shown = f"{hardware.num_devices} x {size}"

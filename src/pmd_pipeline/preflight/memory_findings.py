@@ -29,30 +29,18 @@ def memory_findings(
 ) -> list[Finding]:
     """Return what trainer and sampler need, and whether it is available.
 
-    They take turns on the same devices; while the sampler works, the trainer keeps its weights
-    and moments, and an engine's own weights are put to sleep while the trainer works.
+    With lag 0 they take turns on the same devices; while the sampler works, the trainer keeps its
+    weights and moments, and an engine's own weights are put to sleep while the trainer works. With
+    more both are there all the time.
     """
     training, compute = experiment.training, experiment.compute
     longest = experiment.data_preparation.max_prompt_tokens + max(
         training.sampling.max_new_tokens, experiment.evaluation.sampling.max_new_tokens
     )
     findings = _positions(shape, longest)
-    trainer = trainer_memory(
-        shape,
-        micro_batch_tokens=micro_batch_tokens_on(
-            training.micro_batch_tokens, is_gpu=hardware.is_gpu
-        ),
-        longest_sequence_tokens=experiment.data_preparation.max_prompt_tokens
-        + training.sampling.max_new_tokens,
-        bfloat16=compute.precision == "bfloat16",
-        bfloat16_weights=compute.weights == "bfloat16",
-        gradient_checkpointing=training.gradient_checkpointing,
-        packed=_is_packed(experiment, shape, hardware),
-        adapter=adapter,
-        num_devices=hardware.num_devices,
-    )
+    trainer = trainer_of(experiment, shape, hardware, adapter)
     findings += _trainer_lines(trainer, compute, hardware, adapter)
-    whole = _whole_policy_bytes(shape, compute, engine, hardware)
+    whole = _whole_on_device(shape, compute, engine, hardware)
     if whole:
         findings.append(
             Finding(
@@ -73,6 +61,9 @@ def memory_findings(
     )
     if engine is None:
         return findings
+    at_once = training.lag > 0
+    if at_once and not engine.has_own_weights:  # what samples beside the trainer is a copy
+        engine = replace(engine, num_copies=max(1, engine.num_copies))
     if hardware.is_gpu:  # copies lie on GPUs that nothing else uses, as far as there are some
         engine = replace(engine, num_copies=min(engine.num_copies, 1))
     sampler = sampler_memory(
@@ -83,13 +74,13 @@ def memory_findings(
             sampler,
             engine,
             engine.elsewhere,
-            shipped_bytes=_shipped_bytes(shape, compute, engine, adapter),
+            shipped_bytes=shipped_bytes(shape, compute, engine, adapter),
             hardware=hardware,
         )
     findings += _sampler_lines(trainer, sampler, engine, hardware)
     if engine.has_own_weights and hardware.is_gpu and hardware.memory_bytes is not None:
         return findings + reserved_findings(
-            trainer, sampler, engine, device_bytes=hardware.memory_bytes
+            trainer, sampler, engine, device_bytes=hardware.memory_bytes, at_once=at_once
         )
     remedy = (
         "more GPUs (each holds less of the trainer), or a larger tensor_parallel_size of the engine"
@@ -99,10 +90,35 @@ def memory_findings(
     )
     if engine.num_copies > 1:
         remedy = f"a smaller num_processes of rollout_engine (now {engine.num_copies}), or {remedy}"
-    resident = trainer.resident + whole
-    least, most = resident + sampler.least, resident + sampler.most
-    findings.append(_peak("peak while sampling", least, most, hardware, remedy))
+    beside = (trainer.peak if at_once else trainer.resident) + whole
+    least, most = beside + sampler.least, beside + sampler.most
+    subject = f"peak while sampling{' and updating' if at_once else ''}"
+    findings.append(_peak(subject, least, most, hardware, remedy))
     return findings
+
+
+def trainer_of(
+    experiment: ExperimentConfig,
+    shape: ModelShape,
+    hardware: Hardware,
+    adapter: AdapterShape | None,
+) -> TrainerMemory:
+    """Return what the trainer takes on each device."""
+    training, compute = experiment.training, experiment.compute
+    return trainer_memory(
+        shape,
+        micro_batch_tokens=micro_batch_tokens_on(
+            training.micro_batch_tokens, is_gpu=hardware.is_gpu
+        ),
+        longest_sequence_tokens=experiment.data_preparation.max_prompt_tokens
+        + training.sampling.max_new_tokens,
+        bfloat16=compute.precision == "bfloat16",
+        bfloat16_weights=compute.weights == "bfloat16",
+        gradient_checkpointing=training.gradient_checkpointing,
+        packed=_is_packed(experiment, shape, hardware),
+        adapter=adapter,
+        num_devices=hardware.num_devices,
+    )
 
 
 def _is_packed(experiment: ExperimentConfig, shape: ModelShape, hardware: Hardware) -> bool:
@@ -111,7 +127,13 @@ def _is_packed(experiment: ExperimentConfig, shape: ModelShape, hardware: Hardwa
     return hardware.is_gpu and experiment.compute.precision == "bfloat16" and shape.can_be_packed
 
 
-def _whole_policy_bytes(
+def whole_policy_bytes(shape: ModelShape, compute: ComputeConfig) -> int:
+    """Return what the run's own process holds beside its share of a policy."""
+    element = BFLOAT16_BYTES if compute.weights == "bfloat16" else FLOAT32_BYTES
+    return shape.num_parameters * element
+
+
+def _whole_on_device(
     shape: ModelShape, compute: ComputeConfig, engine: SamplerPlan | None, hardware: Hardware
 ) -> int:
     """Return what the first device holds beside its share if the engine runs the policy itself.
@@ -120,11 +142,10 @@ def _whole_policy_bytes(
     """
     if hardware.num_devices == 1 or engine is None or engine.has_own_weights:
         return 0
-    element = BFLOAT16_BYTES if compute.weights == "bfloat16" else FLOAT32_BYTES
-    return shape.num_parameters * element
+    return whole_policy_bytes(shape, compute)
 
 
-def _shipped_bytes(
+def shipped_bytes(
     shape: ModelShape, compute: ComputeConfig, engine: SamplerPlan, adapter: AdapterShape | None
 ) -> int:
     """Return what goes to each node with samplers after a round."""
@@ -132,8 +153,7 @@ def _shipped_bytes(
         return shape.num_parameters * engine.element_bytes
     if adapter is not None:
         return adapter.num_parameters * FLOAT32_BYTES
-    element = BFLOAT16_BYTES if compute.weights == "bfloat16" else FLOAT32_BYTES
-    return shape.num_parameters * element
+    return whole_policy_bytes(shape, compute)
 
 
 def _positions(shape: ModelShape, longest: int) -> list[Finding]:

@@ -12,10 +12,16 @@ from pmd_pipeline.config.lora import LoraConfig
 from pmd_pipeline.launch import current_launch
 from pmd_pipeline.preflight.adapter_shape import AdapterShape, adapter_shape
 from pmd_pipeline.preflight.cluster import look_at_cluster
+from pmd_pipeline.preflight.elsewhere import transfer_seconds
 from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, failures
 from pmd_pipeline.preflight.hardware import PlannedDevices, look_at_hardware
 from pmd_pipeline.preflight.hub import Hub, HuggingFaceHub, Repository, RepositoryKind
-from pmd_pipeline.preflight.memory_findings import memory_findings
+from pmd_pipeline.preflight.memory_findings import (
+    memory_findings,
+    shipped_bytes,
+    trainer_of,
+    whole_policy_bytes,
+)
 from pmd_pipeline.preflight.model import look_at_model
 from pmd_pipeline.preflight.models import check_models
 from pmd_pipeline.preflight.packages import check_packages
@@ -25,7 +31,9 @@ from pmd_pipeline.preflight.rewards import check_reward
 from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
 from pmd_pipeline.preflight.shape import ModelShape
 from pmd_pipeline.preflight.sources import check_sources
-from pmd_pipeline.preflight.storage import check_disk, disk_need
+from pmd_pipeline.preflight.storage import check_disk, disk_need, optimizer_state_bytes
+from pmd_pipeline.preflight.time_findings import time_findings
+from pmd_pipeline.preflight.training_nodes import NodeShare, node_memory_findings
 from pmd_pipeline.preflight.warm_start import check_warm_start
 from pmd_pipeline.preflight.work_findings import work_findings
 from pmd_pipeline.preflight.workload import Assumptions, RoundWork, round_work, run_work
@@ -85,10 +93,12 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
         experiment.compute, request.devices, num_processes=_num_processes(experiment)
     )
     findings += looked
+    shares: list[NodeShare] = []
     if request.devices == PlannedDevices():
-        findings += look_at_cluster(
+        shares, looked = look_at_cluster(
             experiment, is_gpu=hardware.is_gpu, log=request.data_root / "ray.log"
         )
+        findings += looked
     findings += check_sources(experiment, missing, hub)
     is_pinned = not any(item.kind == "model" for item in missing)
     findings += check_prompts(experiment, hub, is_pinned=is_pinned)
@@ -105,20 +115,41 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
 
     rounds = _rounds(experiment, engine, request.known)
     need = None
+    publishing_seconds = 0.0
     if shape is not None:
         adapter, described = _adapter(shape, lora)
         findings += described
         findings += memory_findings(experiment, shape, engine, hardware, adapter)
+        if engine is not None and engine.elsewhere is not None:
+            shipped = shipped_bytes(shape, experiment.compute, engine, adapter)
+            publishing_seconds = transfer_seconds(shipped, engine.elsewhere) or 0.0
+        num_trained = shape.num_parameters if adapter is None else adapter.num_parameters
+        findings += node_memory_findings(
+            shares,
+            trainer_of(experiment, shape, hardware, adapter),
+            whole_policy_bytes=whole_policy_bytes(shape, experiment.compute),
+            optimizer_state_bytes=optimizer_state_bytes(experiment.compute.weights, num_trained),
+            is_gpu=hardware.is_gpu,
+        )
         need = disk_need(
             experiment,
             rounds,
             num_parameters=shape.num_parameters,
-            num_trained=shape.num_parameters if adapter is None else adapter.num_parameters,
+            num_trained=num_trained,
             keeps_all_moments=request.keeps_all_moments,
         )
     findings += check_disk(need, request.data_root)
     work = run_work(experiment, rounds, request.known)
-    findings += work_findings(experiment, rounds, work, request.known, hardware)
+    findings += work_findings(experiment, rounds, work, request.known)
+    findings += time_findings(
+        experiment,
+        rounds,
+        work,
+        request.known,
+        engine=engine,
+        hardware=hardware,
+        publishing_seconds=publishing_seconds,
+    )
     if request.credentials is not None:
         findings += check_models(experiment.evaluate_models, request.credentials)
     return findings

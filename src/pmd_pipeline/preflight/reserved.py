@@ -6,15 +6,28 @@ from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan
 
 
 def reserved_findings(
-    trainer: TrainerMemory, sampler: SamplerMemory, engine: SamplerPlan, *, device_bytes: int
+    trainer: TrainerMemory,
+    sampler: SamplerMemory,
+    engine: SamplerPlan,
+    *,
+    device_bytes: int,
+    at_once: bool = False,
 ) -> list[Finding]:
     """Return whether the engine's part of a GPU can hold its weights and one full-length sequence,
-    and whether it fits beside what the trainer keeps while the engine samples.
+    and whether it fits beside what the trainer has there meanwhile.
+
+    Args:
+        trainer: On each GPU.
+        sampler: On each GPU.
+        engine: What samples.
+        device_bytes: Of each GPU.
+        at_once: Whether the trainer updates while the engine samples.
     """
     reserved = sampler.reserved(engine, device_bytes=device_bytes)
     suffices = reserved >= sampler.least
-    fits = trainer.resident + reserved <= device_bytes
-    room = max(0, device_bytes - trainer.resident) / device_bytes
+    beside = trainer.peak if at_once else trainer.resident
+    fits = beside + reserved <= device_bytes
+    room = max(0, device_bytes - beside) / device_bytes
     return [
         Finding(
             section=MEMORY_SECTION,
@@ -29,8 +42,8 @@ def reserved_findings(
         ),
         Finding(
             section=MEMORY_SECTION,
-            subject="peak while sampling",
-            value=f"{gib(trainer.resident + reserved)} of {gib(device_bytes)}",
+            subject=f"peak while sampling{' and updating' if at_once else ''}",
+            value=f"{gib(beside + reserved)} of {gib(device_bytes)}",
             verdict="ok" if fits else "failure",
             remedy=""
             if fits

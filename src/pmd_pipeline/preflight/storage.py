@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.findings import Finding, gib
@@ -48,10 +49,9 @@ def disk_need(
         keeps_all_moments: Whether each phase keeps its optimizer's state, or only the last one.
     """
     training = experiment.training
-    is_bfloat16 = experiment.compute.weights == "bfloat16"
-    weight = BFLOAT16_BYTES if is_bfloat16 else FLOAT32_BYTES
-    masters = FLOAT32_BYTES if is_bfloat16 else 0
-    moments = (masters + _MOMENTS_BYTES) * num_trained
+    weights = experiment.compute.weights
+    weight = BFLOAT16_BYTES if weights == "bfloat16" else FLOAT32_BYTES
+    moments = optimizer_state_bytes(weights, num_trained)
     num_seeds = len(training.seeds)
     num_runs = len(rounds) * num_seeds
     num_states = num_runs * training.num_phases + 1
@@ -61,6 +61,12 @@ def disk_need(
         checkpoints=weight * (num_parameters + num_states * num_trained) + num_moments * moments,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
     )
+
+
+def optimizer_state_bytes(weights: Precision, num_trained: int) -> int:
+    """Return the bytes of a stored optimizer's state: moments, and masters of bfloat16 weights."""
+    masters = FLOAT32_BYTES if weights == "bfloat16" else 0
+    return (masters + _MOMENTS_BYTES) * num_trained
 
 
 def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:

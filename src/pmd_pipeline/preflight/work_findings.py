@@ -1,9 +1,8 @@
-"""Tokens, time and GPU-hours as lines of the plan."""
+"""Tokens of rounds and of the run, as lines of the plan."""
 
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.findings import Finding
-from pmd_pipeline.preflight.hardware import Hardware
-from pmd_pipeline.preflight.workload import Assumptions, RoundWork, RunWork, duration
+from pmd_pipeline.preflight.workload import Assumptions, RoundWork, RunWork
 from pmd_pipeline.wording import counted
 
 SECTION = "Work"
@@ -14,11 +13,9 @@ def work_findings(
     rounds: dict[str, RoundWork],
     work: RunWork,
     known: Assumptions,
-    hardware: Hardware,
 ) -> list[Finding]:
-    """Return tokens per round and of the run, and times if throughputs are stated."""
-    is_refilled = any(work.is_refilled for work in rounds.values())
-    bound = "at most " if known.lengths_are_bounds or is_refilled else ""
+    """Return tokens per round and of the run."""
+    bound = bound_of(rounds, known)
     training = experiment.training
     findings = [
         _note(
@@ -49,7 +46,13 @@ def work_findings(
             else f"{bound}{tokens:,.0f} tokens sampled"
         )
         findings.append(_note(subject, value))
-    return findings + _times(experiment, work, known, hardware, bound)
+    return findings
+
+
+def bound_of(rounds: dict[str, RoundWork], known: Assumptions) -> str:
+    """Return the words before numbers that are bounds, empty if they are none."""
+    is_refilled = any(work.is_refilled for work in rounds.values())
+    return "at most " if known.lengths_are_bounds or is_refilled else ""
 
 
 def _by_round(rounds: dict[str, RoundWork], bound: str) -> dict[str, list[str]]:
@@ -64,39 +67,6 @@ def _by_round(rounds: dict[str, RoundWork], bound: str) -> dict[str, list[str]]:
         )
         found.setdefault(value, []).append(label)
     return found
-
-
-def _times(
-    experiment: ExperimentConfig,
-    work: RunWork,
-    known: Assumptions,
-    hardware: Hardware,
-    bound: str,
-) -> list[Finding]:
-    time = duration(
-        work,
-        known,
-        num_devices=hardware.num_devices,
-        gradient_checkpointing=experiment.training.gradient_checkpointing,
-    )
-    device = "GPU" if hardware.is_gpu else "CPU"
-    if time is None:
-        whose = "of each GPU" if hardware.is_gpu else "of this machine"
-        return [
-            _note(
-                "time",
-                f"state --tokens-per-second-sampling and --tokens-per-second-training, {whose}",
-            )
-        ]
-    hours = time.seconds / 3600
-    return [
-        _note(
-            "time",
-            f"{bound}{hours:,.1f} h: {time.sampling_seconds / 3600:,.1f} h sampling, "
-            f"{time.updating_seconds / 3600:,.1f} h updating",
-        ),
-        _note(f"{device}-hours", f"{bound}{hours * hardware.num_devices:,.1f}"),
-    ]
 
 
 def _note(subject: str, value: str) -> Finding:

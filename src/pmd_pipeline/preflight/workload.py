@@ -1,4 +1,4 @@
-"""Tokens that an experiment samples and trains on, and the time they take."""
+"""Tokens that an experiment samples and trains on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ class RoundWork:
         measured_tokens: Prompt and response tokens that only pass forward: of behaviour log-probs
             before the updates, and of what is measured after them.
         num_updates: Optimizer steps.
+        num_cycles: Times that it samples, each from weights of its own.
         is_refilled: Whether it may draw more prompts than it trains on, so that the numbers of what
             is sampled and measured are bounds.
     """
@@ -53,6 +54,7 @@ class RoundWork:
     updated_tokens: float
     measured_tokens: float
     num_updates: int
+    num_cycles: int = 1
     is_refilled: bool = False
 
 
@@ -74,6 +76,7 @@ def round_work(
         * tokens
         * (setup.recomputed_fraction(source) + setup.measured_fraction),
         num_updates=setup.num_mini_batches,
+        num_cycles=setup.num_cycles,
         is_refilled=setup.refill is not None,
     )
 
@@ -121,44 +124,6 @@ def run_work(
         selection_tokens=None
         if num_train is None
         else num_train * experiment.rollout_generation.num_samples * response,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duration:
-    """Wall time on the planned devices.
-
-    Attributes:
-        sampling_seconds: Of rollouts, and of evaluations and the first rollouts where known.
-        updating_seconds: Of updates and log-probs.
-    """
-
-    sampling_seconds: float
-    updating_seconds: float
-
-    @property
-    def seconds(self) -> float:
-        """Sampling and updating take turns on the same devices."""
-        return self.sampling_seconds + self.updating_seconds
-
-
-def duration(
-    work: RunWork, known: Assumptions, *, num_devices: int, gradient_checkpointing: bool
-) -> Duration | None:
-    """Return how long the run takes, None if a throughput is not stated.
-
-    A forward pass alone counts as a third of an update's forward and backward, or as a quarter
-    with gradient checkpointing, whose backward pass includes a second forward pass.
-    """
-    sampling, training = known.sampling_tokens_per_second, known.training_tokens_per_second
-    if sampling is None or training is None:
-        return None
-    sampled = work.sampled_tokens + (work.evaluated_tokens or 0) + (work.selection_tokens or 0)
-    forward_share = 1 / 4 if gradient_checkpointing else 1 / 3
-    trained = work.updated_tokens + forward_share * work.measured_tokens
-    return Duration(
-        sampling_seconds=sampled / (sampling * num_devices),
-        updating_seconds=trained / (training * num_devices),
     )
 
 

@@ -237,6 +237,17 @@ def test_what_vllm_sets_aside_holds_a_sequence_and_leaves_room_for_the_trainer(
     assert [finding.verdict for finding in findings] == verdicts
 
 
+def test_with_a_lag_a_sampler_has_room_beside_updates_too() -> None:
+    """40 GiB beside 28.4 GiB that stay, and beside what an update needs."""
+    plan = plan_sampler({"backend": "vllm"}, trainer_precision="bfloat16")
+    sampler = sampler_memory(SHAPE, plan, longest_sequence_tokens=10_240)
+    trainer, device_bytes = _memory(SHAPE, num_devices=4), 80 * 2**30
+    assert trainer.resident + 40 * 2**30 < device_bytes < trainer.peak + 40 * 2**30
+    _, peak = reserved_findings(trainer, sampler, plan, device_bytes=device_bytes, at_once=True)
+    assert (peak.subject, peak.verdict) == ("peak while sampling and updating", "failure")
+    assert peak.value.startswith(f"{(trainer.peak + 40 * 2**30) / 2**30:,.1f} GiB of")
+
+
 def test_parts_beyond_the_number_of_heads_share_no_further() -> None:
     plan = plan_sampler(
         {"backend": "vllm", "options": {"tensor_parallel_size": 8}}, trainer_precision="bfloat16"

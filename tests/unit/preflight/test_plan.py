@@ -52,6 +52,17 @@ def test_the_embedded_default_can_work(tmp_path: Path) -> None:
     assert parameters.value == "85,504"
 
 
+def test_with_a_lag_a_copy_of_the_policy_samples_beside_its_training(tmp_path: Path) -> None:
+    request = _request("base", tmp_path)
+    parameters = {**request.parameters, "compute": {"device": "cpu"}}
+    training = {**parameters["training"], "algorithms": ["pmd_mean"], "rounds_per_phase": 2}
+    parameters["training"] = {**training, "lag": 1}
+    plan = plan_run(replace(request, parameters=parameters), OfflineHub())
+    subjects = {finding.subject for finding in plan}
+    assert "peak while sampling and updating" in subjects
+    assert "peak while sampling" not in subjects
+
+
 def test_a_plan_for_the_cpu_does_not_speak_of_gpus(tmp_path: Path) -> None:
     request = _request("base", tmp_path)
     parameters = {**request.parameters, "compute": {"device": "cpu"}}

@@ -15,8 +15,6 @@ from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.preflight.storage import check_disk, disk_need
 from pmd_pipeline.preflight.workload import (
     Assumptions,
-    RunWork,
-    duration,
     max_problems,
     round_work,
     run_work,
@@ -100,38 +98,6 @@ def test_the_embedded_experiment_by_hand() -> None:
     assert work.sampled_tokens == 5 * 3 * 6 * 512 * 16 * 8192
     assert work.evaluated_tokens == 46 * 128 * 4 * 60
     assert work.selection_tokens == 1024 * 8 * 60
-
-
-def test_time_is_tokens_over_throughput_of_all_devices() -> None:
-    """A forward pass is a third of an update, a quarter where the backward pass repeats it."""
-    work = RunWork(
-        sampled_tokens=8000,
-        updated_tokens=6000,
-        measured_tokens=12_000,
-        evaluated_tokens=None,
-        selection_tokens=2000,
-    )
-    known = Assumptions(sampling_tokens_per_second=10, training_tokens_per_second=20)
-    plain = duration(work, known, num_devices=2, gradient_checkpointing=False)
-    assert plain is not None
-    assert plain.sampling_seconds == 10_000 / (2 * 10)
-    assert plain.updating_seconds == pytest.approx((6000 + 4000) / (2 * 20))
-    assert plain.seconds == plain.sampling_seconds + plain.updating_seconds
-    checkpointed = duration(work, known, num_devices=2, gradient_checkpointing=True)
-    assert checkpointed is not None
-    assert checkpointed.updating_seconds == pytest.approx((6000 + 3000) / (2 * 20))
-
-
-def test_no_throughput_is_made_up() -> None:
-    work = RunWork(
-        sampled_tokens=1,
-        updated_tokens=1,
-        measured_tokens=1,
-        evaluated_tokens=1,
-        selection_tokens=1,
-    )
-    known = Assumptions(sampling_tokens_per_second=10)
-    assert duration(work, known, num_devices=1, gradient_checkpointing=False) is None
 
 
 def test_problems_are_counted_where_they_can_be(tmp_path: Path) -> None:
