@@ -118,6 +118,12 @@ def test_every_model_is_compared_with_every_other(evaluated: Project) -> None:
     assert "Responses of a server (served) cannot be had again to the byte" in page
 
 
+def test_parts_of_the_training_run_can_be_made_again_where_models_are_named(
+    evaluated: Project,
+) -> None:
+    assert evaluated.run(node_names=["reporting.compare"]) == 0
+
+
 def test_no_key_is_in_any_file_that_a_run_has_left(evaluated: Project) -> None:
     kept = evaluated.path / "conf" / "tiny" / "credentials.yml"
     holding = [

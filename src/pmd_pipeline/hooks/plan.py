@@ -227,7 +227,9 @@ def _ancestors(pipeline: Pipeline) -> list[Node]:
     from pmd_pipeline.pipeline_registry import register_pipelines
 
     pipelines = register_pipelines()
-    everything = Pipeline([pipelines[name] for name in _BUILT_UPON if name in pipelines])
+    # Both have the nodes of the data.
+    nodes = {node.name: node for name in _BUILT_UPON for node in pipelines[name].nodes}
+    everything = Pipeline(list(nodes.values()))
     own = {node.name for node in pipeline.nodes}
     known = own & {node.name for node in everything.nodes}
     return [node for node in everything.to_nodes(*known).nodes if node.name not in own]
