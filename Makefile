@@ -19,7 +19,7 @@ export DO_NOT_TRACK = 1
 # Installs with the pinned versions; torch first, so that no other build of it is pulled in.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test docs docs-parameters test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl claims clean
+.PHONY: run test docs docs-parameters notebooks test-architectures docs-models test-smollm2 test-crash lint typecheck imports unit install install-dev test-vllm bench-trl claims clean
 
 run: install
 	$(BIN)/kedro run --env $(ENV)
@@ -56,6 +56,10 @@ docs: install-dev
 
 docs-parameters: install-dev
 	$(BIN)/python docs_site/parameters.py
+
+# What the notebooks show, saved with them; 02_my_run shows the run in the folder data.
+notebooks: install-dev
+	$(BIN)/python docs_site/notebooks.py
 
 docs-models: install-dev
 	$(BIN)/python tests/architectures.py

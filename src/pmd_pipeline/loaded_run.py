@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pmd_pipeline.project_folder import project_folder
 from pmd_pipeline.wording import listed
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Run:
 
     Args:
         path: A data folder (``data``, or ``data/smoke`` of the environment smoke), or the project's
-            folder, which stands for its ``data``.
+            folder, which stands for its ``data``. A relative path begins in the working directory
+            or, if there is no run, in the project's folder around it.
 
     Raises:
         FileNotFoundError: If no run has made a comparison there.
@@ -32,24 +34,43 @@ class Run:
     Example::
 
         run = pmd_pipeline.load_run("data")
-        run.comparison
+        run.final
         run.figure("learning_curves")
     """
 
     def __init__(self, path: str | Path = "data") -> None:
-        given = Path(path)
-        candidates = [given, given / "data"]
+        self._given = Path(path)
+        near, around = self._given, project_folder() / self._given
+        candidates = [place / below for place in (near, around) for below in ("", "data")]
         found = [folder for folder in candidates if (folder / _REPORTING).is_dir()]
         if not found:
+            place = near if near.exists() else around
             raise FileNotFoundError(
-                f"there is no run in {given.resolve()}: it has no folder {_REPORTING}"
-                f"{_others(given)}; begin with kedro run, or name the data folder of an "
+                f"there is no run in {place.resolve()}: it has no folder {_REPORTING}"
+                f"{_others(place)}; begin with kedro run, or name the data folder of an "
                 "environment, such as data/smoke"
             )
         self.folder = found[0]
 
     def __repr__(self) -> str:
-        return f"Run({str(self.folder)!r})"
+        return f"Run({str(self._given)!r})"
+
+    @cached_property
+    def final(self) -> pd.DataFrame:
+        """Every algorithm's last evaluation: a row for each on each set, the best first.
+
+        Columns are the metrics, those of k samples for the largest k: ``avg@4``, ``pass@4``.
+        """
+        table = self.comparison
+        rounds = table.groupby("algorithm")["round"].transform("max")
+        largest = table.groupby("metric")["k"].transform("max")
+        last = table[(table["round"] == rounds) & (table["k"] == largest)]
+        names = [_metric_name(m, k) for m, k in zip(last["metric"], last["k"], strict=True)]
+        wide = last.assign(name=names).pivot_table(
+            index=["eval_set", "algorithm"], columns="name", values="value"
+        )
+        wide = wide[list(dict.fromkeys(names))].rename_axis(columns=None)
+        return wide.sort_values(["eval_set", names[0]], ascending=[True, False])
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
@@ -168,6 +189,9 @@ class Figure:
     path: Path
     _interactive: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"Figure({self.path.stem!r})"
+
     def interactive(self) -> "go.Figure":
         """Return the figure as plotly's, to zoom in and to change.
 
@@ -183,6 +207,11 @@ class Figure:
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
         return self.path.read_bytes()
+
+
+def _metric_name(metric: str, k: int) -> str:
+    """Return a metric's name as people write it: ``avg@4``."""
+    return metric.replace("_at_k", f"@{k}")
 
 
 def _others(folder: Path) -> str:

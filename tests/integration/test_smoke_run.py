@@ -12,6 +12,7 @@ import mlflow
 import pandas as pd
 import pytest
 import torch
+from helpers import PROJECT
 from huggingface_hub import ModelCard
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
@@ -19,6 +20,7 @@ from kedro.io import MemoryDataset
 from mlflow.entities import Run
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from notebooks import executed, pictures
 from pmd_pipeline.reporting import formatting
 
 ALGORITHMS = ["pmd_mean", "pmd_part", "grpo", "gspo", "on_policy_gradient"]
@@ -318,3 +320,19 @@ def test_a_policy_by_its_folder_has_a_card_where_the_run_has_evaluated_it(
     text = (tmp_path / "phase" / "README.md").read_text(encoding="utf-8")
     assert "policy of `grpo`, training seed 1, after 1 of 2 rounds" in text
     assert "exported by name, not chosen by its results" in text
+
+
+def test_the_notebook_shows_a_run(
+    smoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the folder beside the project's `data`, with no warning."""
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
+    (tmp_path / "data").symlink_to(smoke.data)
+    (tmp_path / "notebooks").mkdir()
+    path = PROJECT / "notebooks" / "02_my_run.ipynb"
+    notebook = executed(path, tmp_path / "notebooks", monkeypatch)
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in shown if output.get("name") == "stderr"]
+    curves = smoke.data / "08_reporting" / "figures" / "learning_curves" / "learning_curves.png"
+    assert base64.b64encode(curves.read_bytes()).decode() == pictures(notebook)[0].replace("\n", "")
+    assert all(label in shown[0]["data"]["text/plain"] for label in ALGORITHMS)
