@@ -167,7 +167,7 @@ def test_the_report_says_what_was_found(studied: Path) -> None:
     report = _folder(studied) / "report"
     page = (report / "study.html").read_text()
     best = _trials(studied)["value"].max()
-    assert f"is best: avg@2 {best:.3f} on 24 validation problems" in page
+    assert f": avg@2 {best:.3f} on 24 validation problems" in page
     assert "95 % interval over problems" in page
     figures = {file.stem for file in (report / "figures").iterdir()}
     assert figures == {

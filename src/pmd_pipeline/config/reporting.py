@@ -23,7 +23,9 @@ class ReportingConfig(StrictModel):
         "such as the smallest log-ratio stay as they are",
     )
     num_sample_completions: int = Field(
-        default=4, ge=0, description="completions shown per algorithm in the report"
+        default=4,
+        ge=0,
+        description="problems that the report shows with each policy's first response",
     )
     num_listed_overlaps: int = Field(
         default=50, ge=0, description="dropped overlapping train problems listed in the report"

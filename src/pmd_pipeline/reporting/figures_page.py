@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 
-# Pixels for the titles of panels.
-_ROOM_ABOVE = 40
-
 
 def figures_page(title: str, figures: Mapping[str, InteractiveFigure]) -> str:
     """Return the page.
@@ -25,7 +22,4 @@ def figures_page(title: str, figures: Mapping[str, InteractiveFigure]) -> str:
 
 def _figure(name: str, figure: InteractiveFigure) -> HtmlFigure:
     words = str((figure.layout.get("title") or {}).get("text") or name.replace("_", " "))
-    # The page has the title as a heading.
-    margin = dict(figure.layout.get("margin") or {})
-    untitled = figure.with_layout(title=None, margin={**margin, "t": _ROOM_ABOVE})
-    return html_figure(name, words, "", words, untitled)
+    return html_figure(name, words, "", words, figure)

@@ -9,9 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure, plotly_js, script_safe
+from pmd_pipeline.reporting.drawing.plotly_renderer import PANEL_TITLE
+from pmd_pipeline.reporting.html_legend import LegendEntry, legend_entries
 
-_SMALLEST_SCALE = 0.6
-_LEAST_PANEL_WIDTH = 290
+# Pixels above the axes: a heading of the page stands there already.
+_ROOM_ABOVE, _ROOM_FOR_PANEL_TITLES = 12, 34
+_DEFAULT_HEIGHT = 450
+_DEFAULT_MARGIN = {"l": 62, "r": 12, "t": 60, "b": 48}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,8 @@ class HtmlFigure:
         title: Heading.
         caption: What stands below.
         alt_text: For who cannot see it.
-        height, min_width: Pixels.
+        height: Pixels.
+        legend: Its own; empty where it has none or another one serves it.
         json: Data and layout.
     """
 
@@ -32,7 +37,7 @@ class HtmlFigure:
     caption: str
     alt_text: str
     height: int
-    min_width: int
+    legend: tuple[LegendEntry, ...]
     json: Markup
 
 
@@ -52,27 +57,29 @@ def template(name: str) -> Template:
 def html_figure(
     name: str, title: str, caption: str, alt_text: str, figure: InteractiveFigure
 ) -> HtmlFigure:
-    """Return a figure as a page embeds it."""
+    """Return a figure as a page embeds it: the page has its title and its legend.
+
+    Where it is drawn in several panels, the script of the page arranges them by its layout's
+    ``meta`` (see `drawing.plotly_renderer`).
+    """
+    layout = figure.layout
+    margin = _DEFAULT_MARGIN | (layout.get("margin") or {})
+    titles = [note for note in layout.get("annotations", ()) if note.get("name") == PANEL_TITLE]
+    above = _ROOM_FOR_PANEL_TITLES if titles else _ROOM_ABOVE
+    between = (layout.get("meta") or {}).get("panel_height")
+    if between is None:
+        between = int(layout.get("height") or _DEFAULT_HEIGHT) - margin["t"] - margin["b"]
+    height = above + between + margin["b"]
+    shown = figure.with_layout(title=None, width=None, height=height, margin={**margin, "t": above})
     return HtmlFigure(
         name=name,
         title=title,
         caption=caption,
         alt_text=alt_text,
-        height=int(figure.layout.get("height", 450)),
-        min_width=_least_width(figure),
-        json=Markup(script_safe(figure.to_json())),
+        height=height,
+        legend=legend_entries(figure),
+        json=Markup(script_safe(shown.to_json())),
     )
-
-
-def _least_width(figure: InteractiveFigure) -> int:
-    """Return from where on panels side by side scroll sideways: narrower, their titles meet."""
-    spans = {
-        tuple(axis["domain"])
-        for name, axis in figure.layout.items()
-        if name.startswith("xaxis") and "domain" in axis
-    }
-    beside = len(spans) * _LEAST_PANEL_WIDTH if len(spans) > 1 else 0
-    return max(beside, int(_SMALLEST_SCALE * figure.layout.get("width", 0)))
 
 
 @cache

@@ -1,6 +1,7 @@
 """A study's definition, kept in its storage so that it is never continued with a different one."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from pmd_pipeline.studies.errors import StudyError, StudyStorageError
 from pmd_pipeline.studies.parameters import parameter_path, repeat_seeds
 
 DEFINITION = "pmd_pipeline.definition"
+OBJECTIVES = ("validation score", "seconds of training")
+"""What a trial's values are, in their order."""
 
 # These may change from one continuation to the next without making trials incomparable.
 _FREE = {"num_trials", "storage", "workers", "keep_policies", "pruner", "sampler"}
@@ -70,9 +73,12 @@ def create_or_load(
         StudyError: If it was started with other parameters or by another program.
     """
     try:
-        return load(name, storage, wanted)
+        found = load(name, storage, wanted)
     except KeyError:
         pass
+    else:
+        _name_objectives(found)
+        return found
     directions = [StudyDirection.MAXIMIZE]
     if study.objective == "accuracy_and_seconds":
         directions.append(StudyDirection.MINIMIZE)
@@ -81,7 +87,18 @@ def create_or_load(
     )
     # Two workers may get here at once; both write the same.
     created.set_user_attr(DEFINITION, json.dumps(dict(wanted), sort_keys=True))
+    _name_objectives(created)
     return created
+
+
+def _name_objectives(study: Study) -> None:
+    """Say what a trial's values are, for optuna-dashboard, where it is not said yet."""
+    if study.metric_names is not None:
+        return
+    with warnings.catch_warnings():
+        # Names of objectives are called experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(list(OBJECTIVES[: len(study.directions)]))
 
 
 def load(name: str, storage: BaseStorage, wanted: Mapping[str, Any] | None = None) -> Study:

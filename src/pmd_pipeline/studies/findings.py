@@ -28,6 +28,8 @@ STATES = {
     TrialState.WAITING: "waiting",
 }
 _SMALL_TOLERANCE = 0.01
+_LEAST_TRIALS = 20
+"""Finished trials below which shares of the variance are chance: a forest fits any few points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class Optimum:
         tolerance: How much worse a trial may be and still count as good.
         num_close: Finished trials within the tolerance, the best one included.
         num_finished: Finished trials.
+        num_not_told: Finished trials, but for the best one, that cannot be told from it: their
+            intervals reach its own, or there is none.
         close_ranges: Smallest and largest value of each numeric dimension among them.
         close_choices: Values of each other dimension among them.
     """
@@ -56,6 +60,7 @@ class Optimum:
     tolerance: float
     num_close: int
     num_finished: int
+    num_not_told: int
     close_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     close_choices: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -169,6 +174,12 @@ def find_optimum(study: Study, *, level: float) -> Optimum | None:
         tolerance=tolerance,
         num_close=len(close),
         num_finished=len(finished),
+        num_not_told=sum(
+            # An end that is NaN tells nothing.
+            not interval(trial, level=level)[1] < low
+            for trial in finished
+            if trial.number != best.number
+        ),
         close_ranges=ranges,
         close_choices=choices,
     )
@@ -177,14 +188,14 @@ def find_optimum(study: Study, *, level: float) -> Optimum | None:
 def importances(study: Study, *, seed: int) -> dict[str, float]:
     """Return each dimension's share of the variance of finished trials' accuracy, largest first.
 
-    Empty if it cannot be determined: fewer than four trials, or all equally good.
+    Empty if it cannot be determined: fewer than 20 finished trials, or all equally good.
 
     Source: functional ANOVA on a forest of random trees, Hutter et al. 2014.
     """
     import optuna
 
     finished = _finished(study)
-    if len(finished) < 4 or len({accuracy(trial) for trial in finished}) < 2:
+    if len(finished) < _LEAST_TRIALS or len({accuracy(trial) for trial in finished}) < 2:
         return {}
     shared = set.intersection(*(set(trial.params) for trial in finished))
     varied = [name for name in sorted(shared) if len({t.params[name] for t in finished}) > 1]

@@ -56,7 +56,7 @@ class StudyProgress:
             {
                 "pruned": states[TrialState.PRUNED],
                 "failed": states[TrialState.FAIL],
-                "best": formatting.share(max(values)) if values else formatting.MISSING,
+                "highest": formatting.share(max(values)) if values else formatting.MISSING,
             },
             refresh=False,
         )

@@ -40,6 +40,7 @@ def make_completions(share: float, *, seed: int) -> pd.DataFrame:
                         "response": f"4+9+0=13;7+8+1=16;2+0+1=03;\\boxed{{{answer}}}",
                         "answer": str(answer),
                         "correct": correct,
+                        "reward": 1.0 if correct else -1.0,
                         "grade_reason": "equal" if correct else "different",
                         "truncated": False,
                         "num_tokens": 33,

@@ -7,8 +7,8 @@ from made_up_runs import made_up_completions
 from pmd_pipeline.metrics.models import model_differences, model_problem_scores, model_scores
 from pmd_pipeline.reporting.console import as_text
 from pmd_pipeline.reporting.models_page.page import ModelPageInputs, render_model_page
-from pmd_pipeline.reporting.models_page.side_by_side import side_by_side
 from pmd_pipeline.reporting.models_page.words import console_table, lead_sentences
+from pmd_pipeline.reporting.side_by_side import side_by_side
 
 
 def completions(num_correct: list[int]) -> pd.DataFrame:
@@ -49,6 +49,8 @@ def test_problems_on_which_first_responses_differ_come_first() -> None:
     assert len({problem.name for problem in shown}) == 9
     verdicts = [tuple(answer.kind for answer in problem.answers) for problem in shown]
     assert verdicts == [("wrong", "right")] * 8 + [("right", "right")]
+    assert {problem.answers[1].of_all for problem in shown[:8]} == {"4 of 4 right"}
+    assert side_by_side({}, num_problems=9) == []
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,12 @@ def page() -> str:
             provenance={"git commit": "123"},
         )
     )
+
+
+def test_the_first_screen_is_the_scores_the_verdict_and_all_pairs(page: str) -> None:
+    scores = page.index("aime: avg@4, the highest first, with 95 % intervals over problems")
+    verdict = page.index("On aime, trained is better than base", scores)
+    assert page.index("aime: the model of the row beside that of the column", verdict)
 
 
 def test_the_page_runs_no_script_and_escapes_what_models_say(page: str) -> None:

@@ -93,14 +93,18 @@ def test_a_band_is_as_opaque_in_both() -> None:
     assert tuple(drawn.get_facecolor()[0]) == pytest.approx(to_rgba("#0077bb", BAND_OPACITY))
 
 
-def test_a_level_runs_over_the_whole_width_under_its_name() -> None:
+def test_a_level_runs_over_the_whole_width_and_is_named_where_no_curve_is() -> None:
+    """In the legend, once for both panels; nothing is written into the panels."""
     panel = make_panel(make_series(), levels=(Level(y=2.5, text="before"),))
-    figure = plotly_of(panel)
-    assert [shape.y0 for shape in figure.layout.shapes] == [2.5]
-    assert [note.text for note in figure.layout.annotations] == ["before"]
-    axes = axes_of(panel)
-    assert list(axes.get_lines()[-1].get_ydata()) == [2.5, 2.5]
-    assert [text.get_text() for text in axes.texts] == ["before"]
+    spec = FigureSpec(name="f", title="", panels=(panel, panel))
+    figure = as_plotly_reads(plotly_figure(spec))
+    assert [(shape.y0, shape.name) for shape in figure.layout.shapes] == [(2.5, "before")] * 2
+    assert [shape.showlegend for shape in figure.layout.shapes] == [True, False]
+    assert not figure.layout.annotations
+    drawn = matplotlib_figure(spec)
+    assert list(drawn.axes[0].get_lines()[-1].get_ydata()) == [2.5, 2.5]
+    assert not drawn.axes[0].texts
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["before"]
 
 
 def test_texts_stand_where_they_are_put() -> None:
@@ -139,7 +143,8 @@ def test_a_short_logarithmic_axis_has_plain_numbers_far_enough_apart() -> None:
     short = make_panel(make_series(y=np.array([0.012, 0.1, 0.3, 0.8])), y=Axis(scale="log"))
     long = make_panel(make_series(y=np.array([1e-6, 0.1, 0.3, 0.8])), y=Axis(scale="log"))
     assert plotly_of(short).layout.yaxis.ticktext[-5:] == ("0.05", "0.1", "0.2", "0.5", "1")
-    assert plotly_of(long).layout.yaxis.dtick == 1
+    powers = [f"10<sup>−{power}</sup>" for power in (6, 5, 4, 3, 2, 1)]
+    assert list(plotly_of(long).layout.yaxis.ticktext) == [*powers, "1"]
     for panel in (short, long):
         axes = axes_of(panel)
         labels = [*axes.get_yticklabels(), *axes.get_yticklabels(minor=True)]
@@ -148,6 +153,27 @@ def test_a_short_logarithmic_axis_has_plain_numbers_far_enough_apart() -> None:
         shown = sorted((b for b in boxes if low <= (b.y0 + b.y1) / 2 <= high), key=lambda b: b.y0)
         assert len(shown) >= 5
         assert all(below.y1 < above.y0 for below, above in pairwise(shown))
+
+
+@pytest.mark.parametrize(("last", "step"), [(3, 1), (10, 1), (11, 2), (24, 5), (480, 50)])
+def test_counts_are_marked_at_whole_numbers_alone(last: int, step: int) -> None:
+    """However far a reader zooms in."""
+    series = make_series(x=np.array([0, 1, 1, last]))
+    axis = plotly_of(make_panel(series, x=Axis(label="trial", is_integer=True))).layout.xaxis
+    assert (axis.tick0, axis.dtick) == (0, step)
+
+
+def test_titles_of_panels_stay_above_their_own() -> None:
+    """Long ones are folded, and at most two panels of a preview stand side by side."""
+    long = "Best reward minus expected reward, of a round"
+    panels = tuple(make_panel(make_series(), title=long) for _ in range(3))
+    layout = plotly_figure(FigureSpec(name="f", title="F", panels=panels)).layout
+    titles = layout["annotations"]
+    assert [title["xref"] for title in titles] == ["x domain", "x2 domain", "x3 domain"]
+    assert all(len(line) <= 24 for line in titles[0]["text"].split("<br>"))
+    assert titles[0]["text"].replace("<br>", " ") == long
+    assert layout["xaxis"]["domain"] == layout["xaxis3"]["domain"]
+    assert layout["meta"]["columns"] == 3
 
 
 def test_a_scale_of_ours_without_a_range_shows_all_the_data() -> None:

@@ -215,16 +215,33 @@ def test_each_curve_is_drawn_from_its_data(inputs: ReportInputs, html: str) -> N
     assert traces[2]["y"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_figures_side_by_side_scroll_before_their_titles_meet(inputs: ReportInputs) -> None:
-    """Two panels in a row need 580 pixels; a lone one shrinks with the page."""
-    axes = {"xaxis": {"domain": [0, 0.4]}, "xaxis2": {"domain": [0.6, 1]}, "yaxis": {}}
-    two = InteractiveFigure(data=[], layout=axes)
-    one = InteractiveFigure(data=[], layout={"xaxis": {"domain": [0, 1]}})
-    figures = [("A", two, "B"), ("C", one, "D")]
+def test_the_first_screen_is_the_gains_the_verdict_and_all_pairs(html: str) -> None:
+    """In this order, for each evaluation set, before anything else is said."""
+    text = Page(html).text()
+    start = text.index("add3: gain of avg@4 over the initial policy, the largest first")
+    verdict = text.index("On add3, on_policy_gradient", start)
+    pairs = text.index("add3: the algorithm of a row beside that of a column", verdict)
+    assert text.index("5 algorithms (pmd_mean,", pairs) > text.index(
+        "carries: gain of avg@4", pairs
+    )
+    assert "Look for filled points" in text
+
+
+def test_a_figure_has_a_legend_of_its_own_that_wraps(inputs: ReportInputs) -> None:
+    """A button per label, which hides what bears it in this figure alone; one label needs none."""
+    traces = [
+        {"mode": "lines", "name": name, "line": {"color": "#0077bb"}, "showlegend": True}
+        for name in ("a <b>", "c")
+    ]
+    figures = [
+        ("A", InteractiveFigure(data=traces, layout={}), "B"),
+        ("C", InteractiveFigure(data=traces[:1], layout={}), "D"),
+    ]
     page = Page(render_report(replace(inputs, extra_figures=figures), ReportingConfig()))
-    styles = {a["id"]: str(a["style"]) for tag, a in page.elements if a.get("class") == "plot"}
-    assert "min-width: 580px" in styles["extra-0"]
-    assert "min-width: 0px" in styles["extra-1"]
+    legends = [a.get("data-plot") for _, a in page.elements if a.get("class") == "legend"]
+    assert [plot for plot in legends if str(plot).startswith("extra")] == ["extra-0"]
+    groups = [a["data-group"] for tag, a in page.elements if tag == "button"]
+    assert groups[-2:] == ["a <b>", "c"]
 
 
 def test_every_table_has_a_caption_and_rows_as_long_as_its_head(html: str) -> None:
@@ -248,7 +265,7 @@ def test_every_table_has_a_caption_and_rows_as_long_as_its_head(html: str) -> No
 
 
 def test_completions_are_as_many_as_asked_for(inputs: ReportInputs) -> None:
-    """Four of the initial policy and of each of the five algorithms; none where none is wanted."""
+    """Four problems, each with a response of the initial policy and of the five algorithms."""
 
     def num_verdicts(num_samples: int) -> int:
         page = Page(render_report(inputs, ReportingConfig(num_sample_completions=num_samples)))
@@ -259,11 +276,12 @@ def test_completions_are_as_many_as_asked_for(inputs: ReportInputs) -> None:
 
 
 def test_long_responses_are_folded_and_complete(inputs: ReportInputs) -> None:
-    """A response of 5,000 characters is behind a summary that gives its length."""
+    """A response of 5,000 characters is behind its beginning, its end and its length."""
     response = "x" * 4999 + "y"
     table = inputs.completions["grpo"].assign(response=response)
     html = render_report(replace(inputs, completions={"grpo": table}), ReportingConfig())
-    assert f"<details><summary>{'x' * 120}… (5000 characters)</summary>" in html
+    assert f"<details><summary>{'x' * 200} … {'x' * 149}y <span" in html
+    assert "(all 5000 characters)" in html
     assert f"<pre>{response}</pre>" in html
 
 
@@ -312,20 +330,24 @@ def test_a_further_figure_is_not_changed(inputs: ReportInputs) -> None:
     figure = InteractiveFigure(data=[], layout=layout)
     html = render_report(replace(inputs, extra_figures=[("A", figure, "B")]), ReportingConfig())
     shown = json.loads(Page(html).scripts["extra-0-data"])["layout"]
-    assert shown == {"margin": {"t": 50, "l": 5}}
+    assert "title" not in shown
+    assert (shown["margin"]["t"], shown["margin"]["l"]) == (12, 5)
     assert figure.layout == {"title": {"text": "mine"}, "margin": {"t": 90, "l": 5}}
 
 
 def test_one_seed_is_spoken_of_before_anything_else(
     inputs: ReportInputs, scores: pd.DataFrame
 ) -> None:
-    """The first sentence says what one seed cannot; no verdict calls an algorithm better."""
+    """The verdict is what one seed cannot say; no other calls an algorithm better."""
     alone = scores[scores["seed"].fillna(0) == 0]
     pairs = compare_pairs(alone, margin=0.01, alpha=0.05)
     page = Page(render_report(replace(inputs, scores=alone, pairs=pairs), ReportingConfig()))
     text = page.text()
     summary = text.split(" Summary ", 2)[2]
-    assert summary.startswith("One training seed: this run cannot say which algorithm is better.")
+    caption, verdict, _ = summary.partition("One training seed: this run cannot say which algorith")
+    assert verdict
+    assert "of one training seed" in caption
+    assert "another seed may turn this order around" in caption
     assert "better" not in summary.split("Learning curves")[0].replace("is better. It", "", 1)
     assert "not algorithms" in text
     assert "How the seeds differ" not in text

@@ -67,7 +67,17 @@ def test_a_flat_optimum_is_told_by_the_parameters_that_are_as_good() -> None:
     # The interval [0.4, 0.6] allows 0.1 less than 0.52; 0.3 is out.
     assert optimum.tolerance == pytest.approx(0.1)
     assert (optimum.trial, optimum.num_close, optimum.num_finished) == (2, 3, 4)
+    # All four have the interval [0.4, 0.6].
+    assert optimum.num_not_told == 3
     assert optimum.close_ranges == {"algorithm.tau": (0.1, 0.8), "training.group_size": (4, 8)}
+
+
+def test_a_trial_is_told_from_the_best_where_its_interval_ends_below_that_ones() -> None:
+    """Repeats 0.79 to 0.81 and 0.29 to 0.31 part; 0.2 and 1.0 reach anywhere."""
+    best, apart, anywhere = [0.79, 0.80, 0.81], [0.29, 0.30, 0.31], [0.2, 1.0]
+    optimum = find_optimum(_study((0.1, 8, best), (1.0, 4, apart), (2.0, 4, anywhere)), level=0.95)
+    assert optimum is not None
+    assert (optimum.trial, optimum.num_not_told) == (0, 1)
 
 
 def test_nothing_is_found_before_a_trial_has_finished() -> None:
@@ -81,7 +91,8 @@ def test_the_parameter_that_decides_is_the_important_one() -> None:
     def objective(trial: optuna.Trial) -> float:
         return trial.suggest_float("a", 0, 1) + 0.01 * trial.suggest_float("b", 0, 1)
 
-    shares = importances(memory_study(objective, 30), seed=0)
+    assert importances(memory_study(objective, 19), seed=0) == {}
+    shares = importances(memory_study(objective, 20), seed=0)
     assert list(shares) == ["a", "b"]
     assert shares["a"] > 0.9
     assert sum(shares.values()) == pytest.approx(1)

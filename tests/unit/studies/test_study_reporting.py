@@ -73,6 +73,7 @@ def _summary(**fields: Any) -> StudySummary:
             "tolerance": 0.1,
             "num_close": 2,
             "num_finished": 2,
+            "num_not_told": 0,
             "close_ranges": {"algorithm.tau": [0.1, 0.5], "training.group_size": [8, 16]},
             "close_choices": {},
         },
@@ -88,11 +89,26 @@ def test_the_words_name_best_interval_gain_and_flatness() -> None:
     text = "\n".join(study_paragraphs(_trials(), _summary()))
     assert "Of 4 trials (2 finished, 1 pruned, 1 failed), trial 1 is best: avg@4 0.800" in text
     assert "with tau 0.1 and group_size 16. Its 95 % interval over problems is [0.700, 0.9" in text
+    assert "No other trial's interval reaches it." in text
     assert "gained +0.600" in text
     assert "own parameters (trial 0) reach 0.500: the best is +0.300 away" in text
     assert "2 of 2 finished trials came within 0.100 of the best, with tau from 0.1 to 0.5" in text
     assert "(a factor of 5)" in text
     assert "tau 75 % and group_size 25 %" in text
+
+
+def test_only_a_trial_that_can_be_told_from_the_others_is_called_the_best() -> None:
+    """Otherwise it has the highest value, and it is said from how many it cannot be told."""
+    found = _summary().optimum or {}
+    optimum = {**found, "num_finished": 9, "num_not_told": 3}
+    text = "\n".join(study_paragraphs(_trials(), _summary(optimum=optimum)))
+    assert "trial 1 scores highest: avg@4 0.800" in text
+    assert "cannot be told from 3 of the 8 other finished trials" in text
+    assert "best" not in text.replace("it need not be the best", "")
+    alone = {**found, "num_finished": 1, "num_not_told": 0}
+    text = "\n".join(study_paragraphs(_trials(), _summary(optimum=alone)))
+    assert "scores highest" in text
+    assert "No other trial has finished." in text
 
 
 def test_a_lone_optimum_is_not_called_flat() -> None:
@@ -137,15 +153,15 @@ def test_curves_are_coloured_by_tau_and_pruned_ones_are_faint() -> None:
     assert [level.text for level in panel.levels] == ["initial policy"]
 
 
-def test_the_history_shows_every_trial_and_the_best_so_far() -> None:
+def test_the_history_shows_every_trial_and_the_highest_so_far() -> None:
     (panel,) = study_history(_trials(), _summary()).panels
     series = {line.label: line for line in panel.series}
     assert list(series["finished trial"].y) == [0.5, 0.8]
     assert list(series["pruned trial, last evaluation"].y) == [0.3]
     assert series["pruned trial, last evaluation"].is_hollow
     assert series["failed trial"].hover == ("trial 3: ValueError: <nan>",)
-    assert series["best so far"].is_step
-    assert list(series["best so far"].y) == [0.5, 0.8]
+    assert series["highest so far"].is_step
+    assert list(series["highest so far"].y) == [0.5, 0.8]
 
 
 def test_parallel_lines_lead_from_the_parameters_to_the_value() -> None:

@@ -34,6 +34,8 @@ def test_a_study_survives_in_its_file(kind: str, tmp_path: Path) -> None:
     create_or_load("a", _open(tmp_path, kind=kind), make_study(), wanted).enqueue_trial({"x": 1})
     again = create_or_load("a", _open(tmp_path, kind=kind), make_study(), wanted)
     assert len(again.get_trials()) == 1
+    # What optuna-dashboard calls a trial's value.
+    assert again.metric_names == ["validation score"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("sqlite", "study.db"), ("journal", "study.journal")])

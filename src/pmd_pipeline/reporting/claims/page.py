@@ -38,13 +38,10 @@ def _html_figures(section: ClaimSection) -> tuple[HtmlFigure, ...]:
     figures = []
     for spec in claim_figures(section.name, section.title, section.panels):
         shown = panels_of(spec, section.name, section.panels)
-        drawn = plotly_figure(spec)
-        has_titles_of_panels = len(spec.panels) > 1
-        untitled = drawn.with_layout(
-            title=None, margin={**drawn.layout["margin"], "t": 40 if has_titles_of_panels else 20}
-        )
         title = spec.panels[0].title if len(spec.panels) == 1 else "What was measured"
         figures.append(
-            html_figure(f"claim-{spec.name}", title, caption(shown), in_words(shown), untitled)
+            html_figure(
+                f"claim-{spec.name}", title, caption(shown), in_words(shown), plotly_figure(spec)
+            )
         )
     return tuple(figures)

@@ -42,7 +42,9 @@ REWARD_CURVE = Curve(
     column="mean_reward",
     title="Mean reward",
     y_label="reward",
-    meaning="Mean reward of the round's rollouts.",
+    meaning="Mean reward of the rollouts that a round trained on. Look for a steady rise: a flat "
+    "line from the start is a set of problems too hard or too easy to learn from, a fall after a "
+    "rise a policy that breaks.",
 )
 
 # After the reward and the evaluations: how the policy moves.
@@ -51,22 +53,25 @@ POLICY_CURVES = (
         column="entropy",
         title="Entropy",
         y_label="nats per token",
-        meaning="Entropy of the behaviour policy, mean over the response tokens. A policy that "
-        "falls to zero has stopped exploring.",
+        meaning="Entropy of the behaviour policy, mean over the response tokens. Look for how soon "
+        "it nears zero: a policy there has stopped exploring, and rewards rise no more.",
         includes_zero=True,
     ),
     Curve(
         column="mean_response_tokens",
         title="Response length",
         y_label="tokens",
-        meaning="Mean length of the round's responses.",
+        meaning="Mean length of the round's responses. Look for jumps: responses that grow longer "
+        "while the reward does not are padded or cut off at the limit, much shorter ones leave "
+        "out their working.",
     ),
     Curve(
         column="log_ratio_min",
         title="Smallest log-ratio",
         y_label="nats",
         meaning="The smallest sequence log-ratio of the updated over the behaviour policy, after "
-        "the round's last mini-batch: how far the update pushed a response down.",
+        "the round's last mini-batch: how far the update pushed a response down. Look for the "
+        "deepest line: at −2.3 a response became ten times less likely, at −7 a thousand times.",
         linear_width=1.0,
         includes_zero=True,
         smooths=False,
@@ -78,7 +83,8 @@ POLICY_CURVES = (
         title="KL(updated ‖ behaviour)",
         y_label="nats per response",
         meaning="Estimate, from the round's rollouts, of the KL divergence of the updated policy "
-        "from the one that sampled them.",
+        "from the one that sampled them. Look for spikes: after a long step the rollouts say "
+        "little of the policy that they made.",
         linear_width=0.01,
         includes_zero=True,
     ),
@@ -86,7 +92,8 @@ POLICY_CURVES = (
         column="gradient_norm",
         title="Gradient norm",
         y_label="norm before clipping",
-        meaning="Norm of the gradient before clipping, mean over the round's updates.",
+        meaning="Norm of the gradient before clipping, mean over the round's updates. Look for "
+        "spikes, which clipping cuts off, and for zero, where a round had nothing to teach.",
         linear_width=0.1,
         includes_zero=True,
     ),
@@ -100,7 +107,8 @@ _LAG_CURVES = (
         title="Staleness",
         y_label="updates",
         meaning="Updates between the policy that sampled the round's rollouts and the one that the "
-        "round began with.",
+        "round began with. Look for algorithms of equal staleness: the more of it, the more an "
+        "update must correct for.",
         includes_zero=True,
     ),
     Curve(
@@ -137,7 +145,8 @@ def part_curves(columns: Iterable[str]) -> tuple[Curve, ...]:
             column=name,
             title=f"Reward: {name.removeprefix(PART_PREFIX)}",
             y_label="reward",
-            meaning="Mean of this part of the reward over the round's rollouts, before its weight.",
+            meaning="Mean of this part of the reward over the round's rollouts, before its weight. "
+            "Look for a part that rises while the others fall: it is what the policy has learnt.",
         )
         for name in names
     )

@@ -100,8 +100,8 @@ def cost_caption(
     """
     scores = _scores(comparison, comparison_by_seed)
     words = [
-        f"{scores.title}, against what training had used by then: high and left is good and cheap. "
-        "The first point is the initial policy."
+        f"{scores.title}, against what training had used by then. Look at the upper left: a line "
+        "that is there first is good and cheap. The first point is the initial policy."
     ]
     if scores.num_sets == 1:
         level = formatting.percent(interval_level)

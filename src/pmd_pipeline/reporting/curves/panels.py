@@ -149,7 +149,8 @@ def _score_panel(
         notes = [
             f"{described} of the sampled responses on held-out problems; the band is the "
             f"{formatting.percent(interval_level)} interval {scores.covered()}{seeds}. Round 0 is "
-            "the initial policy."
+            "the initial policy. Look for lines that part: bands that overlap decide nothing, the "
+            "table of pairs does."
         ]
     series = score_lines(scores, styles)
     return Panel(

@@ -1,6 +1,6 @@
 """Figures drawn by matplotlib, for files and for paper."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -58,6 +58,7 @@ _EDGE_INCHES = 0.08
 _COLOUR_BAR = (1.04, 0.0, 0.045, 1.0)  # left, bottom, width, height in shares of its panel
 _WIDE_PANEL_INCHES = 5.0
 _SMALL_FONT = 9
+_LEVEL_LOOK: dict[str, Any] = {"color": GREY, "linestyle": _DASHES["dash"], "linewidth": 1.2}
 _TICK_STEPS = (1, 2, 5, 10)
 
 
@@ -172,18 +173,7 @@ def _draw_bars(axes: Axes, all_bars: tuple[Bars, ...]) -> None:
 
 
 def _draw_level(axes: Axes, level: Level) -> None:
-    axes.axhline(level.y, color=GREY, linestyle=_DASHES["dash"], linewidth=1.2)
-    axes.annotate(
-        level.text,
-        (1.0, level.y),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, -5),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        color=GREY,
-        fontsize=_SMALL_FONT,
-    )
+    axes.axhline(level.y, **_LEVEL_LOOK)
 
 
 def _draw_text(axes: Axes, text: Text) -> None:
@@ -242,9 +232,11 @@ def _add_colour_bar(axes: Axes, bar: ColourBar) -> None:
     drawn.set_label(bar.title)
 
 
-def _legend_handle(label: str, drawn: Series | Bars) -> Artist:
+def _legend_handle(label: str, drawn: Series | Bars | Level) -> Artist:
     if isinstance(drawn, Bars):
         return Patch(color=drawn.colour, label=label)
+    if isinstance(drawn, Level):
+        return Line2D([], [], label=label, **_LEVEL_LOOK)
     return Line2D(
         [],
         [],

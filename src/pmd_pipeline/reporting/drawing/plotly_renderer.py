@@ -1,6 +1,7 @@
 """Figures drawn for plotly.js: for kedro-viz, MLflow and the report."""
 
 import math
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +15,12 @@ from pmd_pipeline.reporting.drawing.plotly_traces import (
     panel_traces,
     positions,
 )
-from pmd_pipeline.reporting.drawing.scales import FEW_DECADES, SymlogScale, log_ticks
+from pmd_pipeline.reporting.drawing.scales import (
+    FEW_DECADES,
+    SymlogScale,
+    log_ticks,
+    round_ticks,
+)
 from pmd_pipeline.reporting.drawing.spec import Axis, FigureSpec, Level, Panel, Text, legend_shape
 from pmd_pipeline.reporting.drawing.styles import GREY
 
@@ -30,9 +36,17 @@ LEGEND = {
 }
 
 # Of plotly's template "plotly_white", which would be repeated in every figure.
-_TEXT_COLOUR = "#2a3f5f"
 _GRID_COLOUR = "#ebf0f8"
-_ANY_AXIS = {"gridcolor": _GRID_COLOUR, "linecolor": _GRID_COLOUR, "ticks": ""}
+ANY_AXIS = {"gridcolor": _GRID_COLOUR, "linecolor": _GRID_COLOUR, "ticks": ""}
+PLAIN_LOOK = {
+    "font": {"color": "#2a3f5f"},
+    "paper_bgcolor": "white",
+    "plot_bgcolor": "white",
+    "autotypenumbers": "strict",
+}
+
+PANEL_TITLE = "panel title"
+"""What the titles of panels are called among a figure's annotations."""
 
 _PIXELS_PER_INCH = 115
 _LEGEND_ROW_PIXELS = 26
@@ -40,11 +54,14 @@ _AXIS_PIXELS = 55
 _EDGE_PIXELS = 20
 _TITLE_PIXELS = 60
 _SECOND_TITLE_PIXELS = 30
-_PANEL_TITLE_SIZE = 14
+_PANEL_TITLE_SIZE = 13
+_PANEL_TITLE_CHARACTERS = 24  # of a line of it: so many are narrower than a panel of a preview
+_MOST_COLUMNS = 2  # of a preview; a page sets panels side by side as its width allows
 _SMALL_FONT = 11
-_LEVEL_SHIFT = 6  # of a level's name below it, so that no point at that level covers the name
-_MOST_STEPS_WITH_A_TICK_EACH = 10
+_MOST_WHOLE_TICKS = 10
 _SPACES = (0.26, 0.28)  # shares of the width and of the height that lie between panels
+_MOST_DECADES = 8
+_LEAST_PANEL_HEIGHT = 80
 _PLACES = 9  # decimals of such a share, so that 1 is 1
 _ROOM_BESIDE_BARS = 1.14
 
@@ -56,40 +73,40 @@ def plotly_figure(spec: FigureSpec) -> InteractiveFigure:
     notes: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     in_legend: set[str] = set()
+    num_columns = min(spec.num_columns, _MOST_COLUMNS)
+    num_rows = -(-len(spec.panels) // num_columns)
     for index, panel in enumerate(spec.panels):
         number = "" if index == 0 else str(index + 1)
         x, y = f"x{number}", f"y{number}"
-        columns, rows = _domains(spec, index)
+        columns, rows = _domains(index, num_columns, num_rows)
         traces += [{**t, "xaxis": x, "yaxis": y} for t in panel_traces(panel, in_legend)]
         axes[f"xaxis{number}"] = {"anchor": y, "domain": columns, **_x_axis(panel)}
         axes[f"yaxis{number}"] = {"anchor": x, "domain": rows, **_y_axis(panel, x)}
         if spec.title and panel.title:  # a lone panel's title stands where the figure's would
-            notes.append(_panel_title(panel.title, columns, rows))
-        notes += [_level_name(level, x, y) for level in panel.levels]
+            notes.append(_panel_title(panel.title, x, y))
         notes += [_text(text, x, y) for text in panel.texts]
-        shapes += [_level_line(level, x, y) for level in panel.levels]
+        shapes += [_level_line(level, x, y, in_legend) for level in panel.levels]
     # Room for the labels above the legend, and for long names of bars. One axis asks for all:
     # plotly.js draws everything anew for each that does.
-    below = spec.num_columns * (spec.num_rows - 1)
+    below = num_columns * (num_rows - 1)
     axes[f"xaxis{'' if below == 0 else below + 1}"]["automargin"] = True
     if len(spec.panels) == 1:
         axes["yaxis"]["automargin"] = True
-    layout = {**_outer_layout(spec), **axes, "annotations": notes, "shapes": shapes}
+    layout = {**_outer_layout(spec, num_rows), **axes, "annotations": notes, "shapes": shapes}
     return InteractiveFigure(data=traces, layout=layout)
 
 
-def _outer_layout(spec: FigureSpec) -> dict[str, Any]:
+def _outer_layout(spec: FigureSpec, num_rows: int) -> dict[str, Any]:
     """Return what surrounds the panels."""
     title = spec.title or (spec.panels[0].title if len(spec.panels) == 1 else "")
     second = _SECOND_TITLE_PIXELS if spec.title and spec.panels[0].title else 0
-    panels = spec.panel_inches[1] * spec.num_rows * _PIXELS_PER_INCH
+    panels = spec.panel_inches[1] * num_rows * _PIXELS_PER_INCH
     bottom = _AXIS_PIXELS if any(panel.has_axes for panel in spec.panels) else _EDGE_PIXELS
     return {
         "title": {"text": title, "x": 0, "xref": "paper"},
-        "font": {"color": _TEXT_COLOUR},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
-        "autotypenumbers": "strict",
+        **PLAIN_LOOK,
+        # What a page arranges the panels by.
+        "meta": {"columns": spec.num_columns, "panel_height": _panel_height(spec)},
         "height": round(panels + second + _LEGEND_ROW_PIXELS * legend_shape(spec)[1], 6),
         # Plotly itself leaves room for a legend at the bottom of the figure.
         "margin": {"l": 70, "r": 20, "t": _TITLE_PIXELS + second, "b": bottom},
@@ -100,10 +117,16 @@ def _outer_layout(spec: FigureSpec) -> dict[str, Any]:
     }
 
 
-def _domains(spec: FigureSpec, index: int) -> tuple[list[float], list[float]]:
+def _panel_height(spec: FigureSpec) -> int:
+    """Return the pixels between the axes' ends of a panel."""
+    around = _TITLE_PIXELS + _AXIS_PIXELS
+    return max(round(spec.panel_inches[1] * _PIXELS_PER_INCH) - around, _LEAST_PANEL_HEIGHT)
+
+
+def _domains(index: int, num_columns: int, num_rows: int) -> tuple[list[float], list[float]]:
     """Return from where to where a panel reaches, in shares of the figure's width and height."""
-    row, column = divmod(index, spec.num_columns)
-    places = ((column, spec.num_columns), (spec.num_rows - 1 - row, spec.num_rows))
+    row, column = divmod(index, num_columns)
+    places = ((column, num_columns), (num_rows - 1 - row, num_rows))
     spans = []
     for (place, count), total in zip(places, _SPACES, strict=True):
         space = total / count
@@ -140,7 +163,7 @@ def _y_axis(panel: Panel, x: str) -> dict[str, Any]:
 
 def _axis(axis: Axis, data: Iterable[np.ndarray]) -> dict[str, Any]:
     layout: dict[str, Any] = {
-        **_ANY_AXIS,
+        **ANY_AXIS,
         "title": {"text": axis.label, "standoff": 8},
         "zeroline": False,
     }
@@ -166,34 +189,62 @@ def _axis(axis: Axis, data: Iterable[np.ndarray]) -> dict[str, Any]:
         values = np.concatenate([part[part > 0] for part in data] or [np.ones(1)])
         low, high = axis.range or (values.min(initial=1.0), values.max(initial=1.0))
         if high >= FEW_DECADES * low:
-            return layout | {"exponentformat": "power", "dtick": 1}
+            return layout | _decades(low, high)
         ticks = log_ticks(low, high)
         return layout | {"tickvals": ticks, "ticktext": [formatting.tick(tick) for tick in ticks]}
     if axis.is_integer:
         ends = [float(end) for values in data if len(values) for end in (min(values), max(values))]
-        is_short = not ends or max(ends) - min(ends) <= _MOST_STEPS_WITH_A_TICK_EACH
-        # Left alone, plotly would also mark halves, and write them as whole numbers.
-        layout |= {"tickformat": "d", **({"dtick": 1} if is_short else {"nticks": 7})}
+        layout |= whole_ticks(max(ends) - min(ends) if ends else 0.0)
     return layout
 
 
-def _panel_title(title: str, columns: list[float], rows: list[float]) -> dict[str, Any]:
+def whole_ticks(span: float) -> dict[str, Any]:
+    """Return ticks at whole numbers alone, however far a reader zooms in.
+
+    Left alone, plotly would also mark halves, and write them as whole numbers.
+
+    Args:
+        span: Of the numbers along the axis.
+    """
+    ticks = round_ticks(0.0, max(span, 1.0), _MOST_WHOLE_TICKS)
+    return {"tickformat": "d", "tick0": 0, "dtick": max(round(ticks[1] - ticks[0]), 1)}
+
+
+def _decades(low: float, high: float) -> dict[str, Any]:
+    """Return ticks at powers of ten, few enough to be read; plotly.js would write them larger."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    powers = range(first, last + 1, -(-(last - first + 1) // _MOST_DECADES))
+    texts = [_power(power) for power in powers]
+    return {"tickvals": [float(f"1e{power}") for power in powers], "ticktext": texts}
+
+
+def _power(power: int) -> str:
+    return f"1{'0' * power}" if power in (0, 1) else f"10<sup>{formatting.tick(power)}</sup>"
+
+
+def _panel_title(title: str, x: str, y: str) -> dict[str, Any]:
     return {
-        "text": title,
-        "x": sum(columns) / 2,
-        "xref": "paper",
+        "name": PANEL_TITLE,
+        "text": "<br>".join(textwrap.wrap(title, _PANEL_TITLE_CHARACTERS)),
+        "x": 0.5,
+        "xref": f"{x} domain",
         "xanchor": "center",
-        "y": rows[1],
-        "yref": "paper",
+        "y": 1,
+        "yref": f"{y} domain",
         "yanchor": "bottom",
         "showarrow": False,
         "font": {"size": _PANEL_TITLE_SIZE},
     }
 
 
-def _level_line(level: Level, x: str, y: str) -> dict[str, Any]:
+def _level_line(level: Level, x: str, y: str, in_legend: set[str]) -> dict[str, Any]:
+    has_entry = level.text not in in_legend
+    in_legend.add(level.text)
     return {
         "type": "line",
+        "name": level.text,
+        "legendgroup": level.text,
+        "showlegend": has_entry,
         "xref": f"{x} domain",
         "x0": 0,
         "x1": 1,
@@ -201,21 +252,6 @@ def _level_line(level: Level, x: str, y: str) -> dict[str, Any]:
         "y0": float(level.y),
         "y1": float(level.y),
         "line": {"color": GREY, "dash": "dash", "width": 1.5},
-    }
-
-
-def _level_name(level: Level, x: str, y: str) -> dict[str, Any]:
-    return {
-        "text": level.text,
-        "xref": f"{x} domain",
-        "x": 1,
-        "xanchor": "right",
-        "yref": y,
-        "y": float(level.y),
-        "yanchor": "top",
-        "yshift": -_LEVEL_SHIFT,
-        "showarrow": False,
-        "font": {"color": GREY},
     }
 
 

@@ -60,6 +60,18 @@ class SymlogScale:
         return _within(low, high, decades, (1.0, 3.0))
 
 
+def round_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return up to ``most`` evenly spaced round numbers between two; 0 is one if it lies there."""
+    least_step = (high - low) / most
+    power = math.floor(math.log10(least_step))
+    # Read from text, because 3 * 10.0 ** -2 is not 0.03.
+    steps = (float(f"{base}e{exponent}") for exponent in (power, power + 1) for base in (1, 2, 5))
+    step = next(step for step in steps if step >= least_step)
+    digits = max(1 - power, 0)
+    numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return [round(number * step, digits) for number in numbers]
+
+
 def log_ticks(low: float, high: float, *, most: int = 8) -> list[float]:
     """Return round numbers between two positive ones, and the next ones just outside.
 

@@ -124,7 +124,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A horizontal line over the whole width, with its name at the right end."""
+    """A dashed line over the whole width, named in the legend: no curve crosses its name there."""
 
     y: float
     text: str
@@ -235,14 +235,16 @@ class FigureSpec:
         return self.panel_inches[0] * self.num_columns
 
     @property
-    def legend(self) -> dict[str, Series | Bars]:
-        """The first thing drawn of each label, in order of appearance."""
-        entries: dict[str, Series | Bars] = {}
+    def legend(self) -> dict[str, Series | Bars | Level]:
+        """The first thing drawn of each label, in order of appearance, levels last."""
+        entries: dict[str, Series | Bars | Level] = {}
         for panel in self.panels:
             everything: tuple[Series | Bars, ...] = (*panel.series, *panel.bars)
             for drawn in everything:
                 if drawn.label is not None:
                     entries.setdefault(drawn.label, drawn)
+        for level in (level for panel in self.panels for level in panel.levels):
+            entries.setdefault(level.text, level)
         return entries
 
 

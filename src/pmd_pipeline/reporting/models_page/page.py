@@ -11,11 +11,10 @@ from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_pages import template
 from pmd_pipeline.reporting.models_page import words
-from pmd_pipeline.reporting.models_page.side_by_side import side_by_side
 from pmd_pipeline.reporting.nested import name_value_table
+from pmd_pipeline.reporting.side_by_side import side_by_side
 
 _TITLE = "Models compared without training"
-_LONG_TEXT_CHARACTERS = 400
 # What decides an evaluation; the rest of the parameters is of trainings.
 _SECTIONS = ("seed", "data_preparation", "evaluation", "rewards", "comparison", "compute")
 
@@ -49,8 +48,7 @@ def render_model_page(inputs: ModelPageInputs) -> str:
     shown = ReportingConfig.model_validate(parameters["reporting"]).num_sample_completions
     return template("models.html.j2").render(
         title=_TITLE,
-        lead=words.lead_sentences(inputs.scores, inputs.differences),
-        matrices=words.matrices(inputs.scores, inputs.differences, interval=interval),
+        first_looks=words.first_looks(inputs.scores, inputs.differences, interval=interval),
         score_tables=[
             words.score_table(inputs.scores, str(eval_set), interval=interval)
             for eval_set in inputs.scores["eval_set"].unique()
@@ -65,7 +63,6 @@ def render_model_page(inputs: ModelPageInputs) -> str:
         models=list(inputs.completions),
         problems=side_by_side(inputs.completions, num_problems=shown),
         metrics=set(inputs.scores["metric"]),
-        long_text_characters=_LONG_TEXT_CHARACTERS,
         parameters=name_value_table(
             {name: parameters[name] for name in _SECTIONS if name in parameters},
             caption="Parameters of the evaluation",

@@ -10,7 +10,10 @@ from rich.console import Group
 from pmd_pipeline.metrics.comparison import headline_metric
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import plain_table
+from pmd_pipeline.reporting.drawing.styles import BLUE
+from pmd_pipeline.reporting.forest import Forest, Measured, forest_plot
 from pmd_pipeline.reporting.html_tables import HtmlTable
+from pmd_pipeline.reporting.run_page.first_look import TWO_INTERVALS, FirstLook
 from pmd_pipeline.reporting.run_page.pair_views import PairView, pair_views
 from pmd_pipeline.reporting.run_page.verdict_matrix import VerdictMatrix, verdict_matrix
 from pmd_pipeline.reporting.run_page.verdict_words import lead_sentence
@@ -34,29 +37,63 @@ def lead_sentences(scores: pd.DataFrame, differences: pd.DataFrame) -> list[str]
     return sentences
 
 
-def matrices(
+def first_looks(
     scores: pd.DataFrame, differences: pd.DataFrame, *, interval: str
-) -> list[VerdictMatrix]:
-    """Return every model beside every other, a table per evaluation set; none of one model."""
-    found = []
-    for eval_set, here in differences.groupby("eval_set", sort=False):
-        metric, finals = _finals(scores[scores["eval_set"] == eval_set])
-        margin, alpha = float(here["margin"].iloc[0]), float(here["alpha"].iloc[0])
-        problems = formatting.counted(int(here["num_problems"].iloc[0]), "problem")
-        found.append(
-            verdict_matrix(
-                finals,
-                _views(here),
-                caption=f"{eval_set}: the model of the row beside that of the column, difference "
-                f"of {metric} on the same {problems}, "
-                f"p-values corrected for all pairs. Equivalent: shown to be less than {margin:g} "
-                f"apart; a verdict asks for p below {alpha:g}",
-                interval=interval,
-                of_policies=False,
-                noun=_NOUN,
-            )
+) -> list[FirstLook]:
+    """Return what is to be seen first of each evaluation set: scores, the verdict, every pair."""
+    sentences = lead_sentences(scores, differences)
+    return [
+        FirstLook(
+            forest=_forest(str(eval_set), rows, interval=interval),
+            lead=sentence,
+            matrix=_matrix(str(eval_set), rows, differences, interval=interval),
         )
-    return found
+        for (eval_set, rows), sentence in zip(
+            scores.groupby("eval_set", sort=False), sentences, strict=True
+        )
+    ]
+
+
+def _forest(eval_set: str, scores: pd.DataFrame, *, interval: str) -> Forest:
+    metric, finals = _finals(scores)
+    compared = scores[scores["metric"] == headline_metric(scores)]
+    pairs = f" {TWO_INTERVALS}" if len(finals) > 1 else ""
+    return forest_plot(
+        [
+            Measured(
+                name=str(row["model"]),
+                value=float(row["value"]),
+                low=float(row["ci_low"]),
+                high=float(row["ci_high"]),
+                colour=BLUE,
+            )
+            for row in compared.to_dict(orient="records")
+        ],
+        caption=f"{eval_set}: {metric}, the highest first, with {interval}s over problems.{pairs}",
+        header=(_NOUN, metric, "score"),
+    )
+
+
+def _matrix(
+    eval_set: str, scores: pd.DataFrame, differences: pd.DataFrame, *, interval: str
+) -> VerdictMatrix | None:
+    """Return every model beside every other; None of one model."""
+    here = differences[differences["eval_set"] == eval_set]
+    if here.empty:
+        return None
+    metric, finals = _finals(scores)
+    margin, alpha = float(here["margin"].iloc[0]), float(here["alpha"].iloc[0])
+    problems = formatting.counted(int(here["num_problems"].iloc[0]), "problem")
+    return verdict_matrix(
+        finals,
+        _views(here),
+        caption=f"{eval_set}: the model of the row beside that of the column, difference of "
+        f"{metric} on the same {problems}, p-values corrected for all pairs. Equivalent: shown to "
+        f"be less than {margin:g} apart; a verdict asks for p below {alpha:g}",
+        interval=interval,
+        of_policies=False,
+        noun=_NOUN,
+    )
 
 
 def score_table(scores: pd.DataFrame, eval_set: str, *, interval: str) -> HtmlTable:

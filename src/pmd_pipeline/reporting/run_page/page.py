@@ -1,7 +1,8 @@
 """The report: one HTML file that opens without a network."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -15,25 +16,25 @@ from pmd_pipeline.reporting.curves.panels import alt_text, learning_curve_panels
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
 from pmd_pipeline.reporting.drawing.plotly_renderer import plotly_figure
 from pmd_pipeline.reporting.drawing.spec import FigureSpec, Panel
+from pmd_pipeline.reporting.drawing.styles import algorithm_styles
+from pmd_pipeline.reporting.html_legend import legend_entries
 from pmd_pipeline.reporting.html_pages import HtmlFigure, html_figure, packed_plotly_js, template
 from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table, nested_tables
 from pmd_pipeline.reporting.run_page import tables as report_tables
 from pmd_pipeline.reporting.run_page.budgets import costs
 from pmd_pipeline.reporting.run_page.coverage import Coverage
-from pmd_pipeline.reporting.run_page.legend import legend_entries
+from pmd_pipeline.reporting.run_page.first_look import first_looks
 from pmd_pipeline.reporting.run_page.pair_table import pair_table
 from pmd_pipeline.reporting.run_page.refills import refill_sentences
-from pmd_pipeline.reporting.run_page.samples import choose_samples
 from pmd_pipeline.reporting.run_page.seed_section import SeedSection, seed_section
 from pmd_pipeline.reporting.run_page.stage_times import stage_time_figure
 from pmd_pipeline.reporting.run_page.staleness import staleness
 from pmd_pipeline.reporting.run_page.summary import summarise
+from pmd_pipeline.reporting.side_by_side import side_by_side
 
-_PANEL_HEIGHT = 280
-_PANEL_TITLE_HEIGHT = 50
-_COST_CURVES_HEIGHT = 620
-_LONG_TEXT_CHARACTERS = 400
+_PANEL_HEIGHT = 226
+_VERSION_FORMAT = "%Y-%m-%dT%H.%M.%S.%fZ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,20 +102,23 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         refills = refill_sentences(inputs.round_metrics)
         spent = costs(inputs.budgets, has_lag=lag is not None, refills=refills)
     seeds = seed_section(inputs.scores, coverage)
+    summary = summarise(
+        inputs.comparison,
+        inputs.gains,
+        inputs.pairs,
+        coverage,
+        lag="" if lag is None else lag.sentence,
+        cost="" if spent is None else spent.in_short,
+    )
+    styles = algorithm_styles([*inputs.comparison["algorithm"], *inputs.round_metrics["algorithm"]])
     return template("report.html.j2").render(
         title=config.title,
-        created=inputs.provenance.get("created"),
+        created=_moment(str(inputs.provenance.get("created", ""))),
         intervals=coverage.intervals,
         has_one_seed=coverage.has_one_seed,
         has_pairs=len(inputs.pairs) > 0,
-        summary=summarise(
-            inputs.comparison,
-            inputs.gains,
-            inputs.pairs,
-            coverage,
-            lag="" if lag is None else lag.sentence,
-            cost="" if spent is None else spent.in_short,
-        ),
+        first_looks=first_looks(inputs.comparison, inputs.gains, coverage, summary, styles),
+        paragraphs=summary.paragraphs,
         comparison_table=report_tables.comparison_table(
             inputs.comparison, inputs.gains, intervals=coverage.intervals
         ),
@@ -126,7 +130,7 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         pair_table=pair_table(inputs.pairs, intervals=coverage.intervals)
         if len(inputs.pairs) > 0
         else None,
-        legend=legend_entries(panels[0]),
+        algorithm_legend=legend_entries(plotly_figure(FigureSpec.of(panels[0]))),
         sampled_anew=_sampled_anew(inputs),
         curves=[_curve(panel, inputs) for panel in panels],
         cost_curves=_cost_curves(inputs),
@@ -137,12 +141,12 @@ def render_report(inputs: ReportInputs, config: ReportingConfig) -> str:
         staleness_table=None if lag is None else lag.table,
         last_round_table=report_tables.last_round_table(inputs.round_metrics),
         costs=spent,
-        samples=_samples(inputs.completions, config.num_sample_completions),
-        long_text_characters=_LONG_TEXT_CHARACTERS,
+        answerers=list(inputs.completions),
+        problems=side_by_side(inputs.completions, num_problems=config.num_sample_completions),
         stage_times=_stage_times(inputs),
         stage_time_table=report_tables.stage_time_table(inputs.stage_times),
         extra_figures=[
-            _extra_figure(f"extra-{i}", title, figure, caption)
+            html_figure(f"extra-{i}", title, caption, caption, figure)
             for i, (title, figure, caption) in enumerate(inputs.extra_figures)
         ],
         data_tables=_data_tables(inputs, config.num_listed_overlaps),
@@ -164,17 +168,23 @@ def _sampled_anew(inputs: ReportInputs) -> str:
     )
 
 
+def _moment(version: str) -> str:
+    """Return a version of Kedro's as people write moments; another text as it is."""
+    try:
+        moment = datetime.strptime(version, _VERSION_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return version
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
 def _drawn(spec: FigureSpec, inputs: ReportInputs) -> InteractiveFigure:
     return inputs.figures.get(spec.name) or plotly_figure(spec)
 
 
 def _curve(panel: Panel, inputs: ReportInputs) -> HtmlFigure:
-    # The page has the title as a heading, and one legend for all panels.
+    # One legend serves all panels, and the cost curves and profiles too.
     figure = _drawn(FigureSpec.of(panel), inputs).with_layout(
-        title=None,
-        showlegend=False,
-        height=_PANEL_HEIGHT,
-        margin={"l": 62, "r": 8, "t": 8, "b": 44},
+        showlegend=False, meta={"panel_height": _PANEL_HEIGHT}
     )
     caption = f"{panel.meaning} {thinning_of(panel)}".strip()
     return html_figure(panel.name, panel.title, caption, alt_text(panel), figure)
@@ -190,57 +200,27 @@ def _cost_curves(inputs: ReportInputs) -> HtmlFigure:
         interval_level=inputs.interval_level,
         has_lag=has_lag(inputs.round_metrics),
     )
-    # One legend above serves this figure too.
-    figure = _drawn(spec, inputs).with_layout(
-        title=None,
-        showlegend=False,
-        height=_COST_CURVES_HEIGHT,
-        margin={"l": 62, "r": 8, "t": 30, "b": 44},
-    )
+    figure = _drawn(spec, inputs).with_layout(showlegend=False)
     return html_figure(
         cost_curves.NAME, cost_curves.TITLE, caption, cost_curves.cost_alt_text(spec), figure
     )
 
 
 def _profiles(seeds: SeedSection) -> HtmlFigure:
-    # The legend of the learning curves serves this figure too.
-    figure = plotly_figure(seeds.profiles).with_layout(showlegend=False)
-    return _extra_figure(
-        seeds.profiles.name, seeds.profiles.title, figure, seeds.caption, seeds.alt_text
-    )
+    spec = seeds.profiles
+    figure = plotly_figure(spec).with_layout(showlegend=False)
+    return html_figure(spec.name, spec.title, seeds.caption, seeds.alt_text, figure)
 
 
 def _stage_times(inputs: ReportInputs) -> HtmlFigure:
-    figure = _drawn(stage_time_figure(inputs.stage_times), inputs).with_layout(
-        title=None, margin={"l": 8, "r": 8, "t": 8, "b": 44}
+    figure = _drawn(stage_time_figure(inputs.stage_times), inputs)
+    caption = (
+        "Seconds of wall time, stacked by kind of work where it is known. Look for the longest "
+        "bar: what shortens it shortens the run."
     )
-    caption = "Seconds of wall time, stacked by kind of work where it is known."
     return html_figure(
         "stage-times", "Time per stage", caption, "The table below has the figures.", figure
     )
-
-
-def _extra_figure(
-    name: str, title: str, figure: InteractiveFigure, caption: str, alt_text: str = ""
-) -> HtmlFigure:
-    # The page has the title as a heading; what stays above the axes are titles of panels.
-    margin = figure.layout.get("margin", {})
-    top = min(margin.get("t", _PANEL_TITLE_HEIGHT), _PANEL_TITLE_HEIGHT)
-    untitled = figure.with_layout(title=None, margin={**margin, "t": top})
-    return html_figure(name, title, caption, alt_text or caption, untitled)
-
-
-def _samples(
-    completions: Mapping[str, pd.DataFrame], num_samples: int
-) -> dict[str, list[dict[Hashable, Any]]]:
-    return {
-        name: [
-            {**row, "answer": formatting.number(row["answer"])}
-            for row in choose_samples(table, num_samples=num_samples).to_dict(orient="records")
-        ]
-        for name, table in completions.items()
-        if num_samples > 0
-    }
 
 
 def _data_tables(inputs: ReportInputs, num_listed: int) -> list[HtmlTable]:

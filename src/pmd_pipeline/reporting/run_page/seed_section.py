@@ -56,8 +56,8 @@ def seed_section(scores: pd.DataFrame, coverage: Coverage) -> SeedSection | None
             most_columns=2,
         ),
         caption="The share of all seeds and problems that score higher than the value below "
-        "(Agarwal et al. 2021). A line above another everywhere scores higher on easy and on hard "
-        f"problems alike; lines that cross do not. Bands are {coverage.intervals}.",
+        "(Agarwal et al. 2021). Look for a line above another everywhere: it scores higher on easy "
+        f"and on hard problems alike; lines that cross do not. Bands are {coverage.intervals}.",
         alt_text=_alt_text(finals),
     )
 

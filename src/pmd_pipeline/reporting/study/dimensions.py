@@ -64,7 +64,9 @@ class Dimension:
         if self.log:
             ticks = [(math.log10(tick), f"{tick:g}") for tick in log_ticks(10**low, 10**high)]
             slack = 0.01 * (high - low)
-            return [(at, text) for at, text in ticks if low - slack <= at <= high + slack]
+            within = [(at, text) for at, text in ticks if low - slack <= at <= high + slack]
+            # Between near ends there may be no round value, or one that tells no distance.
+            return within if len(within) > 1 else [(end, f"{10**end:.2g}") for end in (low, high)]
         return [(float(at), f"{at:.3g}") for at in np.linspace(low, high, _NUM_LINEAR_TICKS)]
 
     def texts(self) -> list[str]:

@@ -29,7 +29,7 @@ _PADDING = 0.08  # share of the range left free on either side, for the words at
 
 
 def study_history(trials: pd.DataFrame, summary: StudySummary) -> FigureSpec:
-    """Return every trial's value in order, and the best so far."""
+    """Return every trial's value in order, and the highest so far."""
     finished = trials[trials["state"] == FINISHED]
     failed = trials[trials["state"] == FAILED]
     series = [
@@ -47,7 +47,7 @@ def study_history(trials: pd.DataFrame, summary: StudySummary) -> FigureSpec:
         series.append(_points(failed.assign(value=lowest), "failed trial", ORANGE, "x"))
     series.append(
         Series(
-            label="best so far",
+            label="highest so far",
             x=finished["trial"].to_numpy(),
             y=finished["value"].cummax().to_numpy(dtype=float),
             colour=BLUE,

@@ -10,7 +10,13 @@ from optuna import visualization
 from optuna.distributions import CategoricalDistribution
 
 from pmd_pipeline.reporting.drawing.interactive import InteractiveFigure
-from pmd_pipeline.reporting.drawing.plotly_renderer import LEGEND, plotly_figure
+from pmd_pipeline.reporting.drawing.plotly_renderer import (
+    ANY_AXIS,
+    LEGEND,
+    PLAIN_LOOK,
+    plotly_figure,
+    whole_ticks,
+)
 from pmd_pipeline.reporting.drawing.plotly_traces import COLOUR_SCALE
 from pmd_pipeline.reporting.drawing.scales import log_ticks
 from pmd_pipeline.reporting.drawing.spec import message
@@ -26,9 +32,11 @@ from pmd_pipeline.reporting.study.rebuilt import rebuild_study
 from pmd_pipeline.reporting.study.results import FINISHED, StudySummary
 
 _TOO_FEW = "Too few finished trials to tell, or all equally good."
+_UNIMPORTANT = (
+    "Not told: it takes 20 finished trials, not all equally good,\nin which parameters vary."
+)
 _NO_PAIR = "No two parameters vary together in three or more finished trials."
 _LEAST_POINTS = 3
-_MOST_NUMBERED_TRIALS = 10
 _LONGEST_TICK = 4  # characters
 
 
@@ -36,7 +44,7 @@ def draw_importances(trials: pd.DataFrame, summary: StudySummary) -> Interactive
     """Return each dimension's share of the variance of finished trials."""
     title = "Parameter importances"
     if not summary.importances:
-        return plotly_figure(message("importances", _TOO_FEW, title=title))
+        return plotly_figure(message("importances", _UNIMPORTANT, title=title))
     names = short_names(summary.dimensions)
     figure = visualization.plot_param_importances(
         rebuild_study(trials, summary),
@@ -55,13 +63,12 @@ def draw_slices(trials: pd.DataFrame, summary: StudySummary) -> InteractiveFigur
         return plotly_figure(message("slices", _TOO_FEW, title=title))
     study = rebuild_study(trials, summary)
     figure = visualization.plot_slice(study, target_name=value_title(summary))
-    few = {"dtick": 1} if len(trials) <= _MOST_NUMBERED_TRIALS else {"nticks": 8}
     figure.update_traces(
         marker={
             "size": 8,
             "line": {"width": 0},
             "colorscale": COLOUR_SCALE,
-            "colorbar": {"title": "trial", "tickformat": "d", **few},
+            "colorbar": {"title": "trial", **whole_ticks(len(trials))},
         }
     )
     _set_ticks(figure, study, summary, most=4)
@@ -163,9 +170,9 @@ def _log_ticks(low: float, high: float, most: int) -> dict[float, str]:
     ticks: dict[float, str] = {}
     for number in (most, most // 2):
         around = log_ticks(low, high, most=number)
-        # One just outside would crowd the first one within.
-        within = [tick for tick in around if low <= tick <= high] or around
-        ticks = {tick: f"{tick:g}" for tick in within}
+        # One just outside would crowd the first one within; between near ends there may be none.
+        within = [tick for tick in around if low <= tick <= high]
+        ticks = {float(tick): f"{tick:.2g}" for tick in (within or (low, high))}
         if max(map(len, ticks.values())) <= _LONGEST_TICK:
             break
     return ticks
@@ -173,13 +180,14 @@ def _log_ticks(low: float, high: float, most: int) -> dict[float, str]:
 
 def _in_our_look(figure: go.Figure, title: str, *, height: int) -> InteractiveFigure:
     figure.update_layout(
-        template="plotly_white",
+        template="none",
+        **PLAIN_LOOK,
         title={"text": title, "x": 0, "xref": "paper"},
         height=height,
         margin={"l": 70, "r": 20, "t": 60, "b": 55},
         hovermode="closest",
         legend=LEGEND,
     )
-    figure.update_xaxes(zeroline=False, title_standoff=8)
-    figure.update_yaxes(zeroline=False, title_standoff=8)
-    return InteractiveFigure.of(figure)
+    figure.update_xaxes(zeroline=False, title_standoff=8, **ANY_AXIS)
+    figure.update_yaxes(zeroline=False, title_standoff=8, **ANY_AXIS)
+    return InteractiveFigure.of(figure).with_layout(template=None)

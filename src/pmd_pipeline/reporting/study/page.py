@@ -11,21 +11,26 @@ from pmd_pipeline.reporting.html_tables import HtmlTable
 from pmd_pipeline.reporting.nested import name_value_table
 from pmd_pipeline.reporting.study.dimensions import short_name
 from pmd_pipeline.reporting.study.results import StudySummary
-from pmd_pipeline.reporting.study.words import study_paragraphs
+from pmd_pipeline.reporting.study.words import best_word, study_paragraphs
 
 CAPTIONS = {
-    "history": "A point per trial; the line is the best value so far. Open circles were pruned and "
-    "show their last evaluation.",
+    "history": "A point per trial; the line is the highest value so far. Open circles were pruned "
+    "and show their last evaluation. Look for where the line stops rising: trials after it found "
+    "nothing better.",
     "learning_curves": "A line per trial, through its evaluation after each phase; phase 0 is the "
-    "initial policy. Dotted, faint lines were pruned.",
+    "initial policy. Dotted, faint lines were pruned. Look for lines that fall again: longer "
+    "training would make them worse.",
     "contour": "A point per finished trial. The colours between them are interpolated: a reading "
-    "aid, no measurement.",
-    "slices": "The same trials against each parameter. Later trials are lighter.",
+    "aid, no measurement. Look for a ridge: parameters that must change together.",
+    "slices": "The same trials against each parameter. Look for a hump, and whether it lies inside "
+    "the range: at an end, a better value may lie beyond.",
     "parallel": "A line per trial through its parameters, coloured by its value at the right; "
-    "dotted, faint lines were pruned.",
+    "dotted, faint lines were pruned. Look for lines of one colour that run together.",
     "importances": "Share of the finished trials' variance that a parameter explains by itself or "
-    "with others (functional ANOVA on a random forest). Few trials make it a guess.",
-    "pareto": "Trials on the front are beaten by no other in both.",
+    "with others (functional ANOVA on a random forest), from 20 finished trials on: fewer say "
+    "nothing.",
+    "pareto": "Trials on the front are beaten by no other in both. Look for where a little more "
+    "accuracy begins to cost much time.",
 }
 
 
@@ -51,10 +56,8 @@ def render_study_page(
 
 
 def _figure(name: str, figure: InteractiveFigure) -> HtmlFigure:
-    # The page has the title as a heading.
-    untitled = figure.with_layout(title=None, margin={**figure.layout["margin"], "t": 20})
     title, words = figure.layout["title"]["text"], "The table of trials has the figures."
-    return html_figure(f"study-{name}", title, CAPTIONS[name], words, untitled)
+    return html_figure(f"study-{name}", title, CAPTIONS[name], words, figure)
 
 
 def _best_table(summary: StudySummary) -> HtmlTable | None:
@@ -72,9 +75,9 @@ def _best_table(summary: StudySummary) -> HtmlTable | None:
         importance = formatting.MISSING if share is None else formatting.percent(round(share, 3))
         rows.append((name, formatting.number(value), close, importance))
     return HtmlTable(
-        caption=f"Best parameters, and those of the {optimum['num_close']} trials within "
-        f"{formatting.share(optimum['tolerance'])} of it",
-        header=("parameter", "best", "as good", "importance"),
+        caption=f"Parameters of the {best_word(summary)} trial, and those of the "
+        f"{optimum['num_close']} trials within {formatting.share(optimum['tolerance'])} of it",
+        header=("parameter", best_word(summary), "as good", "importance"),
         rows=tuple(rows),
         num_text_columns=1,
     )
@@ -99,7 +102,7 @@ def _trials_table(trials: pd.DataFrame, summary: StudySummary) -> HtmlTable:
         for _, row in order.iterrows()
     )
     return HtmlTable(
-        caption="All trials, best first",
+        caption="All trials, highest first",
         header=(
             "trial",
             "state",

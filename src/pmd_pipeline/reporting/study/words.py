@@ -13,7 +13,10 @@ _NOTABLE_SHARE = 0.1
 
 
 def study_paragraphs(trials: pd.DataFrame, summary: StudySummary) -> list[str]:
-    """Return the findings: the best parameters, how sure they are, how flat the optimum is."""
+    """Return the findings: the best parameters, how sure they are, how flat the optimum is.
+
+    The trial with the highest value is called the best where it can be told from every other.
+    """
     if summary.optimum is None:
         return [f"No trial has finished yet ({_counts(summary)})."]
     paragraphs = [_best(summary), _gain(trials, summary), _flatness(summary)]
@@ -38,33 +41,42 @@ def _best(summary: StudySummary) -> str:
         ]
     )
     text = (
-        f"Of {_counts(summary)}, trial {optimum['trial']} is best: {summary.metric} "
-        f"{formatting.share(optimum['value'])} on {summary.num_validation_problems} validation "
-        f"problems, with {values}."
+        f"Of {_counts(summary)}, trial {optimum['trial']} {'is' if is_told(summary) else 'scores'} "
+        f"{best_word(summary)}: {summary.metric} {formatting.share(optimum['value'])} on "
+        f"{summary.num_validation_problems} validation problems, with {values}."
     )
     over = optimum["interval_of"]
     level = formatting.percent(summary.interval_level)
     bounds = formatting.interval(optimum["low"], optimum["high"])
     if over and bounds:
-        return f"{text} Its {level} interval over {over} is {bounds}."
-    return text
+        text = f"{text} Its {level} interval over {over} is {bounds}."
+    num_others = optimum["num_finished"] - 1
+    if num_others == 0:
+        return f"{text} No other trial has finished."
+    if is_told(summary):
+        return f"{text} No other trial's interval reaches it."
+    others = f"{optimum['num_not_told']} of the {num_others} other finished trials"
+    if num_others == 1:
+        others = "the other finished trial"
+    return f"{text} It cannot be told from {others}, so it need not be the best."
 
 
 def _gain(trials: pd.DataFrame, summary: StudySummary) -> str:
     best = _optimum(summary)["value"]
     text = (
-        f"The initial policy has {formatting.share(summary.initial_value)}, so the best trial "
-        f"gained {formatting.signed_share(best - summary.initial_value)}."
+        f"The initial policy has {formatting.share(summary.initial_value)}, so this trial gained "
+        f"{formatting.signed_share(best - summary.initial_value)}."
     )
     own = trials[(trials["trial"] == summary.current_trial) & (trials["state"] == FINISHED)]
     if own.empty:
         return text
     value = float(own["value"].iloc[0])
     if summary.current_trial == _optimum(summary)["trial"]:
-        return f"{text} These are the experiment's own parameters: no other trial was better."
+        return f"{text} These are the experiment's own parameters: no other trial scored higher."
     return (
         f"{text} The experiment's own parameters (trial {summary.current_trial}) reach "
-        f"{formatting.share(value)}: the best is {formatting.signed_share(best - value)} away."
+        f"{formatting.share(value)}: the {best_word(summary)} is "
+        f"{formatting.signed_share(best - value)} away."
     )
 
 
@@ -93,7 +105,7 @@ def _flatness(summary: StudySummary) -> str:
     ]
     return (
         f"How flat the optimum is: {close} of {finished} finished trials came within {tolerance} "
-        f"of the best, with {formatting.listed(ranges)}."
+        f"of the {best_word(summary)}, with {formatting.listed(ranges)}."
     )
 
 
@@ -108,8 +120,8 @@ def _importance(summary: StudySummary) -> str:
 
 def _caution(summary: StudySummary) -> str:
     text = (
-        "The best of many trials is partly the luckiest: expect a little less on other problems. "
-        "The evaluation sets of kedro run took no part in this choice."
+        "The highest of many trials is partly the luckiest: expect a little less on other "
+        "problems. The evaluation sets of kedro run took no part in this choice."
     )
     if summary.num_overlaps:
         text += (
@@ -117,6 +129,17 @@ def _caution(summary: StudySummary) -> str:
             "evaluation set has too took no part either."
         )
     return text
+
+
+def is_told(summary: StudySummary) -> bool:
+    """Return whether the trial with the highest value can be told from every other."""
+    optimum = _optimum(summary)
+    return bool(optimum["num_finished"] > 1 and optimum["num_not_told"] == 0)
+
+
+def best_word(summary: StudySummary) -> str:
+    """Return what the trial with the highest value may be called."""
+    return "best" if is_told(summary) else "highest"
 
 
 def _counts(summary: StudySummary) -> str:
