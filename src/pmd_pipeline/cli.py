@@ -15,6 +15,7 @@ from kedro.io import DataCatalog, DatasetError
 from pmd_pipeline.cli_claims import claims_group
 from pmd_pipeline.cli_export import export_command
 from pmd_pipeline.cli_preflight import preflight_command
+from pmd_pipeline.cli_remote import remote_commands
 from pmd_pipeline.cli_tracking import tracking_commands
 from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.config_loader import project_loader
@@ -92,9 +93,11 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
                 run(**options)
             except KeyboardInterrupt:
                 from pmd_pipeline.hooks.lock import give_back
+                from pmd_pipeline.hooks.remote import send_last
                 from pmd_pipeline.hooks.tracking import kill_open_runs
 
                 kill_open_runs()
+                send_last()
                 give_back()
                 click.echo(
                     "\nInterrupted. Continue with the same command and --only-missing-outputs"
@@ -138,8 +141,8 @@ cli.add_command(study_group(project_command))
 cli.add_command(claims_group(project_command))
 cli.add_command(preflight_command(project_command))
 cli.add_command(export_command(project_command))
-for tracking_command in tracking_commands(project_command):
-    cli.add_command(tracking_command)
+for one_command in (*tracking_commands(project_command), *remote_commands(project_command)):
+    cli.add_command(one_command)
 # Kedro looks for this name where the project's wheel is used.
 run = click.Command(
     name="run",

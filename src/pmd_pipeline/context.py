@@ -7,7 +7,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 
 from pmd_pipeline.config.experiment import ExperimentConfig, parse_parameters
-from pmd_pipeline.project_folder import refuse_placeholders
+from pmd_pipeline.project_folder import data_folder
 
 
 class ExperimentContext(KedroContext):
@@ -38,8 +38,7 @@ class ExperimentContext(KedroContext):
         # make a context, with parameters that are known to be right.
         from pmd_pipeline import pipeline_registry
 
-        self.data_root = self.project_path / self.config_loader["globals"]["data_root"]
-        refuse_placeholders(self.data_root)
+        self.data_root = data_folder(self.project_path, self.config_loader["globals"]["data_root"])
         self.data_root.mkdir(parents=True, exist_ok=True)
         structure = pipeline_registry.Structure.of(self.experiment)
         if structure != pipeline_registry.get_structure():

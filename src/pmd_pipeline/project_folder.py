@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pmd_pipeline.addresses import is_address
+
 
 def project_folder() -> Path:
     """Return the nearest folder, from the working directory up, that is a Kedro project.
@@ -19,6 +21,26 @@ def refuse_placeholders(folder: Path) -> None:
             f"the folder {folder} has a brace in its name, which Kedro's catalog takes for a "
             "placeholder; rename it"
         )
+
+
+def data_folder(project: Path, data_root: str) -> Path:
+    """Return the folder of an environment's data.
+
+    Args:
+        project: The project's folder.
+        data_root: As ``globals.yml`` has it.
+
+    Raises:
+        ValueError: If it is an address, or Kedro's catalog cannot take its name.
+    """
+    if is_address(data_root):
+        raise ValueError(
+            f"data_root in globals.yml is {data_root}, but a run works in a local folder; to keep "
+            "its results at an address too, set storage.remote_root in the parameters"
+        )
+    folder = project / data_root
+    refuse_placeholders(folder)
+    return folder
 
 
 def _is_project(folder: Path) -> bool:

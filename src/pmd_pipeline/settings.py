@@ -5,6 +5,7 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.console import ConsoleHook
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.models import ModelsHook
+from pmd_pipeline.hooks.remote import RemoteHook
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.selection import SelectionHook
 from pmd_pipeline.hooks.tracking import TrackingCheckHook, TrackingHook
@@ -19,6 +20,7 @@ HOOKS = (
     _resume,
     LifecycleHook(),
     ModelsHook(),
+    RemoteHook(_resume),
     _tracking,
     TrackingCheckHook(_tracking),
     ConsoleHook(_resume),

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self, assert_never
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from pmd_pipeline.addresses import is_address
 from pmd_pipeline.config.base import StrictModel, VariantModel, without_nulls
 from pmd_pipeline.config.names import LONGEST_NAME, same_file_names
 from pmd_pipeline.config.place import PlaceConfig
@@ -114,6 +115,11 @@ class ReasoningGymSource(VariantModel):
 class StoredSource(PlaceConfig):
     """Rows of a local file or of a hub data set at a pinned revision."""
 
+    path: str | None = Field(
+        default=None,
+        description="file here, or at an address such as s3://bucket/problems.jsonl; excludes "
+        "hub_name",
+    )
     hub_config: str | None = Field(
         default=None, description="configuration of the hub data set, where it has several"
     )
@@ -124,6 +130,11 @@ class StoredSource(PlaceConfig):
     ignored_columns: tuple[str, ...] = Field(
         default=(), description="columns that are not read, such as pictures"
     )
+
+    @property
+    def address(self) -> str | None:
+        """Where the file is, if not on this machine: ``s3://bucket/problems.jsonl``."""
+        return self.path if self.path is not None and is_address(self.path) else None
 
     @model_validator(mode="after")
     def _configuration_of_a_hub_data_set(self) -> Self:

@@ -22,6 +22,7 @@ from pmd_pipeline.config.prompt_templates import asked_convention
 from pmd_pipeline.config.reporting import ReportingConfig
 from pmd_pipeline.config.rewards import AnyRewardConfig, MathRewardConfig, SumRewardConfig
 from pmd_pipeline.config.rollout_generation import RolloutGenerationConfig
+from pmd_pipeline.config.storage import StorageConfig
 from pmd_pipeline.config.study import StudyConfig, StudyName
 from pmd_pipeline.config.theory import TheoryConfig
 from pmd_pipeline.config.tracking import TrackingConfig
@@ -54,6 +55,7 @@ class ExperimentConfig(StrictModel):
     reporting: ReportingConfig
     theory: TheoryConfig
     tracking: TrackingConfig = TrackingConfig()
+    storage: StorageConfig = StorageConfig()
     studies: dict[StudyName, StudyConfig] = Field(
         default={},
         exclude=True,  # no result of `kedro run` depends on them, so runs do not record them

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from pmd_pipeline.addresses import is_address
 from pmd_pipeline.config.base import StrictModel, VariantModel
 from pmd_pipeline.config.place import PlaceConfig
 
@@ -74,6 +75,16 @@ class PretrainedPolicyConfig(PlaceConfig):
     trust_remote_code: bool = Field(
         default=False, description="run code that the model's repository ships"
     )
+
+    @field_validator("path")
+    @classmethod
+    def _a_local_folder(cls, path: str | None) -> str | None:
+        if path is not None and is_address(path):
+            raise ValueError(
+                f"path {path!r} is an address, and a model is read from a local folder; copy it "
+                "here, or give hub_name and revision"
+            )
+        return path
 
 
 AnyPolicyConfig = EmbeddedPolicyConfig | PretrainedPolicyConfig

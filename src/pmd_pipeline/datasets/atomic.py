@@ -12,6 +12,7 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.text import TextDataset
 
+from pmd_pipeline.addresses import is_address
 from pmd_pipeline.datasets.results import ResultDataset, table_digest
 from pmd_pipeline.files import whole_file
 
@@ -30,6 +31,11 @@ class _AtomicSave(_Base):
     _redirected_to: PurePosixPath | None = None
 
     def __init__(self, **options: Any) -> None:
+        if is_address(str(options.get("filepath", ""))):
+            raise DatasetError(
+                f"{options['filepath']}: results are written to local folders; use one of Kedro's "
+                "own datasets there, or storage.remote_root, which keeps a copy of all results"
+            )
         super().__init__(**options)
         self._glob_function = self._find_versions
 

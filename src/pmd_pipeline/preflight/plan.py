@@ -166,7 +166,12 @@ def _optional_parts(experiment: ExperimentConfig) -> list[str]:
     data = experiment.data_preparation
     kinds = {data.source_of(name).kind for name in data.set_names()} | {experiment.rewards.kind}
     parts = ["lora"] if experiment.training.lora is not None else []
-    return [*parts, *(["reasoning-gym"] if "reasoning_gym" in kinds else [])]
+    parts += ["reasoning-gym"] if "reasoning_gym" in kinds else []
+    addresses = [getattr(data.source_of(name), "address", None) for name in data.set_names()]
+    is_on_s3 = any(
+        str(one).startswith("s3") for one in (*addresses, experiment.storage.remote_root)
+    )
+    return [*parts, *(["remote"] if is_on_s3 else [])]
 
 
 def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:

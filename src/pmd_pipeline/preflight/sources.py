@@ -99,7 +99,8 @@ def _check_first_problem(name: str, experiment: ExperimentConfig) -> Finding:
     except ProblemSourceError as error:
         return _finding(name, f"{origin}: not usable", "failure", str(error))
     if isinstance(source, StoredSource):
-        return _finding(name, f"{origin}: readable", "ok")
+        state = "readable" if source.address is None else "brought here when the run reads it"
+        return _finding(name, f"{origin}: {state}", "ok")
     return _finding(name, f"{origin}: {source.num_problems} problems can be made", "ok")
 
 

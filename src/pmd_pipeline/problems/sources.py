@@ -1,7 +1,8 @@
 """From a configured source to a raw problem table."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import assert_never
 
 import numpy as np
@@ -41,6 +42,25 @@ def load_problems(config: DataPreparationConfig, *, seed: int) -> pd.DataFrame:
     )
 
 
+def brought_here(
+    config: DataPreparationConfig, bring: Callable[[str], Path]
+) -> DataPreparationConfig:
+    """Return the configuration with a local file in the place of each address.
+
+    Args:
+        config: The sources.
+        bring: Returns the path of a copy of what is at an address.
+    """
+
+    def local(source: ProblemSource) -> ProblemSource:
+        if not isinstance(source, StoredSource) or source.address is None:
+            return source
+        return source.model_copy(update={"path": str(bring(source.address))})
+
+    evals = {name: local(source) for name, source in config.evals.items()}
+    return config.model_copy(update={"train": local(config.train), "evals": evals})
+
+
 def first_problem(
     config: DataPreparationConfig, *, seed: int, set_name: str = TRAIN_SET
 ) -> Problem | None:
@@ -53,7 +73,7 @@ def first_problem(
     """
     source = config.source_of(set_name)
     if isinstance(source, StoredSource):
-        if source.path is None:
+        if source.path is None or source.address is not None:
             return None
     else:
         source = source.model_copy(update={"num_problems": 1})

@@ -4,6 +4,8 @@ Building the pipelines imports this module, for `kedro viz` too: what takes long
 imported within the nodes that use it.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,9 +17,11 @@ from pmd_pipeline.config.training import TrainingConfig
 from pmd_pipeline.problems import cleaning, decontamination, prompts, report, selection, sources
 
 
-def load_problems(config: DataPreparationConfig, seed: int) -> pd.DataFrame:
-    """Read or generate the problems of every source."""
-    return sources.load_problems(config, seed=seed)
+def load_problems(
+    config: DataPreparationConfig, seed: int, problem_files: Callable[[str], Path]
+) -> pd.DataFrame:
+    """Read or generate the problems of every source; files at addresses are brought here first."""
+    return sources.load_problems(sources.brought_here(config, problem_files), seed=seed)
 
 
 def load_tokenizer(config: PolicyInitialisationConfig) -> prompts.PromptTokenizer:

@@ -13,7 +13,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 nodes.load_problems,
-                inputs=[CONFIG, "params:seed"],
+                inputs=[CONFIG, "params:seed", "problem_files"],
                 outputs="raw_problems",
                 name="load_problems",
             ),

@@ -49,6 +49,11 @@ def open_rows(source: StoredSource) -> RawRows:
     """
     if source.path is None:
         return _open_hub(source)
+    if source.address is not None:
+        raise ProblemSourceError(
+            f"{source.address} is on another machine, and only `kedro run` and `kedro study` bring "
+            "files here; copy it to this machine first"
+        )
     path = Path(source.path)
     if not path.is_file():
         raise ProblemSourceError(
