@@ -16,8 +16,8 @@ _STAGES = (
 )
 _DATASETS = (
     "tokenizer parameters seed rollout_engine resume_points problem_files raw_problems "
-    "clean_problems uncontaminated_problems decontaminated_problems rendered_problems train_problems "
-    "eval_problems data_report "
+    "clean_problems uncontaminated_problems decontaminated_problems rendered_problems "
+    "train_problems eval_problems data_report "
     "prompt_statistics selected_prompts round_metrics comparison comparison_by_seed gains pairs "
     "problem_scores budgets stage_times stage_time_images learning_curve_images run_state "
     "provenance report model_problem_scores model_scores model_differences model_report"
