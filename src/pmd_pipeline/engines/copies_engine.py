@@ -11,7 +11,7 @@ from pmd_pipeline.config.engines import TransformersEngineConfig
 from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.engines.copied_policy import skeleton_of, tensors_file
 from pmd_pipeline.engines.lengths import max_positions
-from pmd_pipeline.engines.probe import ProbeText, tolerance_of
+from pmd_pipeline.engines.probe import Probe, ProbeText, tolerance_of
 from pmd_pipeline.engines.processes_engine import ProcessesEngine
 from pmd_pipeline.engines.units import Unit
 from pmd_pipeline.launch import current_launch
@@ -49,7 +49,7 @@ class CopiesEngine(ProcessesEngine):
         )
 
     def _load(self, policy: Policy, *, starts: bool) -> None:
-        is_new = starts or policy is not self._policy
+        is_new = starts or policy is not self._published.policy
         if is_new:
             skeleton = skeleton_of(policy)
             for i, sampler in enumerate(self._samplers):
@@ -66,13 +66,13 @@ class CopiesEngine(ProcessesEngine):
             self._call_all("load", path=path, version=policy.policy_version)
 
     def _arguments(self, unit: Unit) -> dict[str, Any]:
-        return {"unit": unit, "version": self._version}
+        return {"unit": unit, "version": self._published.version}
 
-    def _score(self, policy: Policy) -> list[list[ProbeText]]:
+    def _score(self, policy: Policy, probe: Probe) -> list[list[ProbeText]]:
         return self._call_all(
             "score",
-            prompts=self._probe_prompts,
-            max_new_tokens=self._num_probe_tokens,
+            prompts=probe.prompts,
+            max_new_tokens=probe.num_tokens,
             version=policy.policy_version,
         )
 

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from pmd_pipeline.engines.errors import StaleSamplerError, WrongLogProbsError
+from pmd_pipeline.engines.units import Unit
 from pmd_pipeline.policies.log_probs import response_log_probs
 from pmd_pipeline.policies.policy import Policy
 
-NUM_PROBE_PROMPTS = 4
-MAX_PROBE_PROMPT_TOKENS = 128  # a CPU reads them if the full policy is in host memory
+_NUM_PROMPTS = 4
+_MAX_PROMPT_TOKENS = 128  # a CPU reads them if the full policy is in host memory
 NUM_PROBE_TOKENS = 8
 # Float32 differs by 1e-5 to 3e-5 (largest of many tokens), bfloat16 by 0.02 to 0.04 (mean).
 FLOAT32_TOLERANCE = 1e-3
@@ -38,9 +39,25 @@ class ProbeText:
     log_probs: np.ndarray
 
 
-def probe_prompts(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the first prompts of a run, cut short."""
-    return [list(prompt[:MAX_PROBE_PROMPT_TOKENS]) for prompt in prompts[:NUM_PROBE_PROMPTS]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What samplers are probed with, in the whole run.
+
+    Attributes:
+        prompts: Its first ones, cut short.
+        num_tokens: Most tokens that are sampled after each.
+    """
+
+    prompts: list[list[int]]
+    num_tokens: int
+
+    @classmethod
+    def of(cls, unit: Unit) -> "Probe":
+        """Return the probe of a run whose first unit this is."""
+        return cls(
+            prompts=[list(each[:_MAX_PROMPT_TOKENS]) for each in unit.prompts[:_NUM_PROMPTS]],
+            num_tokens=min(NUM_PROBE_TOKENS, unit.sampling.max_new_tokens),
+        )
 
 
 def tolerance_of(policy: Policy) -> float:

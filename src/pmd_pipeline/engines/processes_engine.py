@@ -8,7 +8,8 @@ from typing import Any
 from pmd_pipeline.engines.base import GroupFinished, RolloutEngine
 from pmd_pipeline.engines.errors import EngineFailedError
 from pmd_pipeline.engines.lengths import check_lengths
-from pmd_pipeline.engines.probe import NUM_PROBE_TOKENS, ProbeText, probe_prompts, prove_weights
+from pmd_pipeline.engines.probe import Probe, ProbeText, prove_weights
+from pmd_pipeline.engines.published import Published
 from pmd_pipeline.engines.unit_pool import ReportGroup, UnitHandle, UnitPool
 from pmd_pipeline.engines.units import Unit, cut_into_units
 from pmd_pipeline.policies.policy import Policy
@@ -34,10 +35,7 @@ class ProcessesEngine(RolloutEngine):
         self._timeout_seconds = timeout_seconds
         self._samplers: list[ChildProcess] = []
         self._pool: UnitPool[ChildProcess] | None = None
-        self._policy: Policy | None = None
-        self._version: int | None = None
-        self._probe_prompts: list[list[int]] = []
-        self._num_probe_tokens = 0
+        self._published = Published()
 
     @abstractmethod
     def _num_samplers(self) -> int:
@@ -52,7 +50,7 @@ class ProcessesEngine(RolloutEngine):
         """Give every process a policy's present weights.
 
         Args:
-            policy: The policy; the one before it is still ``self._policy``.
+            policy: The policy; the one before it is still ``self._published.policy``.
             starts: Whether the processes are new.
         """
 
@@ -61,7 +59,7 @@ class ProcessesEngine(RolloutEngine):
         """Return the arguments of the processes' method ``generate``."""
 
     @abstractmethod
-    def _score(self, policy: Policy) -> list[list[ProbeText]]:
+    def _score(self, policy: Policy, probe: Probe) -> list[list[ProbeText]]:
         """Return what each process says of the probe's prompts."""
 
     @abstractmethod
@@ -79,19 +77,19 @@ class ProcessesEngine(RolloutEngine):
             EngineFailedError: If a process fails.
             StaleSamplerError: If a process does not have the weights then.
         """
-        version = policy.policy_version
-        if policy is self._policy and version == self._version:
-            return version
-        self._version = None
+        published = self._published
+        if published.is_up_to_date(policy):
+            return policy.policy_version
+        published.version = None
         with self._closed_if_cut_short():
             if starts := not self._samplers:
                 self._samplers = [self._make_sampler(i) for i in range(self._num_samplers())]
                 self._pool = UnitPool(self._samplers, self._sample, name="sampling")
             self._load(policy, starts=starts)
-            self._policy, self._version = policy, version
-            if self._probe_prompts:
-                self._prove(policy)
-        return version
+            published.policy, published.version = policy, policy.policy_version
+            if published.probe is not None:
+                self._prove(policy, published.probe)
+        return policy.policy_version
 
     def submit(self, units: Sequence[Unit], version: int) -> list[UnitHandle]:
         """Have units sampled, by whichever process is free; see :class:`RolloutEngine`.
@@ -104,21 +102,13 @@ class ProcessesEngine(RolloutEngine):
             StaleSamplerError: If a process does not have the policy's weights.
             WrongLogProbsError: If the trainer's log-probs are not those of the model's logits.
         """
-        if self._policy is None:
-            raise ValueError("the engine has no policy: call publish first")
-        if self._pool is None or version != self._version:
-            raise ValueError(
-                f"version {version} of the policy is to be sampled from, but the engine has "
-                f"{'none' if self._version is None else f'version {self._version}'}: publish it "
-                "first"
-            )
-        limit, what = self._length_limit(self._policy)
+        policy = self._published.check_version(version)
+        assert self._pool is not None  # there is a version
+        limit, what = self._length_limit(policy)
         check_lengths(units, limit=limit, what=what)
-        if units and not self._probe_prompts:
-            self._probe_prompts = probe_prompts(units[0].prompts)
-            self._num_probe_tokens = min(NUM_PROBE_TOKENS, units[0].sampling.max_new_tokens)
+        if probe := self._published.first_probe(units):
             with self._closed_if_cut_short():
-                self._prove(self._policy)
+                self._prove(policy, probe)
         return self._pool.submit(units)
 
     def collect(
@@ -146,7 +136,7 @@ class ProcessesEngine(RolloutEngine):
     def close(self) -> None:
         """End the processes."""
         self._end(EngineFailedError("the engine was closed while it sampled"))
-        self._policy = None
+        self._published.policy = None
 
     @property
     def process_ids(self) -> list[int]:
@@ -164,9 +154,9 @@ class ProcessesEngine(RolloutEngine):
         sampler.send("generate", **self._arguments(unit))
         sampler.receive(report=report)
 
-    def _prove(self, policy: Policy) -> None:
+    def _prove(self, policy: Policy, probe: Probe) -> None:
         policy.model.eval()
-        for sampler, texts in zip(self._samplers, self._score(policy), strict=True):
+        for sampler, texts in zip(self._samplers, self._score(policy, probe), strict=True):
             prove_weights(policy, texts, tolerance=self._tolerance(policy), sampler=sampler.name)
 
     @contextmanager
@@ -191,4 +181,4 @@ class ProcessesEngine(RolloutEngine):
             self._pool = None
         while self._samplers:
             self._samplers.pop().kill()
-        self._version = None
+        self._published.version = None

@@ -27,13 +27,8 @@ from pmd_pipeline.engines.base import GroupFinished, RolloutEngine
 from pmd_pipeline.engines.errors import EngineFailedError, EngineUnavailableError
 from pmd_pipeline.engines.hosted import HostedEngine
 from pmd_pipeline.engines.lengths import check_lengths
-from pmd_pipeline.engines.probe import (
-    NUM_PROBE_TOKENS,
-    ProbeText,
-    probe_prompts,
-    prove_like,
-    prove_weights,
-)
+from pmd_pipeline.engines.probe import Probe, ProbeText, prove_like, prove_weights
+from pmd_pipeline.engines.published import Published
 from pmd_pipeline.engines.sampler_figures import SamplingFigures, SamplingTotals
 from pmd_pipeline.engines.unit_pool import UnitHandle
 from pmd_pipeline.engines.unit_schedule import UnitSchedule
@@ -76,10 +71,7 @@ class RayEngine(RolloutEngine):
         self._schedule: UnitSchedule | None = None
         self._figures = SamplingFigures()
         self._totals = SamplingTotals()
-        self._policy: Policy | None = None
-        self._version: int | None = None
-        self._probe_prompts: list[list[int]] = []
-        self._num_probe_tokens = 0
+        self._published = Published()
         self._length_limit: tuple[int | None, str] = (None, "")
         self._said = ""
 
@@ -92,12 +84,12 @@ class RayEngine(RolloutEngine):
             StaleSamplerError: If a sampler does not have the weights then.
             ValueError: If units are under way.
         """
-        version = policy.policy_version
-        if policy is self._policy and version == self._version:
+        version, published = policy.policy_version, self._published
+        if published.is_up_to_date(policy):
             return version
         if self._schedule is not None and self._schedule.has_open_units:
             raise ValueError("units are under way: collect them before another policy is published")
-        self._version = None
+        published.version = None
         with self._closed_if_cut_short():
             bundle = self._bundle(policy)
             fleet = self._fleet = self._fleet or self._make_fleet(bundle)
@@ -109,11 +101,11 @@ class RayEngine(RolloutEngine):
             )
             self._say_who_is_there(fleet, shortage)
             self._length_limit = self._hosted.length_limit(policy, fleet.ask)
-            self._policy = policy
-            if self._probe_prompts:
-                self._prove(fleet, policy, version)
+            published.policy = policy
+            if published.probe is not None:
+                self._prove(fleet, policy, published.probe)
             self._begin_schedule(fleet)
-            self._version = version
+            published.version = version
         return version
 
     def submit(self, units: Sequence[Unit], version: int) -> list[UnitHandle]:
@@ -124,21 +116,14 @@ class RayEngine(RolloutEngine):
             StaleSamplerError: If a sampler does not have the policy's weights.
             WrongLogProbsError: If the trainer's log-probs are not those of the model's logits.
         """
-        if self._policy is None:
-            raise ValueError("the engine has no policy: call publish first")
-        if version != self._version or self._fleet is None or self._schedule is None:
-            raise ValueError(
-                f"version {version} of the policy is to be sampled from, but the engine has "
-                f"{'none' if self._version is None else f'version {self._version}'}: publish it "
-                "first"
-            )
+        policy = self._published.check_version(version)
+        assert self._fleet is not None  # there is a version
+        assert self._schedule is not None
         limit, what = self._length_limit
         check_lengths(units, limit=limit, what=what)
-        if units and not self._probe_prompts:
-            self._probe_prompts = probe_prompts(units[0].prompts)
-            self._num_probe_tokens = min(NUM_PROBE_TOKENS, units[0].sampling.max_new_tokens)
+        if probe := self._published.first_probe(units):
             with self._closed_if_cut_short():
-                self._prove(self._fleet, self._policy, version)
+                self._prove(self._fleet, policy, probe)
         return self._schedule.submit(units)
 
     def collect(
@@ -163,7 +148,7 @@ class RayEngine(RolloutEngine):
     def close(self) -> None:
         """End the samplers; for any thread. Who waits for a unit gets an EngineFailedError."""
         self._end(EngineFailedError("the engine was closed while it sampled"))
-        self._policy = None
+        self._published.policy = None
         self._count()
         for line in self._totals.lines():
             _logger.info("%s", line)
@@ -220,13 +205,12 @@ class RayEngine(RolloutEngine):
         tells = figures.num_lost_units > 0 or figures.seconds >= _SECONDS_WORTH_A_LINE
         _logger.log(logging.INFO if tells else logging.DEBUG, "Sampled by %s", figures.summary())
 
-    def _prove(self, fleet: "RayFleet", policy: Policy, version: int) -> None:
+    def _prove(self, fleet: "RayFleet", policy: Policy, probe: Probe) -> None:
         from pmd_pipeline.engines.ray_fleet import Newcomers
 
         policy.model.eval()
-        arguments = self._hosted.score_arguments(
-            self._probe_prompts, self._num_probe_tokens, version
-        )
+        version = policy.policy_version
+        arguments = self._hosted.score_arguments(probe.prompts, probe.num_tokens, version)
         tolerance = self._hosted.tolerance(policy)
         proven: list[ProbeText] = []
         for name, scored in fleet.score(arguments).items():
@@ -252,11 +236,12 @@ class RayEngine(RolloutEngine):
         self._said = said
 
     def _describe(self, unit: Unit) -> str:
-        assert self._policy is not None
+        policy = self._published.policy
+        assert policy is not None
         shown = unit.prompts[:_NUM_DESCRIBED_PROMPTS]
         lines = []
         for i, prompt in enumerate(shown):
-            text = " ".join(str(self._policy.tokenizer.decode(list(prompt))).split())
+            text = " ".join(str(policy.tokenizer.decode(list(prompt))).split())
             cut = (
                 text if len(text) <= _DESCRIBED_CHARACTERS else text[:_DESCRIBED_CHARACTERS] + "..."
             )
@@ -281,7 +266,7 @@ class RayEngine(RolloutEngine):
     def _end(self, reason: EngineFailedError) -> None:
         schedule, self._schedule = self._schedule, None
         fleet, self._fleet = self._fleet, None
-        self._version = None
+        self._published.version = None
         self._said = ""
         if schedule is not None:
             schedule.close(reason)

@@ -17,9 +17,8 @@ from pmd_pipeline.engines.batching import sample_unit
 from pmd_pipeline.engines.grouped_attention import grouped_attention
 from pmd_pipeline.engines.lengths import check_lengths, max_positions
 from pmd_pipeline.engines.probe import (
-    NUM_PROBE_TOKENS,
+    Probe,
     ProbeText,
-    probe_prompts,
     prove_sampler,
     prove_trainer,
 )
@@ -75,7 +74,7 @@ class TransformersEngine(RolloutEngine):
         check_lengths(units, limit=max_positions(policy), what="positions of the model")
         if units and not self._is_proven:
             policy.model.eval()
-            self._prove(policy, units[0].prompts, units[0].sampling.max_new_tokens)
+            self._prove(policy, Probe.of(units[0]))
             self._is_proven = True
         return [_Submitted(unit, version) for unit in units]
 
@@ -118,14 +117,13 @@ class TransformersEngine(RolloutEngine):
             self._beside.close()
 
     @torch.no_grad()
-    def _prove(self, policy: Policy, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+    def _prove(self, policy: Policy, probe: Probe) -> None:
         """Probe the run's first prompts, with stops so frequent that rows leave at every step."""
-        start = probe_prompts(prompts)
         unit = Unit(
-            prompts=start,
-            seeds=range(len(start)),
+            prompts=probe.prompts,
+            seeds=range(len(probe.prompts)),
             num_samples=_PROBE_SAMPLES,
-            sampling=SamplingConfig(max_new_tokens=min(NUM_PROBE_TOKENS, max_new_tokens)),
+            sampling=SamplingConfig(max_new_tokens=probe.num_tokens),
         )
         with _decoding(policy):
             groups = sample_unit(
@@ -136,7 +134,7 @@ class TransformersEngine(RolloutEngine):
             )
         texts = [
             ProbeText(prompt=prompt, response=sample.token_ids, log_probs=sample.log_probs)
-            for prompt, group in zip(start, groups, strict=True)
+            for prompt, group in zip(probe.prompts, groups, strict=True)
             for sample in group
         ]
         prove_trainer(policy, texts)

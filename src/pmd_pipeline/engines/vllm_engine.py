@@ -17,7 +17,7 @@ from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.engines import VllmEngineConfig
 from pmd_pipeline.engines.base import GroupFinished, RolloutEngine
 from pmd_pipeline.engines.errors import EngineFailedError, EngineUnavailableError
-from pmd_pipeline.engines.probe import ProbeText, prove_trainer
+from pmd_pipeline.engines.probe import Probe, ProbeText, prove_trainer
 from pmd_pipeline.engines.processes_engine import ProcessesEngine
 from pmd_pipeline.engines.unit_pool import UnitHandle
 from pmd_pipeline.engines.units import Unit
@@ -91,10 +91,10 @@ class VllmEngine(ProcessesEngine):
 
         Does nothing if vLLM runs on a CPU.
         """
-        if self._on_gpu and self._version is not None:
+        if self._on_gpu and self._published.version is not None:
             with self._closed_if_cut_short():
                 self._call_all("sleep")
-            self._version = None
+            self._published.version = None
 
     @property
     def _on_gpu(self) -> bool:
@@ -114,11 +114,11 @@ class VllmEngine(ProcessesEngine):
             self._max_model_len = min(self._call_all("max_model_len"))
 
     def _arguments(self, unit: Unit) -> dict[str, Any]:
-        assert self._policy is not None
-        return unit_arguments(unit, self._policy)
+        assert self._published.policy is not None
+        return unit_arguments(unit, self._published.policy)
 
-    def _score(self, policy: Policy) -> list[list[ProbeText]]:
-        scored = self._call_all("score", prompts=self._probe_prompts)
+    def _score(self, policy: Policy, probe: Probe) -> list[list[ProbeText]]:
+        scored = self._call_all("score", prompts=probe.prompts)
         found = [probe_texts(of_process) for of_process in scored]
         if not self._is_trainer_proven:
             prove_trainer(policy, found[0])

@@ -1,9 +1,9 @@
 """Sampling responses, scoring them, and turning them into rollouts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines.base import RolloutEngine, SubmittedPrompts, submit_prompts
@@ -159,21 +159,51 @@ def collect_rollouts(
     The policy is published, and the rollouts are submitted and collected; see
     :func:`submit_rollouts`.
     """
+    return publish_and_collect(
+        engine,
+        lambda: policy,
+        lambda policy, version: submit_rollouts(
+            engine,
+            prompts,
+            version=version,
+            num_samples=num_samples,
+            sampling=sampling,
+            seeds=seeds,
+            tokenizer=policy.tokenizer,
+            reward=reward,
+            length_penalty=length_penalty,
+            progress=progress,
+        ),
+    )
+
+
+class Collectable(Protocol):
+    """What is being sampled."""
+
+    def collect(self) -> Collected:
+        """Return the rollouts when they are sampled and scored."""
+
+
+def publish_and_collect(
+    engine: RolloutEngine,
+    gather: Callable[[], Policy],
+    submit: Callable[[Policy, int], Collectable],
+) -> Collected:
+    """Publish a policy, have rollouts submitted from it, and return them.
+
+    Args:
+        engine: Sampler.
+        gather: Gives the policy as it is to be sampled from.
+        submit: Given the policy and its version.
+
+    Returns:
+        The rollouts; their time of sampling includes that of gathering and publishing.
+    """
     started = time.perf_counter()
+    policy = gather()
     version = engine.publish(policy)
     publishing_seconds = time.perf_counter() - started
-    collected = submit_rollouts(
-        engine,
-        prompts,
-        version=version,
-        num_samples=num_samples,
-        sampling=sampling,
-        seeds=seeds,
-        tokenizer=policy.tokenizer,
-        reward=reward,
-        length_penalty=length_penalty,
-        progress=progress,
-    ).collect()
+    collected = submit(policy, version).collect()
     return replace(collected, sampling_seconds=collected.sampling_seconds + publishing_seconds)
 
 

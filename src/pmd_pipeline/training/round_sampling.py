@@ -1,8 +1,6 @@
 """What is sampled for a round: its prompts' seeds, its group size, and more prompts to fill it."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,6 +11,7 @@ from pmd_pipeline.rewards.length_penalty import length_penalty_of
 from pmd_pipeline.rollouts.collect import (
     Collected,
     SubmittedRollouts,
+    publish_and_collect,
     put_together,
     submit_rollouts,
 )
@@ -116,18 +115,17 @@ def sample_now(
     round_index: int,
 ) -> Collected:
     """Return graded rollouts of the trainer's policy as it is now; see :func:`submit_round`."""
-    started = time.perf_counter()
-    policy = trainer.whole_policy()
-    version = engine.publish(policy)
-    publishing_seconds = time.perf_counter() - started
-    collected = submit_round(
+    return publish_and_collect(
         engine,
-        prompts,
-        setup,
-        reward,
-        others=others,
-        round_index=round_index,
-        version=version,
-        tokenizer=policy.tokenizer,
-    ).collect()
-    return replace(collected, sampling_seconds=collected.sampling_seconds + publishing_seconds)
+        trainer.whole_policy,
+        lambda policy, version: submit_round(
+            engine,
+            prompts,
+            setup,
+            reward,
+            others=others,
+            round_index=round_index,
+            version=version,
+            tokenizer=policy.tokenizer,
+        ),
+    )
