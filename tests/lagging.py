@@ -35,11 +35,11 @@ def make_lagged(path: Path) -> Project:
     return project
 
 
-def sample_first(patch: pytest.MonkeyPatch) -> None:
+def sample_first(patch: pytest.MonkeyPatch, unit_size: int | None = None) -> None:
     """Have commands that are forked from here sample in their own process, then train."""
 
     def beside_training(engine: TransformersEngine) -> RolloutEngine:
-        return EagerEngine(TransformersEngineConfig())
+        return EagerEngine(TransformersEngineConfig(unit_size=unit_size))
 
     patch.setattr(TransformersEngine, "beside_training", beside_training)
 

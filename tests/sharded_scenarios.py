@@ -50,6 +50,10 @@ SETUPS = {
         make_algorithm(kind="grpo"), micro_batch_tokens=60, gradient_checkpointing=True
     ),
     "gspo_packed": make_setup(make_algorithm(kind="gspo"), packing=True, micro_batch_tokens=60),
+    # Two of six groups are dropped in the first round, none in the second.
+    "refilled": make_setup(
+        make_algorithm(prompt_filter={"low": -1.96, "refill": {"max_extra_rounds": 1}})
+    ),
     "adapter": make_setup(
         make_algorithm(),
         lora=LoraConfig(rank=4),

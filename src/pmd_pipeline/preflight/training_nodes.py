@@ -95,7 +95,8 @@ def node_memory_findings(
         needed = peak
         if share.node.is_the_runs:
             needed = whole_policy_bytes + max(peak, resident + optimizer_state_bytes)
-            parts.append("one of them the run's own, which gathers what it stores")
+            own = "the run's own, which gathers what it stores"
+            parts.append(own if share.num_processes == 1 else f"one of them {own}")
         if needed:
             parts.append(f"{gib(needed)} of {gib(int(share.node.resources['memory']))}")
         fits = needed <= share.node.resources["memory"]

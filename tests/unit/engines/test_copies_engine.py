@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +43,6 @@ def two_copies() -> Iterator[CopiesEngine]:
     assert isinstance(engine, CopiesEngine)
     yield engine
     engine.close()
-
-
-@pytest.fixture
-def start_engine() -> Iterator[Callable[..., CopiesEngine]]:
-    engines: list[CopiesEngine] = []
-
-    def start(**options: int) -> CopiesEngine:
-        engines.append(CopiesEngine(TransformersEngineConfig.model_validate(options)))
-        return engines[-1]
-
-    yield start
-    for engine in engines:
-        engine.close()
 
 
 def assert_same_bytes(found: list[list[Completion]], expected: list[list[Completion]]) -> None:
@@ -149,10 +136,7 @@ def test_an_engine_that_shares_the_model_refuses_a_policy_that_was_updated(polic
         submitted.collect()
 
 
-def test_weights_that_did_not_arrive_stop_the_run(
-    start_engine: Callable[..., CopiesEngine], policy: Policy
-) -> None:
-    engine = start_engine()
+def test_weights_that_did_not_arrive_stop_the_run(engine: CopiesEngine, policy: Policy) -> None:
     sample(engine, policy)
     with torch.no_grad():  # not by an update: the engine thinks that it has these weights
         policy.model.get_output_embeddings().weight.normal_()
@@ -164,9 +148,8 @@ def test_weights_that_did_not_arrive_stop_the_run(
 
 
 def test_a_process_that_was_killed_says_so_and_the_next_policy_starts_another(
-    start_engine: Callable[..., CopiesEngine], policy: Policy
+    engine: CopiesEngine, policy: Policy
 ) -> None:
-    engine = start_engine()
     expected = sample(engine, policy)
     os.kill(engine.process_ids[0], signal.SIGKILL)
     with pytest.raises(EngineFailedError, match="sampling process 1 ended with signal 9"):
@@ -175,9 +158,9 @@ def test_a_process_that_was_killed_says_so_and_the_next_policy_starts_another(
 
 
 def test_closing_the_engine_frees_who_waits_for_it(
-    start_engine: Callable[..., CopiesEngine], policy: Policy
+    engine: CopiesEngine, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = start_engine(unit_size=1)
+    monkeypatch.setattr(engine, "unit_size", 1)
     sample(engine, policy)
     handles = submit_prompts(
         engine,

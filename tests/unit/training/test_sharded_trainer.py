@@ -16,7 +16,7 @@ from helpers import PROJECT
 from pmd_pipeline.training.round_metrics import round_metrics
 
 SCENARIOS = PROJECT / "tests" / "sharded_scenarios.py"
-SETUPS = ["pmd_mean", "grpo_in_many_parts", "gspo_packed", "adapter"]
+SETUPS = ["pmd_mean", "grpo_in_many_parts", "gspo_packed", "refilled", "adapter"]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,8 @@ def test_two_rounds_give_the_losses_and_gradient_norms_of_one_process(
 ) -> None:
     expected, found = (together["rounds"][name, kind][0] for kind in ("local", "sharded"))
     assert [len(result.updates) for result in found] == [2, 2]
+    num_sampled = [len(result.cycles[0].rollouts) for result in found]
+    assert num_sampled == ([24, 16] if name == "refilled" else [16, 16])
     for a, b in zip(expected, found, strict=True):
         for one, two in zip(a.updates, b.updates, strict=True):
             assert one.gradient_norm > 1e-3  # rounding alone would leave less
