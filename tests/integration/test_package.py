@@ -1,63 +1,93 @@
-"""The project's wheel beside its configuration archive, with nothing else of the project."""
+"""The project's wheel and its configuration archive, with nothing else of the project."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
-import venv
 from collections.abc import Callable
 from pathlib import Path
+from venv import create
 
 import pytest
 from forks import run_forked
 from helpers import PROJECT
+from projects import TINY
+
+STEPS = PROJECT / "docker" / "steps.sh"
 
 
 @pytest.fixture
-def empty_environment(tmp_path: Path) -> Path:
-    """Return the interpreter of an environment with the wheel and what it needs, no more."""
-    source = tmp_path / "source"
+def dist(tmp_path: Path) -> Path:
+    """The wheel and the archive of the configuration, as the image's first stage makes them."""
+    source, dist = tmp_path / "source", tmp_path / "dist"
     shutil.copytree(PROJECT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    shutil.copytree(PROJECT / "conf", source / "conf")
+    (source / "conf" / "local" / "credentials.yml").write_text("secret: {key: value}\n")
+    (source / "conf" / "tiny").mkdir()
+    (source / "conf" / "tiny" / "parameters.yml").write_text(TINY)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
         shutil.copy(PROJECT / name, source)
-    venv.create(tmp_path / "venv")
-    python = tmp_path / "venv" / "bin" / "python"
-    [packages] = (tmp_path / "venv" / "lib").glob("*/site-packages")
+    # By the tools that are installed here.
+    _step("build", source, dist, cwd=tmp_path, BUILD_OPTIONS="--no-build-isolation")
+    return dist
+
+
+@pytest.fixture
+def empty_environment(dist: Path, tmp_path: Path) -> Path:
+    """An environment with the wheel, and beside it what is installed here."""
+    venv = tmp_path / "venv"
+    create(venv, with_pip=False)
+    [packages] = (venv / "lib").glob("*/site-packages")
     # Its own .pth files, such as that of this checkout, are not read there.
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))
-    # A wheel as `kedro package` has it built, but by the tools that are installed here.
-    options = ("--no-deps", "--no-build-isolation", "--no-compile", "--disable-pip-version-check")
-    install = ("--python", str(python), "install", *options, str(source))
-    _python(sys.executable, "-m", "pip", *install, cwd=tmp_path)
-    return python
+    _step("install", dist, venv, cwd=tmp_path, INSTALL_OPTIONS="--no-deps --no-compile")
+    return venv
 
 
-def _python(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def _step(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Take a step of the Dockerfile."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=250, check=False
+        [STEPS, *map(str, arguments)],
+        cwd=cwd,
+        env={**environment, "PYTHON": sys.executable, **variables},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_beside_the_configuration_archive(
-    empty_environment: Path, unused, tmp_path: Path
+def test_the_images_steps_give_what_runs_in_an_empty_folder(
+    dist: Path, empty_environment: Path, unused, tmp_path: Path
 ) -> None:
+    with tarfile.open(dist / "conf-pmd_pipeline.tar.gz") as archive:
+        names = archive.getnames()
+    assert "conf/base/parameters.yml" in names
+    assert not [name for name in names if "credentials" in name]
     place = tmp_path / "elsewhere"
     place.mkdir()
-    with tarfile.open(place / "conf.tar.gz", "w:gz") as archive:
-        archive.add(unused.path / "conf", "conf")
     shutil.copy(unused.path / "mlflow.db", place)
     before = (place / "mlflow.db").read_bytes()
-    options = ("--conf-source", "conf.tar.gz", "--env", "tiny", "--pipelines", "data_preparation")
-    _python(str(empty_environment), "-m", "pmd_pipeline", *options, cwd=place)
+    options = ("--env", "tiny", "--pipelines", "data_preparation")
+    _step("run", dist, empty_environment, *options, cwd=place)
     assert list((place / "data").rglob("train_problems.parquet/*/train_problems.parquet"))
     assert (place / "mlflow.db").read_bytes() != before
-    assert {path.name for path in place.iterdir()} <= {"conf.tar.gz", "data", "mlflow.db", "mlruns"}
+    assert {path.name for path in place.iterdir()} <= {"conf", "data", "mlflow.db", "mlruns"}
+
+
+def test_the_image_gets_what_its_first_stage_reads_and_no_secrets() -> None:
+    ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (PROJECT / "Dockerfile").read_text(), re.M)
+    needed = {name.split("/")[0] for line in copied for name in line.split()}
+    assert needed == {line[1:] for line in ignored if line.startswith("!")}
+    assert "conf/local" in ignored
 
 
 @pytest.fixture
