@@ -14,6 +14,8 @@ RUN /opt/pmd_pipeline/steps.sh build /source /opt/pmd_pipeline/dist
 FROM python:3.11-slim
 # Options of pip for torch alone, such as an index with builds for CPUs, which are smaller.
 ARG TORCH_OPTIONS=""
+# Optional parts of the package, such as remote,ray,lora.
+ARG EXTRAS="remote"
 ENV DO_NOT_TRACK=1 PYTHONUNBUFFERED=1 HOME=/tmp
 COPY docker/steps.sh /opt/pmd_pipeline/
 COPY --from=build /opt/pmd_pipeline/dist /opt/pmd_pipeline/dist

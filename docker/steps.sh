@@ -6,7 +6,8 @@
 #   steps.sh install DIST VENV    an environment with the wheel and what it needs
 #   steps.sh run DIST VENV ...    the command in the working directory, which gets a conf to edit
 #
-# BUILD_OPTIONS, INSTALL_OPTIONS and TORCH_OPTIONS are passed to pip.
+# BUILD_OPTIONS, INSTALL_OPTIONS and TORCH_OPTIONS are passed to pip; EXTRAS, such as remote,ray, are
+# optional parts of the package.
 set -euo pipefail
 
 PIP=(-m pip --disable-pip-version-check)
@@ -30,7 +31,7 @@ install() {
     # shellcheck disable=SC2086
     "${pip[@]}" ${INSTALL_OPTIONS:-} ${TORCH_OPTIONS:-} torch
     # shellcheck disable=SC2086
-    "${pip[@]}" ${INSTALL_OPTIONS:-} "$dist"/pmd_pipeline-*.whl
+    "${pip[@]}" ${INSTALL_OPTIONS:-} "$(echo "$dist"/pmd_pipeline-*.whl)${EXTRAS:+[$EXTRAS]}"
 }
 
 run() {

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import yaml
+from kedro.io import DataCatalog
 from s3_server import BUCKET, S3Server, new_server
 from tracking_server import free_port
 
@@ -16,6 +18,7 @@ from pmd_pipeline.remote.folder import RemoteFolder
 from pmd_pipeline.remote.store import latest
 
 pytest.importorskip("s3fs")
+pytest.importorskip("moto")
 
 # A training run has its bytes whatever is trained beside it: that of one algorithm is enough.
 TRAINED = "pmd_mean.seed_0.phase_2.policy"
@@ -90,6 +93,24 @@ def test_what_cannot_work_is_said_before_anything_begins(
         latest(RemoteFolder(f"s3://{BUCKET}/x", nobody))
     with pytest.raises(RemoteOutageError, match=r"does not answer .*Could not connect"):
         latest(RemoteFolder(f"s3://{BUCKET}/x", away))
+
+
+def test_a_problem_file_comes_with_the_credentials_of_the_catalog(
+    server: S3Server, tmp_path: Path
+) -> None:
+    address, credentials = f"s3://{BUCKET}/problems.jsonl", {"my_s3": server.credentials()}
+    with fsspec.open(address, "w", **server.credentials()) as file:
+        file.write('{"question": "1+1", "solution": "2"}\n')
+    entry = {
+        "type": "pmd_pipeline.datasets.problem_files.ProblemFilesDataset",
+        "path": str(tmp_path / "fetched"),
+        "credentials": "my_s3",
+    }
+    catalog = DataCatalog.from_config({"problem_files": entry}, credentials)
+    bring = catalog.load("problem_files")
+    assert bring(address).read_text() == '{"question": "1+1", "solution": "2"}\n'
+    with pytest.raises(RemoteError, match=r"s3://nobucket/p\.jsonl: there is no such place"):
+        bring("s3://nobucket/p.jsonl")
 
 
 @pytest.mark.slow

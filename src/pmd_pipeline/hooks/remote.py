@@ -61,6 +61,7 @@ class RemoteHook:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        self.end()  # of a session that was interrupted, in a notebook for example
         storage = self._context.experiment.storage
         if storage.remote_root is None:
             return
