@@ -77,6 +77,15 @@ def headline_metric(table: pd.DataFrame) -> str:
     return "avg_at_k" if "avg_at_k" in set(table["metric"]) else "mean_reward"
 
 
+def is_average_again(table: pd.DataFrame) -> pd.Series:
+    """Return which rows repeat avg@k under another name: pass@1 and maj@1.
+
+    Args:
+        table: With columns ``metric`` and ``k``.
+    """
+    return (table["k"] == 1) & table["metric"].isin(["pass_at_k", "maj_at_k"])
+
+
 def final_rounds(comparison: pd.DataFrame) -> dict[str, int]:
     """Return the last evaluated round of each algorithm, in the table's order."""
     rounds = comparison.groupby("algorithm", sort=False)["round"].max()

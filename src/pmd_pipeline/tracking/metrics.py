@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from pmd_pipeline.metrics.comparison import headline_metric
+from pmd_pipeline.metrics.comparison import headline_metric, is_average_again
 
 # What updates did to the policy; the rest tells of the rollouts that they were made from.
 _UPDATE = frozenset(
@@ -55,12 +55,12 @@ def evaluation_metrics(table: pd.DataFrame) -> dict[str, float]:
 
     pass@1 and maj@1 are left out: both are avg@k by another name.
     """
+    told = table[~is_average_again(table)]
     return {
         f"{_EVAL}{eval_set}/{_with_k(metric, k)}": float(value)
         for eval_set, metric, k, value in zip(
-            table["eval_set"], table["metric"], table["k"], table["value"], strict=True
+            told["eval_set"], told["metric"], told["k"], told["value"], strict=True
         )
-        if not (k == 1 and metric in ("pass_at_k", "maj_at_k"))
     }
 
 

@@ -70,7 +70,10 @@ def caption(panels: Iterable[ClaimPanel]) -> str:
     if "theory" in roles:
         sentences.append("Dotted lines are what theory predicts, scaled as the legend says.")
     if "cloud" in roles:
-        sentences.append("Listed: a point per pair of seeds, and their mean with its interval.")
+        sentences.append(
+            "Listed: a point per pair of seeds, and their mean with its interval. Look for "
+            "intervals that leave out the full line."
+        )
     if any(panel.margin is not None for panel in drawn):
         sentences.append("Dotted: the margin from which on a difference matters.")
     return " ".join(sentences)

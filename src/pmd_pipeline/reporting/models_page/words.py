@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Group
 
-from pmd_pipeline.metrics.comparison import headline_metric
+from pmd_pipeline.metrics.comparison import headline_metric, is_average_again
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import plain_table
 from pmd_pipeline.reporting.drawing.styles import BLUE
@@ -70,7 +70,7 @@ def _forest(eval_set: str, scores: pd.DataFrame, *, interval: str) -> Forest:
             for row in compared.to_dict(orient="records")
         ],
         caption=f"{eval_set}: {metric}, the highest first, with {interval}s over problems.{pairs}",
-        header=(_NOUN, metric, "score"),
+        header=(_NOUN, f"{metric} on {eval_set}", "score"),
     )
 
 
@@ -104,7 +104,8 @@ def score_table(scores: pd.DataFrame, eval_set: str, *, interval: str) -> HtmlTa
         (row["model"], row["metric"], row["k"]): _cell(row)
         for row in here.to_dict(orient="records")
     }
-    measured = here[["metric", "k"]].drop_duplicates().itertuples(index=False, name=None)
+    told = here[~is_average_again(here)]
+    measured = told[["metric", "k"]].drop_duplicates().itertuples(index=False, name=None)
     return HtmlTable(
         caption=f"{eval_set}: every metric; brackets hold {interval}s over problems",
         header=("metric", *models),

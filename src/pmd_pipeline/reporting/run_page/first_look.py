@@ -94,7 +94,7 @@ def _gains(
         caption=f"{eval_set}: gain of {name} over the initial policy, the largest first, with "
         f"{coverage.intervals}. Look for filled points: their intervals leave out 0, so chance "
         f"alone does not explain them; hollow ones may be nothing. {pairs}".rstrip(),
-        header=("algorithm", f"{name}: final minus initial", "gain"),
+        header=("algorithm", f"{name} gained on {eval_set}", "gain"),
         held_against=0.0,
         signed=True,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
+from pmd_pipeline.metrics.comparison import final_rounds, headline_metric, is_average_again
 from pmd_pipeline.metrics.seed_means import mean_over_seeds
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.html_tables import HtmlTable
@@ -100,8 +100,7 @@ def evaluation_tables(comparison: pd.DataFrame) -> list[HtmlTable]:
             (row["algorithm"], row["round"], row["metric"], row["k"]): _metric_cell(row)
             for row in here.to_dict(orient="records")
         }
-        # The first of several is right as often as any: pass@1 and maj@1 are avg@k.
-        told = here[~((here["k"] == 1) & here["metric"].isin(["pass_at_k", "maj_at_k"]))]
+        told = here[~is_average_again(here)]
         measured = told[["metric", "k"]].drop_duplicates().itertuples(index=False, name=None)
         tables.append(
             HtmlTable(
