@@ -1,6 +1,6 @@
 """What two processes do together for test_sharded_trainer.py; the driver pickles what it found.
 
-Run as ``python sharded_scenarios.py FOLDER`` with torchrun's variables in the environment.
+Each calls :func:`take_part` with torchrun's variables in its environment.
 """
 
 import os
@@ -280,9 +280,10 @@ def drive(folder: Path) -> None:
     (folder / "found.pickle").write_bytes(pickle.dumps(found))
 
 
-if __name__ == "__main__":
+def take_part(folder: Path) -> None:
+    """Drive, as rank 0, or serve; the driver leaves what it found in ``folder``."""
     torch.set_num_threads(1)
     launch = take_launch()
     if launch.rank > 0:
         sys.exit(serve(launch))
-    drive(Path(sys.argv[1]))
+    drive(folder)

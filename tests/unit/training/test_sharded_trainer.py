@@ -2,20 +2,19 @@
 
 import os
 import pickle
+import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sharded_scenarios
 import torch
-from helpers import PROJECT
+from forks import begin_forked, redirect, wait
 
 from pmd_pipeline.training.round_metrics import round_metrics
 
-SCENARIOS = PROJECT / "tests" / "sharded_scenarios.py"
 SETUPS = ["pmd_mean", "grpo_in_many_parts", "gspo_packed", "refilled", "adapter"]
 
 
@@ -26,13 +25,15 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     port = free_port()
     processes = [start(rank, folder, port) for rank in range(2)]
     try:
-        errors = [process.communicate(timeout=240)[1] for process in processes]
-    finally:
+        statuses = [wait(process) for process in processes]
+    except BaseException:  # the test's time is over
         for process in processes:
-            process.kill()
-    assert processes[0].returncode == 0, errors[0].decode()[-3000:]
+            os.kill(process, signal.SIGKILL)
+        raise
+    errors = [(folder / f"stderr_{rank}").read_text() for rank in range(2)]
+    assert statuses[0] == 0, errors[0][-3000:]
     found: dict[str, Any] = pickle.loads((folder / "found.pickle").read_bytes())
-    return found | {"status": processes[1].returncode, "stderr": errors[1].decode()}
+    return found | {"status": statuses[1], "stderr": errors[1]}
 
 
 def free_port() -> int:
@@ -42,7 +43,8 @@ def free_port() -> int:
         return port
 
 
-def start(rank: int, folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def start(rank: int, folder: Path, port: int) -> int:
+    """Return the id of a forked child that takes part."""
     variables = {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -50,15 +52,14 @@ def start(rank: int, folder: Path, port: int) -> "subprocess.Popen[bytes]":
         "LOCAL_WORLD_SIZE": "2",
         "MASTER_ADDR": "localhost",
         "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT / "tests")]),
     }
-    return subprocess.Popen(
-        [sys.executable, str(SCENARIOS), str(folder)],
-        env=os.environ | variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+
+    def take_part() -> None:
+        redirect("stderr", folder / f"stderr_{rank}")
+        os.environ |= variables
+        sharded_scenarios.take_part(folder)
+
+    return begin_forked(take_part)
 
 
 @pytest.mark.slow
