@@ -1,4 +1,7 @@
-"""Formulas between dollar signs as MathML, which browsers draw without a script or a network."""
+"""Formulas as MathML, which browsers draw without a script or a network.
+
+They stand between dollar signs or, as GitHub has it too, in a fence named math.
+"""
 
 import re
 from xml.etree.ElementTree import Element
@@ -10,6 +13,7 @@ from markdown.inlinepatterns import InlineProcessor
 from markdown.preprocessors import Preprocessor
 
 _BLOCK = re.compile(r"^\$\$\s*\n?(.+?)\n?\s*\$\$\s*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```math\n(.+?)\n```$", re.DOTALL | re.MULTILINE)
 _INLINE = r"\$(?![\s$])([^$\n]*?[^\s$\\])\$"
 
 
@@ -26,11 +30,15 @@ def _as_mathml(formula: str, display: str) -> str:
 
 
 class _Blocks(Preprocessor):
+    def __init__(self, md: Markdown, form: re.Pattern[str]) -> None:
+        super().__init__(md)
+        self._form = form
+
     def run(self, lines: list[str]) -> list[str]:
         def as_mathml(match: re.Match[str]) -> str:
             return f"\n\n{self.md.htmlStash.store(_as_mathml(match.group(1), 'block'))}\n\n"
 
-        return _BLOCK.sub(as_mathml, "\n".join(lines)).split("\n")
+        return self._form.sub(as_mathml, "\n".join(lines)).split("\n")
 
 
 class _Inline(InlineProcessor):
@@ -45,10 +53,11 @@ class _Inline(InlineProcessor):
 
 
 class MathMl(Extension):
-    """After code has been set aside, before anything else reads underscores and backslashes."""
+    """Fences just before code is set aside, the rest after it, before underscores are read."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Markdown's name
-        md.preprocessors.register(_Blocks(md), "mathml_blocks", 20)
+        md.preprocessors.register(_Blocks(md, _FENCE), "mathml_fences", 28)
+        md.preprocessors.register(_Blocks(md, _BLOCK), "mathml_blocks", 20)
         md.inlinePatterns.register(_Inline(_INLINE, md), "mathml_inline", 185)
 
 

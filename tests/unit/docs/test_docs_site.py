@@ -12,6 +12,7 @@ import pytest
 import yaml
 from helpers import PROJECT
 from jsonschema import Draft202012Validator
+from markdown import Markdown
 
 PARAMETER_FILES = sorted((PROJECT / "conf").glob("*/parameters*.yml"))
 SCHEMA = PROJECT / "conf" / "parameters.schema.json"
@@ -70,3 +71,15 @@ def test_every_page_is_in_the_sites_navigation() -> None:
     listed = list(pages(site["project"]["nav"]))
     assert len(listed) == len(set(listed))
     assert set(listed) == {path.name for path in (PROJECT / "docs").glob("*.md")}
+
+
+@pytest.mark.parametrize("name", ["algorithms.md", "theory.md", "lag.md"])
+def test_formulas_are_drawn_without_a_script(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PROJECT / "docs_site"))
+    extensions = ["mathml", "docstrings", "tables", "pymdownx.superfences"]
+    page = (PROJECT / "docs" / name).read_text("utf-8")
+    shown = Markdown(extensions=extensions).convert(page)
+    assert "<math xmlns" in shown
+    assert "wzxhzdk" not in shown, "a formula that Markdown has lost"
+    assert "\\frac" not in shown
+    assert "$$" not in shown
