@@ -1,7 +1,8 @@
 """A snapshot on this machine until it is sent: hard links to its files, beside the list of them.
 
 A link keeps a file's content when the run replaces or removes the file, and takes no space until
-then. Only the newest snapshot is kept, since it has all that still matters of an older one::
+then; a file that is at the address already has none. Only the newest snapshot is kept, since it has
+all that still matters of an older one::
 
     data/remote_outbox/known.json       which snapshots are this data folder's, and what is sent
     data/remote_outbox/latest.json      the newest one that was made or fetched here
@@ -14,11 +15,12 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pmd_pipeline.files import read_sealed_json, whole_folder, write_sealed_json
+from pmd_pipeline.files import read_sealed_json, sync, write_sealed_json
 from pmd_pipeline.remote.errors import RemoteError
 from pmd_pipeline.remote.snapshot import Snapshot, StoredFile
 
@@ -46,8 +48,10 @@ class Staged:
     snapshot: Snapshot
 
     def local(self) -> dict[str, Path]:
-        """Return its files on this machine, by path."""
-        return {path: self.folder / "files" / path for path in self.snapshot.files}
+        """Return its files on this machine, by path: linked ones, or those of the run."""
+        data_root = self.folder.parents[1]
+        links = {path: self.folder / "files" / path for path in self.snapshot.files}
+        return {path: link if link.exists() else data_root / path for path, link in links.items()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,9 +131,12 @@ class Outbox:
             files=stored,
             parent="" if former is None else former.name,
         )
-        with whole_folder(self.folder / f"{snapshot.number:08d}") as folder:
+        is_sent = former is not None and former.number == self._known.sent
+        there = former.files if former is not None and is_sent else {}
+        with _new_folder(self.folder / f"{snapshot.number:08d}") as folder:
             for path, file in files.items():
-                _link(file, folder / "files" / path)
+                if there.get(path) != stored[path]:  # what is at the address need not be kept here
+                    _link(file, folder / "files" / path)
             snapshot.write(folder / _LIST)
         with self._lock:
             self._note(snapshot)
@@ -186,6 +193,25 @@ class Outbox:
 
 def _results(files: Mapping[str, StoredFile]) -> dict[str, StoredFile]:
     return {path: file for path, file in files.items() if path != STATE}
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that gets its name when the block succeeds.
+
+    Nothing is flushed but the list: the files were, when the run wrote them, and thousands of links
+    would take their time. What a power cut takes away is missed when it is sent.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / "files").mkdir(parents=True)
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -71,13 +71,17 @@ def send(
 
 def _check(snapshot: Snapshot, local: Mapping[str, Path], paths: Iterable[str]) -> None:
     wanted = list(paths)
+
+    def is_right(path: str) -> bool:
+        file = local[path]
+        return file.is_file() and file_digest(file) == snapshot.files[path].sha256
+
     with file_threads() as threads:
-        digests = threads.map(lambda path: file_digest(local[path]), wanted)
-        for path, digest in zip(wanted, digests, strict=True):
-            if digest != snapshot.files[path].sha256:
+        for path, is_as_written in zip(wanted, threads.map(is_right, wanted), strict=True):
+            if not is_as_written:
                 raise RemoteError(
                     f"{path} is not as the run has written it, so it is not sent: it was damaged, "
-                    "or changed by hand; put it back, or delete it and run again with "
+                    "removed or changed by hand; put it back, or delete it and run again with "
                     "--only-missing-outputs"
                 )
 

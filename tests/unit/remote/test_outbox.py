@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from remote_helpers import FIRST, POLICY, SECOND, send, stage
+from remote_helpers import FIRST, POLICY, SECOND, fetched, send, stage
 
 from pmd_pipeline.remote.errors import RemoteError
 from pmd_pipeline.remote.folder import RemoteFolder
 from pmd_pipeline.remote.outbox import Outbox
+from pmd_pipeline.remote.sender import send_waiting
 
 HERE, THERE = "memory://bucket/base", "memory://bucket/other"
 
@@ -50,6 +51,29 @@ def test_the_same_results_are_kept_once_whatever_the_state_says_beside_them(
     assert not stage(outbox, tmp_path, {**FIRST, "run_state.json": b"another"})
     assert outbox.waiting() is None
     assert stage(outbox, tmp_path, SECOND)
+
+
+def test_what_is_at_the_address_already_is_not_kept_but_sent_again_if_it_is_lost_there(
+    folder: RemoteFolder, tmp_path: Path
+) -> None:
+    send(tmp_path / "a", folder, FIRST)
+    outbox = Outbox(tmp_path / "a", folder.address)
+    stage(outbox, tmp_path / "a", SECOND)
+    kept = {path.name for path in (outbox.folder / "00000002" / "files").rglob("*.*")}
+    assert kept == {"a.csv", "run_state.json"}
+    folder.remove([name for name in folder.sizes("files") if "model-" in name])
+    assert send_waiting(outbox, folder, lambda: None)
+    assert fetched(tmp_path / "b", folder) == SECOND
+
+
+def test_a_file_that_was_changed_by_hand_is_named_and_not_sent(
+    folder: RemoteFolder, tmp_path: Path
+) -> None:
+    outbox = Outbox(tmp_path, folder.address)
+    stage(outbox, tmp_path, FIRST)
+    (tmp_path / POLICY).write_bytes(b"changed")  # in place: the link's content too
+    with pytest.raises(RemoteError, match=r"model\.safetensors is not as the run has written it"):
+        send_waiting(outbox, folder, lambda: None)
 
 
 def test_what_waits_for_a_former_address_is_not_sent_to_another(tmp_path: Path) -> None:
