@@ -94,12 +94,14 @@
 
   const leastPanelWidth = 320; // narrower, titles and labels meet
   const besidePanel = 76, belowPanel = 52; // what an axis's numbers and its name take
-  const arranged = (layout, width) => {
+  const tallestOnPaper = 160; // so that a page has room for what comes next
+  const arranged = (layout, width, tallest) => {
     const number = (name) => Number(name.slice(5) || 1);
     const columnsOfAxes = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name))
       .sort((a, b) => number(a) - number(b));
-    if (columnsOfAxes.length < 2) return layout;
-    const height = layout.meta?.panel_height ?? layout.height - layout.margin.t - layout.margin.b;
+    const around = layout.margin.t + layout.margin.b;
+    const height = Math.min(layout.meta?.panel_height ?? layout.height - around, tallest);
+    if (columnsOfAxes.length < 2) return { ...layout, height: height + around };
     const most = layout.meta?.columns ?? columnsOfAxes.length;
     const columns = Math.max(1, Math.min(most, Math.floor(width / leastPanelWidth)));
     const rows = Math.ceil(columnsOfAxes.length / columns);
@@ -110,7 +112,7 @@
     const down = rows * high + gap * (rows - 1);
     const result = {
       ...layout,
-      height: layout.margin.t + down + layout.margin.b,
+      height: down + around,
       annotations: layout.annotations?.map((note) => note.name === "panel title"
         ? { ...note, text: note.text.replaceAll("<br>", " ") } : note),
     };
@@ -172,7 +174,11 @@
       const name = part.legendgroup ?? part.name;
       return !hidden.has(name) && !hiddenEverywhere.has(name);
     };
-    const layout = themed(arranged(figure.layout, element.clientWidth), theme);
+    // A bar is as high as its name needs.
+    const isOnPaper = document.documentElement.classList.contains("printed");
+    const hasBars = figure.data.some((trace) => trace.type === "bar");
+    const tallest = isOnPaper && !hasBars ? tallestOnPaper : Infinity;
+    const layout = themed(arranged(figure.layout, element.clientWidth, tallest), theme);
     layout.shapes = layout.shapes?.filter(isShown);
     element.style.height = `${layout.height}px`;
     const data = figure.data.map((trace) =>
