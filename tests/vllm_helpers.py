@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -11,9 +12,16 @@ from helpers import PROJECT
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from pmd_pipeline.config.sampling import SamplingConfig
 from pmd_pipeline.engines import vllm_engine
+from pmd_pipeline.engines.base import RolloutEngine
 from pmd_pipeline.policies.embedded import VOCABULARY, build_tokenizer
+from pmd_pipeline.policies.log_probs import response_log_probs
 from pmd_pipeline.policies.policy import Policy
+from pmd_pipeline.records import Completion
+
+# Longer than a block of vLLM's prefix cache, which has 128 tokens on a CPU.
+LONG_PROMPT = [1, *np.random.default_rng(0).integers(3, 25, size=300).tolist()]
 
 
 def make_tied_policy(seed: int = 0, num_key_value_heads: int = 1) -> Policy:
@@ -81,6 +89,34 @@ def make_mixture_policy() -> Policy:
     return Policy(model=model, tokenizer=build_tokenizer())
 
 
+def sample_two(engine: RolloutEngine, policy: Policy, prompts: list[list[int]]) -> list[Completion]:
+    """Return two responses to each prompt, one after the other."""
+    groups = engine.generate(
+        prompts,
+        version=engine.publish(policy),
+        num_samples=2,
+        sampling=SamplingConfig(max_new_tokens=12),
+        seeds=list(range(len(prompts))),
+    )
+    return [completion for group in groups for completion in group]
+
+
+def largest_error(policy: Policy, prompts: list[list[int]], completions: list[Completion]) -> float:
+    """Return the largest difference of the log-probs of `sample_two` to the policy's own."""
+    errors = []
+    for i, completion in enumerate(completions):
+        tokens = torch.tensor([completion.token_ids])
+        expected = response_log_probs(
+            policy.model,
+            [prompts[i // 2]],
+            tokens,
+            torch.ones_like(tokens, dtype=torch.bool),
+            temperature=1.0,
+        ).log_probs[0]
+        errors.append(np.abs(expected.detach().numpy() - completion.log_probs).max())
+    return float(max(errors))
+
+
 def update(policy: Policy, seed: int = 1, scale: float = 0.1) -> None:
     """Move every weight, as an optimizer's step would, and count the update."""
     generator = torch.Generator().manual_seed(seed)
@@ -90,11 +126,11 @@ def update(policy: Policy, seed: int = 1, scale: float = 0.1) -> None:
     policy.policy_version += 1
 
 
-def break_adapter(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    """Have engines that start from now on leave out a precaution: see broken_adapter.py."""
+def break_adapter(monkeypatch: pytest.MonkeyPatch, *precautions: str) -> None:
+    """Have engines that start from now on leave out precautions: see broken_adapter.py."""
     here = str(PROJECT / "tests" / "vllm_engine")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("BROKEN", what)
+    monkeypatch.setenv("BROKEN", ";".join(precautions))
     monkeypatch.setattr(vllm_engine, "_ADAPTER", "broken_adapter")
 
 

@@ -1,7 +1,5 @@
 """The whole pipeline with vLLM as its engine."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pandas as pd
@@ -23,7 +21,7 @@ def engine_processes() -> list[psutil.Process]:
 
 def test_every_stage_runs_and_sampler_and_trainer_agree(project: Any) -> None:
     use_vllm(project)
-    result = project.kedro("run", "--env", "tiny", "--to-outputs", "comparison")
+    result = project.command("run", "--env", "tiny", "--to-outputs", "comparison")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
     assert engine_processes() == []
     comparison = pd.read_csv(project.data / "08_reporting" / "comparison.csv")
@@ -44,16 +42,7 @@ def check_that_sampler_followed(project: Any, algorithm: str) -> None:
 
 def test_two_training_processes_share_one_sampler(project: Any) -> None:
     use_vllm(project)
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = ["-m", "pmd_pipeline", "run", "--env", "tiny", "--to-outputs", "comparison"]
-    result = subprocess.run(
-        [sys.executable, *command, *arguments, "--params", "training.algorithms=pmd_mean"],
-        cwd=project.path,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    only = {"training": {"algorithms": "pmd_mean"}}
+    assert project.run_together(2, params=only, to_outputs=["comparison"]) == 0
     assert engine_processes() == []
     check_that_sampler_followed(project, "pmd_mean")

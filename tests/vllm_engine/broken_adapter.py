@@ -20,5 +20,6 @@ def break_adapter(what: str) -> None:
 
 
 if __name__ == "__main__":
-    break_adapter(os.environ["BROKEN"])
+    for precaution in os.environ["BROKEN"].split(";"):
+        break_adapter(precaution)
     serve(vllm_adapter.VllmAdapter)
