@@ -15,7 +15,7 @@ LOOP_FIGURES = {
         "One point per prompt group, of every training seed: how far its right and its wrong "
         "responses moved in a round (mean log-ratio of whole responses), over the share that was "
         "right before. Of a round with very many groups some are drawn; the line in its colour is "
-        "the mean of all. The black line is where the exact update would have taken them. Points "
+        "the mean of all. The thick line is where the exact update would have taken them. Points "
         "between 0 and that line went part of the way; right responses below 0 were lost with the "
         "wrong ones.",
     ),
