@@ -11,7 +11,7 @@ from pmd_pipeline.config.storage import StorageConfig
 from pmd_pipeline.files import file_digest, whole_file
 from pmd_pipeline.hooks.intent import Intent, intending
 from pmd_pipeline.hooks.lock import give_back
-from pmd_pipeline.hooks.remote import RemoteHook
+from pmd_pipeline.hooks.remote import RemoteHook, send_last
 from pmd_pipeline.hooks.run_state import RunState, load_run_state
 from pmd_pipeline.remote.errors import RemoteError, RemoteOutageError
 from pmd_pipeline.remote.outbox import Outbox
@@ -147,6 +147,18 @@ def test_a_run_begins_without_an_answer_only_where_its_results_are(
     second = Machine(tmp_path / "second")
     second.begin()
     assert second.contents() == {"a.csv": b"1", "b.csv": b"2"}
+    second.end()
+
+
+def test_a_run_that_is_interrupted_sends_what_it_has(tmp_path: Path) -> None:
+    first = Machine(tmp_path / "first")
+    first.begin()
+    first.save("a.csv", b"1")
+    send_last()
+    give_back()
+    second = Machine(tmp_path / "second")
+    second.begin()
+    assert second.contents() == {"a.csv": b"1"}
     second.end()
 
 
