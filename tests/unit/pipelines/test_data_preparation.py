@@ -59,6 +59,10 @@ def make_catalog(folder: Path) -> DataCatalog:
         "type": "json.JSONDataset",
         "filepath": str(folder / "data_report.json"),
     }
+    entries["problem_files"] = {
+        "type": "pmd_pipeline.datasets.problem_files.ProblemFilesDataset",
+        "path": str(folder / "fetched"),
+    }
     return DataCatalog.from_config(entries)
 
 
@@ -72,9 +76,12 @@ def run(folder: Path, parameters: dict[str, Any]) -> DataCatalog:
     return catalog
 
 
-def test_the_stage_makes_its_tables_its_report_and_the_tokenizer_of_the_parameters_alone() -> None:
+def test_the_stage_makes_its_tables_its_report_and_the_tokenizer_of_parameters_and_problem_files() -> (
+    None
+):
     assert create_pipeline().all_outputs() == {*TABLES, "data_report", "tokenizer"}
-    assert create_pipeline().inputs() == {f"params:{name}" for name in SECTIONS}
+    parameters = {f"params:{name}" for name in SECTIONS}
+    assert create_pipeline().inputs() == {*parameters, "problem_files"}
 
 
 def test_kedro_turns_the_parameters_into_the_configuration_model(
