@@ -76,9 +76,7 @@ def run(folder: Path, parameters: dict[str, Any]) -> DataCatalog:
     return catalog
 
 
-def test_the_stage_makes_its_tables_its_report_and_the_tokenizer_of_parameters_and_problem_files() -> (
-    None
-):
+def test_the_stage_makes_all_it_makes_of_parameters_and_problem_files() -> None:
     assert create_pipeline().all_outputs() == {*TABLES, "data_report", "tokenizer"}
     parameters = {f"params:{name}" for name in SECTIONS}
     assert create_pipeline().inputs() == {*parameters, "problem_files"}
