@@ -21,8 +21,10 @@ from pmd_pipeline.config.rewards import Convention
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.engines.errors import EngineError
 from pmd_pipeline.hooks.intent import Intent, intending, refuse_concurrency
+from pmd_pipeline.hooks.lock import give_back
 from pmd_pipeline.hooks.selection import OPTIONS, selecting
 from pmd_pipeline.interrupts import stop_at_sigterm_as_at_ctrl_c
+from pmd_pipeline.progress import close_screen
 from pmd_pipeline.project_folder import project_folder, refuse_placeholders
 from pmd_pipeline.study_commands.commands import study_group
 
@@ -92,18 +94,21 @@ def _run_with_friendly_errors(run: Callable[..., Any]) -> Callable[..., None]:
             try:
                 run(**options)
             except KeyboardInterrupt:
-                from pmd_pipeline.hooks.lock import give_back
+                close_screen()
                 from pmd_pipeline.hooks.remote import send_last
                 from pmd_pipeline.hooks.tracking import kill_open_runs
 
                 kill_open_runs()
                 send_last()
-                give_back()
                 click.echo(
                     "\nInterrupted. Continue with the same command and --only-missing-outputs"
                     f"{instead}."
                 )
                 raise SystemExit(130) from None
+            finally:
+                close_screen()
+                # Kedro calls no hook for what was interrupted, or refused before it began.
+                give_back()
 
     return wrapped
 

@@ -1,5 +1,6 @@
 """The project's folder: relative paths in the configuration belong to it."""
 
+import tomllib
 from pathlib import Path
 
 from pmd_pipeline.addresses import is_address
@@ -12,6 +13,15 @@ def project_folder() -> Path:
     """
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if _is_project(folder)), here)
+
+
+def is_own_project() -> bool:
+    """Return whether the project that Kedro finds here is this package's, and not another."""
+    try:
+        text = (project_folder() / "pyproject.toml").read_text(encoding="utf-8")
+        return bool(tomllib.loads(text)["tool"]["kedro"]["package_name"] == "pmd_pipeline")
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def refuse_placeholders(folder: Path) -> None:

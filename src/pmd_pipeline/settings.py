@@ -5,6 +5,7 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.console import ConsoleHook
 from pmd_pipeline.hooks.lifecycle import LifecycleHook
 from pmd_pipeline.hooks.models import ModelsHook
+from pmd_pipeline.hooks.progress import ProgressHook
 from pmd_pipeline.hooks.remote import RemoteHook
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.selection import SelectionHook
@@ -23,6 +24,7 @@ HOOKS = (
     RemoteHook(_resume),
     _tracking,
     TrackingCheckHook(_tracking),
+    ProgressHook(_resume),
     ConsoleHook(_resume),
 )
 

@@ -5,11 +5,13 @@ import atexit
 import os
 import sys
 import warnings
-from pathlib import Path
 
+from pmd_pipeline import __version__
 from pmd_pipeline.launch import take_launch
 from pmd_pipeline.plugin_commands import defer_mlflow_commands
 from pmd_pipeline.processes.parent import end_with_parent
+from pmd_pipeline.project_folder import is_own_project, project_folder
+from pmd_pipeline.shell import put_commands_on_path
 
 
 def prepare() -> None:
@@ -28,10 +30,18 @@ def prepare() -> None:
         raise SystemExit(serve(launch))
     if launch.world_size > 1:
         atexit.register(_end_training_processes)
+    _say_that_it_begins(sys.argv[1:])
     _quiet_dependencies()
+    put_commands_on_path()
     defer_mlflow_commands()
     if sys.argv[1:2] == ["viz"]:
         _refuse_unknown_environment(sys.argv[2:])
+
+
+def _say_that_it_begins(arguments: list[str]) -> None:
+    """Give a sign of life: Kedro reads the project, and all its plugins, before a run begins."""
+    if arguments[:1] == ["run"] and not {"--help", "-h"} & set(arguments) and is_own_project():
+        print(f"pmd_pipeline {__version__}", flush=True)
 
 
 def _end_training_processes() -> None:
@@ -42,27 +52,22 @@ def _end_training_processes() -> None:
 
 def _refuse_unknown_environment(arguments: list[str]) -> None:
     """Say it here: kedro-viz loads the project in another process, and would show its traceback."""
-    from kedro.framework.startup import bootstrap_project
-    from kedro.utils import is_kedro_project
-
     from pmd_pipeline.config_loader import ConfigurationError, project_loader
-    from pmd_pipeline.project_folder import project_folder
 
-    project = project_folder()
-    if not is_kedro_project(project) or bootstrap_project(project).package_name != "pmd_pipeline":
+    if not is_own_project():
         return
     options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     options.add_argument("--env", "-e", default=os.environ.get("KEDRO_ENV"))
     chosen, _ = options.parse_known_args(arguments)
     try:
-        project_loader(project, chosen.env)
+        project_loader(project_folder(), chosen.env)
     except ConfigurationError as error:
         error.show()
         raise SystemExit(error.exit_code) from None
 
 
 def _quiet_dependencies() -> None:
-    """Silence messages of dependencies, and put this environment's commands on the path."""
+    """Silence messages of dependencies that nobody can act on."""
     # Kedro's plugin reports usage unless told not to; here privacy is the default.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     for message in (
@@ -71,8 +76,3 @@ def _quiet_dependencies() -> None:
         r"One or more dataset names contain '\.' characters",
     ):
         warnings.filterwarnings("ignore", message=message)
-    # `kedro mlflow ui` starts `mlflow` by name, which is not on the path of a user who calls
-    # .venv/bin/kedro without activating the environment.
-    commands = str(Path(sys.executable).parent)
-    if commands not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([commands, os.environ.get("PATH", "")])

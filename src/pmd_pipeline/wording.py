@@ -36,3 +36,14 @@ def rough_time(seconds: float) -> str:
         return "about a minute"
     minutes = seconds / 60
     return f"about {minutes:.0f} minutes" if minutes < 59.5 else f"about {minutes / 60:.1f} hours"
+
+
+def brief_time(seconds: float) -> str:
+    """Return ``45 s``, ``12 min``, ``2.4 h`` or ``3.1 days``, for where there is little room."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    if minutes < 99.5:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"

@@ -14,6 +14,7 @@ from openai_server import KEY, MODEL, OpenAIServer, serving
 from projects import Project, make_project
 
 from pmd_pipeline.addresses import sqlite_address
+from pmd_pipeline.hooks.lock import FILE_NAME as LOCK
 
 TRAINED = "pmd_mean/seed_0/phase_2"
 SERVED = {
@@ -168,6 +169,8 @@ def test_a_changed_model_is_refused_and_a_server_that_has_answered_is_not_asked(
     assert "evaluate_models.models.trained.path" in result.stderr
     assert "evaluate_models.models.trained.checksum" in result.stderr
     assert server.num_looks == num_looks
+    # What was refused has not died, and the next run need not take the folder over.
+    assert (evaluated.data / LOCK).read_text() == ""
 
 
 def test_a_model_that_is_not_there_is_said_before_anything_runs(tmp_path: Path) -> None:

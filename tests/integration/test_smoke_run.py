@@ -123,9 +123,11 @@ def test_algorithms_of_a_training_seed_begin_with_the_same_rollouts_and_seeds_wi
 
 def test_the_console_shows_the_table_and_where_to_look(smoke: Any) -> None:
     output = (smoke.path / "stdout.txt").read_text()
-    assert re.search(r"on_policy_gradient\s+addition\s+0\.\d{3} -> 0\.\d{3}", output)
+    assert re.search(r"on_policy_gradient\s+0\.\d{3} -> 0\.\d{3}\s+[+-]0\.\d{3} \[", output)
+    table, _, hints = output.partition("\nReport ")
+    assert max(map(len, table.splitlines())) <= 79
     for hint in ("data/smoke/08_reporting/report.html", "kedro mlflow ui", "kedro viz run"):
-        assert hint in output
+        assert hint in f"Report {hints}"
 
 
 def test_nothing_is_drawn_over_a_log_file(smoke: Any) -> None:
@@ -133,6 +135,23 @@ def test_nothing_is_drawn_over_a_log_file(smoke: Any) -> None:
     assert "%|" not in errors, "a progress bar was drawn although there is no terminal"
     assert "UserWarning" not in errors
     assert "Add type hints" not in errors
+
+
+def test_a_log_has_a_line_per_round_and_none_per_node(smoke: Any) -> None:
+    errors = (smoke.path / "stderr.txt").read_text()
+    rounds = re.findall(r"INFO (\w+)\.seed_(\d) round (\d)/2: reward ", errors)
+    assert len(set(rounds)) == len(rounds) == 2 * len(ALGORITHMS) * len(SEEDS)
+    assert len(re.findall(r"grpo\.seed_1 after round \d: addition avg@2 0\.", errors)) == 2
+    assert "Completed" not in errors
+    assert "--async" not in errors
+
+
+def test_every_algorithm_learns(smoke: Any) -> None:
+    table = pd.read_csv(smoke.data / "08_reporting" / "comparison_by_seed.csv")
+    scores = table[(table["metric"] == "avg_at_k") & (table["k"] == 2)]
+    initial = scores[scores["round"] == 0]["value"].max()
+    assert initial > 0.1
+    assert (scores[scores["round"] == 2]["value"] > initial).all()
 
 
 def test_every_dataset_of_every_pipeline_is_in_the_catalog(smoke: Any) -> None:
@@ -168,7 +187,7 @@ def test_one_finished_run_per_training_run_below_the_pipelines_run(runs: dict[st
 def test_parameters_are_logged_by_name(runs: dict[str, Run]) -> None:
     assert runs["pmd_mean.seed_0"].data.params["algorithm.tau"] == "0.5"
     assert runs["grpo.seed_1"].data.params["algorithm.clip_high"] == "0.2"
-    assert runs["grpo.seed_1"].data.params["training.group_size"] == "4"
+    assert runs["grpo.seed_1"].data.params["training.group_size"] == "8"
     assert runs[""].data.params["algorithms.pmd_part.tau"] == "0.5"
     assert "version.torch" in runs[""].data.tags
     assert "mlflow.source.git.commit" in runs[""].data.tags
@@ -255,8 +274,8 @@ def test_a_run_says_what_was_found_and_leads_to_its_charts(
 def test_budgets_are_equal_but_for_the_calls_of_the_sampler(smoke: Any) -> None:
     table = pd.read_csv(smoke.data / "08_reporting" / "budgets.csv")
     assert len(table) == len(ALGORITHMS) * len(SEEDS)
-    # Two rounds of 16 prompts x 4, in 4 mini-batches.
-    assert set(table["num_rollouts"]) == {128}
+    # Two rounds of 16 prompts x 8, in 4 mini-batches.
+    assert set(table["num_rollouts"]) == {256}
     assert set(table["num_updates"] + table["num_skipped_updates"]) == {8}
     calls = table.groupby("algorithm")["num_generation_calls"].unique().explode().to_dict()
     assert calls == {**dict.fromkeys(ALGORITHMS, 2), "on_policy_gradient": 8}

@@ -11,8 +11,11 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.intent import has_stated_intent
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.stages import is_training
+from pmd_pipeline.shell import is_project
+from pmd_pipeline.wording import listed
 
 _REPORT = Path("08_reporting") / "report.html"
+_LINEAGE = "http://127.0.0.1:4141"
 _MODEL_REPORT = Path("08_reporting") / "evaluate_models" / "report.html"
 
 
@@ -31,10 +34,10 @@ class ConsoleHook:
     def after_context_created(self, context: ExperimentContext) -> None:
         self._context = context
         if has_stated_intent():
-            # The first sign of life of `kedro run`; what it imports next takes seconds.
+            # What `kedro run` imports next takes seconds.
             folder = _shown(context.data_root, context)
             experiment = context.experiment
-            seeds = ", ".join(map(str, experiment.training.seeds))
+            seeds = listed([str(seed) for seed in experiment.training.seeds])
             click.echo(
                 f"Environment {context.env or 'base'}, seed {experiment.seed}, training "
                 f"seed{'s' * (len(experiment.training.seeds) > 1)} {seeds}, results in {folder}"
@@ -68,7 +71,7 @@ class ConsoleHook:
             )
 
     def _print_models(self, catalog: DataCatalog) -> None:
-        from pmd_pipeline.reporting.console import print_parts
+        from pmd_pipeline.reporting.console import PAGE_WIDTH, print_parts
         from pmd_pipeline.reporting.models_page.words import console_table
         from pmd_pipeline.tracking.configuration import where_runs_are
 
@@ -76,14 +79,14 @@ class ConsoleHook:
         scores, differences = catalog.load("model_scores"), catalog.load("model_differences")
         level = self._context.experiment.evaluation.interval_level
         click.echo()
-        print_parts(console_table(scores, differences, level=level))
+        print_parts(console_table(scores, differences, level=level), most_width=PAGE_WIDTH)
         report = _shown(self._context.data_root / _MODEL_REPORT, self._context)
         click.echo(f"\nReport        {report}")
         click.echo(where_runs_are(self._context.mlflow, self._context.env))
 
     def _print_comparison(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         assert self._context is not None
-        from pmd_pipeline.reporting.console import print_parts
+        from pmd_pipeline.reporting.console import PAGE_WIDTH, print_parts
         from pmd_pipeline.reporting.run_page.coverage import Coverage
         from pmd_pipeline.reporting.run_page.final_table import console_table
         from pmd_pipeline.reporting.run_page.summary import lead_sentences
@@ -95,15 +98,20 @@ class ConsoleHook:
         comparison = catalog.load("comparison")
         coverage = Coverage.of_experiment(self._context.experiment)
         # Where the comparison alone was asked for, nothing is said of pairs.
+        gains = pairs = None
         verdicts = []
         if {"gains", "pairs"} <= pipeline.datasets():
             gains, pairs = catalog.load("gains"), catalog.load("pairs")
             verdicts = lead_sentences(comparison, gains, pairs, coverage)
-        print_parts(console_table(comparison, intervals=coverage.intervals, verdicts=verdicts))
+        table = console_table(
+            comparison, intervals=coverage.intervals, gains=gains, pairs=pairs, verdicts=verdicts
+        )
+        print_parts(table, most_width=PAGE_WIDTH)
         click.echo()
         click.echo(f"Report        {_shown(report, self._context)}")
         click.echo(where_runs_are(self._context.mlflow, env))
-        click.echo(f"Lineage       {command('viz run', env)}     -> http://127.0.0.1:4141")
+        if is_project():
+            click.echo(f"Lineage       {command('viz run', env)}, then\n  {_LINEAGE}")
 
 
 def _shown(path: Path, context: ExperimentContext) -> Path:

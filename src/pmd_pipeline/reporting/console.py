@@ -11,12 +11,15 @@ import click
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
+from rich.text import Text
 
 # A rule below the header and space between columns, in characters that every terminal knows.
 _PLAIN = Box("    \n    \n -  \n    \n    \n    \n    \n    \n", ascii=True)
 # Wider than any line: what is read by a program or kept in a file is never folded.
 _ENDLESS = 100_000
 _LEAST_NAME, _LEAST_TEXT = 8, 20
+PAGE_WIDTH = 79
+"""Characters in a line that every terminal and every mail shows whole."""
 _GAP = 2
 
 
@@ -33,7 +36,7 @@ class ConsoleTable:
 
 
 def plain_table(
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[str | Text]],
     *,
     names: Sequence[str],
     numbers: Sequence[str],
@@ -91,12 +94,19 @@ def as_text(*parts: RenderableType, width: int | None = None) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-def print_parts(*parts: RenderableType) -> None:
-    """Print to the terminal, as wide as it is; elsewhere plain text, nothing folded or cut."""
+def print_parts(*parts: RenderableType, most_width: int = _ENDLESS) -> None:
+    """Print to the terminal, as wide as it is; elsewhere plain text, nothing folded or cut.
+
+    Colours are for terminals, and not for those whose user has set ``NO_COLOR``.
+
+    Args:
+        parts: Tables, texts, groups of them.
+        most_width: Most characters in a line, for what only people read.
+    """
     if not sys.stdout.isatty():
-        click.echo(as_text(*parts))
+        click.echo(as_text(*parts, width=most_width))
         return
-    width = shutil.get_terminal_size().columns
+    width = min(shutil.get_terminal_size().columns, most_width)
     _print(_console(sys.stdout, width, has_colours=True), parts)
 
 

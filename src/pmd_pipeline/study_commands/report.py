@@ -9,6 +9,7 @@ from optuna import Study
 
 from pmd_pipeline.pipelines import study_report
 from pmd_pipeline.reporting.study.words import study_paragraphs
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.studies.findings import curves_table, trials_table
 from pmd_pipeline.studies.storage import shown_place
 from pmd_pipeline.studies.summary import summarise_study
@@ -77,7 +78,8 @@ def _settings(project: StudyProject) -> dict[str, Any]:
 
 def _hints(project: StudyProject, where_runs_are: str) -> str:
     option = f" --env {project.env}" if project.env else ""
-    return f"Best trial    kedro study export {project.name}{option}\n{where_runs_are}"
+    export = kedro(f"study export {project.name}{option}")
+    return f"Best trial    {export}\n{where_runs_are}"
 
 
 def _shown(path: Path, project_path: Path) -> str:

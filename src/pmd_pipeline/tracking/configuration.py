@@ -11,6 +11,8 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 from sqlalchemy.engine import make_url
 
+from pmd_pipeline.shell import command as command_path
+from pmd_pipeline.shell import is_project, kedro
 from pmd_pipeline.tracking.place import placed_in_project
 
 with warnings.catch_warnings(record=True):
@@ -111,13 +113,19 @@ def runs_place(config: MlflowConfig) -> str:
 def where_runs_are(config: MlflowConfig, env: str | None) -> str:
     """Return the lines of a hint: what shows the runs, and where."""
     is_server = config.server.mlflow_tracking_uri.startswith(("http:", "https:"))
-    first = "" if is_server else f"{command('mlflow ui', env)}, then\n{_INDENT}"
+    # Without a project, kedro has none of its plugins' commands.
+    serve = (
+        command("mlflow ui", env)
+        if is_project()
+        else f"{command_path('mlflow')} ui --backend-store-uri {shown_address(config)}"
+    )
+    first = "" if is_server else f"{serve}, then\n{_INDENT}"
     return f"MLflow runs   {first}{runs_place(config)}"
 
 
 def command(name: str, env: str | None) -> str:
-    """Return what a user types, in an environment."""
-    return f"kedro {name}" + (f" --env {env}" if env not in (None, "local", "base") else "")
+    """Return what a user types in the shell, in an environment."""
+    return kedro(name) + (f" --env {env}" if env not in (None, "local", "base") else "")
 
 
 def use(config: MlflowConfig) -> None:

@@ -51,7 +51,9 @@ def run_rounds(
     rounds = (
         loop.each_from_fresh() if setup.training.lag == 0 else loop.each_from_ahead(ahead or {})
     )
-    with progress_bar(f"training {setup.name}", last_round - first_round, "rounds") as bar:
+    num_rounds = last_round - first_round
+    # What a run logs of each round says it better.
+    with progress_bar(f"training {setup.name}", num_rounds, "rounds", has_lines=False) as bar:
         for result in rounds:
             yield result
             bar.update()

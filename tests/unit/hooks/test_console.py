@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
+from pmd_pipeline import shell
 from pmd_pipeline.hooks.console import ConsoleHook
 
 OLDER = (
@@ -24,7 +25,10 @@ def said(
     params: Any = None,
     node: Node | None = None,
 ) -> str:
-    """Return what is printed after the run of one node, a phase of training by default."""
+    """Return what is printed after the run of one node, a phase of training by default.
+
+    Commands are named as a shell finds them, which another test looks at.
+    """
     resume: Any = SimpleNamespace(
         state=SimpleNamespace(files={"report": {}} if has_report else {}),
         outdated=lambda stage: outdated if stage == "reporting" else [],
@@ -39,7 +43,7 @@ def said(
     hook.after_context_created(context)
     train = Node(len, "prompts", "policy", name="train", tags=["training"])
     hook.after_pipeline_run(Pipeline([node or train]), DataCatalog())
-    return capsys.readouterr().out
+    return capsys.readouterr().out.replace(shell.command("kedro"), "kedro")
 
 
 def test_a_part_says_that_the_report_is_older_and_what_renews_it(

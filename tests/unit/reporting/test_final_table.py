@@ -1,12 +1,15 @@
 """The table that a run ends with."""
 
+import io
 import math
 
 import pandas as pd
+from rich.console import Console
 
 from pmd_pipeline.metrics.comparison import build_comparison
+from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.console import as_text
+from pmd_pipeline.reporting.console import PAGE_WIDTH, as_text
 from pmd_pipeline.reporting.run_page.final_table import console_table, final_table
 
 INTERVALS = "95 % intervals over 3 training seeds and problems"
@@ -22,101 +25,128 @@ def metrics(share: float, *, k: int = 4, eval_set: str = "add3") -> pd.DataFrame
     return pd.DataFrame(rows, columns=["eval_set", "metric", "k", "value", "ci_low", "ci_high"])
 
 
-def test_console_table_reads_as_written_here() -> None:
-    """The printed text is this, to the character."""
-    comparison = build_comparison(
+PAIRS = pd.DataFrame(
+    {
+        "first": ["pmd_part", "pmd_part", "pmd_mean"],
+        "second": ["pmd_mean", "grpo", "grpo"],
+        "eval_set": ["add3"] * 3,
+        "verdict": ["worse", "cannot be told", "better"],
+        "one_seed_verdict": [math.nan] * 3,
+        "difference": [-0.47, -0.02, 0.45],
+        "ci_low": [-0.5, -0.1, 0.4],
+        "ci_high": [-0.4, 0.1, 0.5],
+        "p_value_holm": [0.001, 0.6, 0.001],
+        "equivalence_p_value_holm": [1.0, 0.6, 1.0],
+        "covers": ["seeds and problems"] * 3,
+    }
+)
+
+
+def gains(*rows: tuple[str, float, float], eval_set: str = "add3") -> pd.DataFrame:
+    return pd.DataFrame(
+        [(name, eval_set, INITIAL_POLICY, low, high) for name, low, high in rows],
+        columns=["algorithm", "eval_set", "against", "ci_low", "ci_high"],
+    )
+
+
+def three_algorithms() -> pd.DataFrame:
+    return build_comparison(
         metrics(0.46),
         {
-            "pmd_mean": {3: metrics(0.7), 6: metrics(0.88)},
             "pmd_part": {3: metrics(0.5), 6: metrics(0.41)},
+            "pmd_mean": {3: metrics(0.7), 6: metrics(0.88)},
+            "grpo": {3: metrics(0.5), 6: metrics(0.43)},
         },
     )
-    assert as_text(console_table(comparison, intervals=INTERVALS)) == "\n".join(
+
+
+GAINS = gains(("pmd_mean", 0.3, 0.5), ("pmd_part", -0.09, -0.01), ("grpo", -0.1, 0.02))
+
+
+def test_console_table_reads_as_written_here() -> None:
+    """The printed text is this, to the character: the best comes first."""
+    table = console_table(three_algorithms(), intervals=INTERVALS, gains=GAINS, pairs=PAIRS)
+    assert as_text(table) == "\n".join(
         [
-            f"Held-out problems, initial policy -> after 6 rounds [{INTERVALS}]",
+            "avg@4 on held-out problems, add3: initial policy -> after 6 rounds",
+            f"[{INTERVALS}]",
             "",
-            "algorithm  eval set        avg@4: initial -> final    gain  pass@4  maj@4",
-            "---------- --------- ------------------------------ ------- ------- -----",
-            "pmd_mean   add3      0.460 -> 0.880 [0.830, 0.930]  +0.420   0.920  0.900",
-            "pmd_part   add3      0.460 -> 0.410 [0.360, 0.460]  -0.050   0.450  0.430",
+            "algorithm  initial -> final                     gain  verdict",
+            "---------- ----------------- ------------------------ -------",
+            "pmd_mean     0.460 -> 0.880  +0.420 [+0.300, +0.500]  highest",
+            "grpo         0.460 -> 0.430  -0.030 [-0.100, +0.020]  worse",
+            "pmd_part     0.460 -> 0.410  -0.050 [-0.090, -0.010]  worse",
         ]
     )
 
 
+def test_with_one_training_seed_a_verdict_is_on_the_trained_policies() -> None:
+    one_seed = PAIRS.assign(one_seed_verdict=PAIRS["verdict"], verdict="cannot be told")
+    text = as_text(console_table(three_algorithms(), intervals=INTERVALS, pairs=one_seed))
+    assert [line.split()[-1] for line in text.splitlines()[-3:]] == ["highest", "below", "below"]
+
+
+def test_without_pairs_and_gains_their_columns_are_not_there() -> None:
+    lines = as_text(console_table(three_algorithms(), intervals=INTERVALS)).splitlines()
+    assert lines[3].split() == ["algorithm", "initial", "->", "final", "gain"]
+    assert lines[5].split() == ["pmd_mean", "0.460", "->", "0.880", "+0.420"]
+
+
 def test_verdicts_stand_below_the_console_table() -> None:
-    """Each on a line of its own, in characters that every terminal knows."""
+    """Each in a paragraph of its own, in characters that every terminal knows."""
     comparison = build_comparison(metrics(0.46), {"grpo": {6: metrics(0.9)}})
     verdicts = ["One training seed: so.", f"Worse by {formatting.MINUS}0.1."]
     text = as_text(console_table(comparison, intervals=INTERVALS, verdicts=verdicts))
     assert text.splitlines()[-4:] == ["", "One training seed: so.", "", "Worse by -0.1."]
 
 
-def test_console_table_fits_in_100_columns_whatever_the_names() -> None:
+def test_console_table_fits_a_page_whatever_the_names() -> None:
     """Long names are folded until the lines fit, and lose nothing; numbers never are."""
-    name, eval_set = "pmd_mean_" + "x" * 60, "set_" + "y" * 60
-    comparison = build_comparison(
-        metrics(0.46, k=1024, eval_set=eval_set),
-        {name: {6: metrics(0.88, k=1024, eval_set=eval_set)}},
-    )
-    lines = as_text(console_table(comparison, intervals=INTERVALS), width=100).splitlines()
-    assert max(map(len, lines)) <= 100
+    name = "pmd_mean_" + "x" * 60
+    comparison = build_comparison(metrics(0.46, k=1024), {name: {6: metrics(0.88, k=1024)}})
+    table = console_table(comparison, intervals=INTERVALS, gains=gains((name, -0.1, 0.9)))
+    lines = as_text(table, width=PAGE_WIDTH).splitlines()
+    assert max(map(len, lines)) <= PAGE_WIDTH
     first, *others = lines[
         lines.index(next(line for line in lines if line.startswith("---"))) + 1 :
     ]
-    assert "0.460 -> 0.880 [0.830, 0.930]" in first
+    assert first.endswith("0.460 -> 0.880  +0.420 [-0.100, +0.900]")
     assert others
-    cells = [line.split() for line in others]
-    assert first.split()[0] + "".join(row[0] for row in cells) == name
-    assert first.split()[1] + "".join(row[1] for row in cells if len(row) > 1) == eval_set
+    assert first.split()[0] + "".join(others) == name
 
 
-def test_console_table_in_a_file_is_as_wide_as_its_names() -> None:
-    """What a program reads has a line per algorithm, and every name whole."""
-    name = "pmd_mean_" + "x" * 100
-    comparison = build_comparison(metrics(0.46), {name: {6: metrics(0.88)}})
-    last = as_text(console_table(comparison, intervals=INTERVALS)).splitlines()[-1]
-    assert last.split()[0] == name
-    assert last.endswith("0.460 -> 0.880 [0.830, 0.930]  +0.420   0.920  0.900")
-
-
-def test_console_table_has_a_column_for_k_where_sets_differ() -> None:
-    """Two sets with different numbers of samples are told apart by k."""
+def test_every_evaluation_set_has_a_table_with_its_own_k() -> None:
     comparison = build_comparison(
         pd.concat([metrics(0.4, k=4), metrics(0.2, k=32, eval_set="aime")]),
         {"grpo": {1: pd.concat([metrics(0.5, k=4), metrics(0.3, k=32, eval_set="aime")])}},
     )
-    lines = as_text(console_table(comparison, intervals=INTERVALS)).splitlines()
-    assert " ".join(lines[2].split()) == (
-        "algorithm eval set k avg@k: initial -> final gain pass@k maj@k"
-    )
-    assert [line.split()[1:3] for line in lines[4:]] == [["add3", "4"], ["aime", "32"]]
+    text = as_text(console_table(comparison, intervals=INTERVALS))
+    first, second = text.split("\n\navg@32 on held-out problems, aime: ")
+    assert first.startswith("avg@4 on held-out problems, add3: initial policy -> after 1 round\n")
+    assert first.endswith("grpo         0.400 -> 0.500  +0.100")
+    assert second.endswith("grpo         0.200 -> 0.300  +0.100")
 
 
 def test_console_table_is_plain_ascii() -> None:
     """A terminal that knows ASCII alone shows the table, missing values included."""
     comparison = build_comparison(metrics(0.5), {"grpo": {1: metrics(0.4)}})
-    unknown = comparison["metric"] == "maj_at_k"
+    unknown = (comparison["metric"] == "avg_at_k") & (comparison["round"] == 1)
     comparison.loc[unknown, ["value", "ci_low", "ci_high"]] = math.nan
     text = as_text(console_table(comparison, intervals=INTERVALS))
     assert text.isascii()
-    assert text.splitlines()[-1].split()[-1] == "-"
+    assert text.splitlines()[-1].split() == ["grpo", "0.500", "->", "-", "-"]
 
 
-def test_metrics_that_were_not_measured_have_no_column() -> None:
-    """No majority where a reward names no answers; no pass@k where none was asked for."""
-    kept = {"maj@4": ["avg_at_k", "pass_at_k"], "pass@4": ["avg_at_k"]}
-    for dropped, names in kept.items():
-        tables = [
-            table[table["metric"].isin([*names, "truncated_fraction"])]
-            for table in (metrics(0.5), metrics(0.4))
-        ]
-        text = as_text(
-            console_table(
-                build_comparison(tables[0], {"grpo": {1: tables[1]}}), intervals=INTERVALS
-            )
-        )
-        assert dropped not in text
-        assert "avg@4: initial -> final" in text
+def test_a_gain_that_is_real_is_green_and_a_loss_red() -> None:
+    table = console_table(three_algorithms(), intervals=INTERVALS, gains=GAINS, pairs=PAIRS)
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=79)
+    with console.capture() as capture:
+        console.print(table)
+    printed = capture.get()
+    assert "\x1b[32m+0.420 [+0.300, +0.500]\x1b[0m" in printed
+    assert "\x1b[31m-0.050 [-0.090, -0.010]\x1b[0m" in printed
+    assert "[32m-0.030" not in printed
+    assert "[31m-0.030" not in printed
 
 
 def test_the_mean_reward_takes_the_place_of_avg_at_k() -> None:
@@ -127,7 +157,7 @@ def test_the_mean_reward_takes_the_place_of_avg_at_k() -> None:
     ]
     comparison = build_comparison(rewards[0], {"grpo": {1: rewards[1]}})
     text = as_text(console_table(comparison, intervals=INTERVALS))
-    assert "mean reward: initial -> final" in text
+    assert text.startswith("mean reward on held-out problems, ")
     assert "-0.250 -> 1.500" in text
     row = final_table(comparison).iloc[0]
     assert (row["initial"], row["final"]) == (-0.25, 1.5)

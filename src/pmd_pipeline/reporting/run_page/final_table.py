@@ -5,12 +5,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from pmd_pipeline.metrics.comparison import final_rounds, headline_metric
 from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
-from pmd_pipeline.reporting.console import plain_table
+from pmd_pipeline.reporting.console import ConsoleTable, plain_table
+from pmd_pipeline.reporting.run_page.pair_views import OF_POLICIES, pair_views
 
 FINAL_COLUMNS = (
     "algorithm",
@@ -71,44 +73,68 @@ def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> 
 
 
 def console_table(
-    comparison: pd.DataFrame, *, intervals: str, verdicts: Sequence[str] = ()
+    comparison: pd.DataFrame,
+    *,
+    intervals: str,
+    gains: pd.DataFrame | None = None,
+    pairs: pd.DataFrame | None = None,
+    verdicts: Sequence[str] = (),
 ) -> Group:
-    """Return the final table for a console, below a line that says what it shows.
+    """Return the final table for a console: for each evaluation set the best algorithm first.
 
     Args:
         comparison: The comparison table.
         intervals: What its intervals are and cover.
+        gains: The table of paired gains, whose intervals are shown.
+        pairs: The table of pairs, which says how each algorithm stands beside the first.
         verdicts: Sentences to stand below the table.
     """
-    table = final_table(comparison)
-    one_k = len(table["k"].unique()) == 1
-    k = int(table["k"].iloc[0]) if one_k else "k"
-    further = measured_of(comparison, "pass_at_k", "maj_at_k")
-    rows = [
-        [
-            str(row["algorithm"]),
-            str(row["eval_set"]),
-            *([] if one_k else [str(row["k"])]),
-            _start_to_end(row),
-            formatting.signed_share(row["gain"]),
-            *(formatting.share(row[metric]) for metric in further),
-        ]
-        for row in table.to_dict(orient="records")
-    ]
-    drawn = plain_table(
-        [[formatting.plain_ascii(cell) for cell in row] for row in rows],
-        names=["algorithm", "eval set"],
-        numbers=[
-            *([] if one_k else ["k"]),
-            f"{formatting.metric_name(headline_metric(comparison), k)}: initial -> final",
-            "gain",
-            *(formatting.metric_name(metric, k) for metric in further),
-        ],
-    )
+    table = final_table(comparison, gains)
     after = formatting.counted_from_to(table["round"].min(), table["round"].max(), "round")
-    title = f"Held-out problems, initial policy -> after {after} [{intervals}]"
+    parts: list[RenderableType] = []
+    for eval_set, rows in table.groupby("eval_set", sort=False):
+        metric = formatting.metric_name(headline_metric(comparison), int(rows["k"].max()))
+        beside = None if pairs is None else pairs[pairs["eval_set"] == eval_set]
+        title = f"{metric} on held-out problems, {eval_set}: initial policy -> after {after}"
+        parts += [title, f"[{intervals}]", "", _drawn(rows, beside), ""]
     below = [part for verdict in verdicts for part in ("", formatting.plain_ascii(verdict))]
-    return Group(title, "", drawn, *below)
+    return Group(*parts[:-1], *below)
+
+
+def _drawn(rows: pd.DataFrame, pairs: pd.DataFrame | None) -> ConsoleTable:
+    ranked = rows.sort_values("final", ascending=False, kind="stable").to_dict(orient="records")
+    verdicts = _verdicts([str(row["algorithm"]) for row in ranked], pairs)
+    return plain_table(
+        [
+            [str(row["algorithm"]), _start_to_end(row), _gain(row), *verdict]
+            for row, verdict in zip(ranked, verdicts, strict=True)
+        ],
+        names=["algorithm"],
+        numbers=["initial -> final", "gain"],
+        texts=["verdict"] if any(verdicts) else [],
+    )
+
+
+def _gain(row: Mapping[Hashable, Any]) -> Text:
+    low, high = row["gain_ci_low"], row["gain_ci_high"]
+    text = formatting.with_interval(row["gain"], low, high, signed=True)
+    style = "green" if low > 0 else "red" if high < 0 else ""
+    return Text(formatting.plain_ascii(text), style=style)
+
+
+def _verdicts(names: Sequence[str], pairs: pd.DataFrame | None) -> list[list[Text]]:
+    """Return how each stands beside the first; nothing where that was not looked at."""
+    if pairs is None or len(pairs) == 0:
+        return [[] for _ in names]
+    best, *others = names
+    views = pair_views(pairs)
+    # With one training seed a verdict is on the trained policies.
+    words = OF_POLICIES if pairs["one_seed_verdict"].notna().any() else {}
+    found = [[Text("highest", style="bold")]]
+    for name in others:
+        verdict = views[name, best].verdict
+        found.append([Text(words.get(verdict, verdict), style="red" * (verdict == "worse"))])
+    return found
 
 
 def measured_of(comparison: pd.DataFrame, *metrics: str) -> tuple[str, ...]:
@@ -139,5 +165,5 @@ def _gain_interval(
 
 
 def _start_to_end(row: Mapping[Hashable, Any]) -> str:
-    end = formatting.with_interval(row["final"], row["ci_low"], row["ci_high"])
-    return f"{formatting.share(row['initial'])} -> {end}"
+    ends = formatting.share(row["initial"]), formatting.share(row["final"])
+    return formatting.plain_ascii(" -> ".join(ends))
