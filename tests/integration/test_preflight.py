@@ -23,8 +23,9 @@ def test_a_recipe_as_it_comes_says_what_to_fill_in(
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
     for key in ("policy_initialisation.policy", "data_preparation.evals.aime_2025"):
-        assert f"{key}.revision=COMMIT" in result.stdout
         assert f"{key}.path=" in result.stdout
+    assert "Qwen/Qwen2.5-7B, revision not filled in" in result.stdout
+    assert "licence" not in result.stdout
     assert "at most 67,108,864 tokens sampled" in result.stdout
 
 

@@ -6,7 +6,7 @@ from pmd_pipeline.cluster import session
 from pmd_pipeline.cluster.actors import threads_of
 from pmd_pipeline.cluster.errors import ClusterError
 from pmd_pipeline.config.experiment import ExperimentConfig
-from pmd_pipeline.preflight.findings import Finding, gib
+from pmd_pipeline.preflight.findings import Finding, shown_size
 from pmd_pipeline.preflight.training_nodes import Node, NodeShare, node_shares
 
 SECTION = "Cluster"
@@ -45,8 +45,8 @@ def look_at_cluster(
         has = node.resources
         value = (
             f"{has.get('CPU', 0):g} CPUs, {has.get('GPU', 0):g} GPUs, "
-            f"{gib(int(has['memory']))} for processes, "
-            f"{gib(int(has['object_store_memory']))} for Ray's objects"
+            f"{shown_size(int(has['memory']))} for processes, "
+            f"{shown_size(int(has['object_store_memory']))} for Ray's objects"
         )
         findings.append(Finding(section=SECTION, subject=f"node {node.address}", value=value))
     placement = experiment.cluster.training

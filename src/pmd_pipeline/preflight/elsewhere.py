@@ -1,6 +1,6 @@
 """Samplers on a Ray cluster: what each takes on its node, and what the weights' way there takes."""
 
-from pmd_pipeline.preflight.findings import Finding, Verdict, gib
+from pmd_pipeline.preflight.findings import Finding, Verdict, shown_size
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan, SamplersElsewhere
 
@@ -35,7 +35,8 @@ def elsewhere_findings(
         _memory(sampler, engine, hardware.memory_bytes if num_gpus else None),
         _note(
             "object store",
-            f"{gib(shipped_bytes)} of weights in that of the run's node, and in that of each node "
+            f"{shown_size(shipped_bytes)} of weights in that of the run's node, and in that of "
+            "each node "
             "with samplers while they load them, where as much is needed in /dev/shm too; it has a "
             "third of a node's memory unless Ray is told otherwise, and what is more goes to disk",
         ),
@@ -47,21 +48,25 @@ def _memory(sampler: SamplerMemory, engine: SamplerPlan, gpu_bytes: int | None) 
     subject = "memory of each"
     if gpu_bytes is None:  # other nodes' memory is not known here
         cache = (
-            f"up to {gib(sampler.cache)} of keys and values ({engine.batch_size} responses of full "
+            f"up to {shown_size(sampler.cache)} of keys and values "
+            f"({engine.batch_size} responses of full "
             "length)"
             if engine.batch_size is not None
-            else f"{gib(sampler.cache_per_sequence)} of keys and values at least"
+            else f"{shown_size(sampler.cache_per_sequence)} of keys and values at least"
         )
-        return _note(subject, f"{gib(sampler.weights)} of weights, {cache}, on its node")
+        return _note(subject, f"{shown_size(sampler.weights)} of weights, {cache}, on its node")
     if engine.has_own_weights:
         needed, room = sampler.least, sampler.reserved(engine, device_bytes=gpu_bytes)
-        value = f"{gib(room)} set aside; weights and one sequence of full length take {gib(needed)}"
+        value = (
+            f"{shown_size(room)} set aside; weights and one sequence of full length take "
+            f"{shown_size(needed)}"
+        )
         remedy = (
             "raise rollout_engine.options.engine.gpu_memory_utilization (or kv_cache_gib), or "
             "tensor_parallel_size"
         )
         return _checked(subject, value, "ok" if room >= needed else "failure", remedy)
-    value = f"{gib(sampler.least)} to {gib(sampler.most)} of {gib(gpu_bytes)}"
+    value = f"{shown_size(sampler.least)} to {shown_size(sampler.most)} of {shown_size(gpu_bytes)}"
     verdict: Verdict = "ok" if sampler.most <= gpu_bytes else "warning"
     if sampler.least > gpu_bytes:
         verdict = "failure"
@@ -83,7 +88,7 @@ def _transfer(shipped_bytes: int, samplers: SamplersElsewhere) -> str:
     seconds = transfer_seconds(shipped_bytes, samplers)
     if seconds is None:
         return "state rollout_engine.options.bandwidth_gbit_per_second to have its time estimated"
-    once = f"{gib(shipped_bytes)} once to each node: {seconds:,.2g} s at {gbit:g} Gbit/s"
+    once = f"{shown_size(shipped_bytes)} once to each node: {seconds:,.2g} s at {gbit:g} Gbit/s"
     if samplers.num_samplers == 1:
         return once
     last = samplers.num_samplers * seconds

@@ -39,6 +39,9 @@ def warnings_of(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.verdict == "warning"]
 
 
-def gib(num_bytes: int) -> str:
-    """Return a number of bytes as shown in the plan."""
-    return f"{num_bytes / 2**30:,.1f} GiB"
+def shown_size(num_bytes: int) -> str:
+    """Return a number of bytes in the unit that fits: ``0.7 MiB``, ``560 MiB``, ``28.4 GiB``."""
+    mib = num_bytes / 2**20
+    if mib >= 1023.5:
+        return f"{num_bytes / 2**30:,.1f} GiB"
+    return f"{mib:.0f} MiB" if mib >= 9.95 or mib == 0 else f"{mib:.1f} MiB"

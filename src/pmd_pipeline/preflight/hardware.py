@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from pmd_pipeline.config.compute import ComputeConfig
-from pmd_pipeline.preflight.findings import Finding, Verdict, gib
+from pmd_pipeline.preflight.findings import Finding, Verdict, shown_size
 
 SECTION = "Hardware"
 
@@ -71,7 +71,7 @@ def look_at_hardware(
             memory_bytes=memory,
             num_spare=max(0, (os.cpu_count() or 1) // num_threads - num_processes),
         )
-        return hardware, [_finding("CPU", f"{gib(memory)} free", "ok")]
+        return hardware, [_finding("CPU", f"{shown_size(memory)} free", "ok")]
     present_memory = min((gpu.memory_bytes for gpu in present), default=None)
     hardware = Hardware(
         is_gpu=True,
@@ -81,7 +81,7 @@ def look_at_hardware(
         if is_planned or compute.launch == "ray"
         else max(0, num_present - num_processes),
     )
-    size = "unknown size" if hardware.memory_bytes is None else gib(hardware.memory_bytes)
+    size = "unknown size" if hardware.memory_bytes is None else shown_size(hardware.memory_bytes)
     shown = f"{hardware.num_devices} x {size}"
     if is_planned:
         return hardware, [_finding("GPUs", f"{shown}, planned: not checked here", "note")]

@@ -101,5 +101,7 @@ def _cached_folder(name: str, kind: RepositoryKind, revision: str) -> Path | Non
 
 
 def _reason(error: Exception) -> str:
+    if "Connect" in type(error).__name__ or isinstance(error, ConnectionError | TimeoutError):
+        return "no connection"
     first = (str(error).strip().splitlines() or ["no message"])[0]
     return f"{type(error).__name__}: {first[:120]}"

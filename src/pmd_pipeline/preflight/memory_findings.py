@@ -8,7 +8,7 @@ from pmd_pipeline.config.training import micro_batch_tokens_on
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
 from pmd_pipeline.preflight.adapter_shape import AdapterShape
 from pmd_pipeline.preflight.elsewhere import elsewhere_findings
-from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, Verdict, gib
+from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, Verdict, shown_size
 from pmd_pipeline.preflight.hardware import Hardware
 from pmd_pipeline.preflight.memory import TrainerMemory, trainer_memory
 from pmd_pipeline.preflight.reserved import reserved_findings
@@ -46,7 +46,7 @@ def memory_findings(
             Finding(
                 section=MEMORY_SECTION,
                 subject="trainer: whole policy",
-                value=f"{gib(whole)} on the first device, for the engine to run",
+                value=f"{shown_size(whole)} on the first device, for the engine to run",
             )
         )
     updating = trainer.peak + whole
@@ -180,16 +180,16 @@ def _trainer_lines(
     is_shared = hardware.num_devices > 1
     share = f", one of {hardware.num_devices} shares" if is_shared else ""
     precision = "float32" if is_shared and adapter is None else compute.weights
-    lines = {"trainer: weights": f"{gib(trainer.weights)} ({precision}{share})"}
+    lines = {"trainer: weights": f"{shown_size(trainer.weights)} ({precision}{share})"}
     if trainer.masters:
-        lines["trainer: masters"] = f"{gib(trainer.masters)} (float32)"
+        lines["trainer: masters"] = f"{shown_size(trainer.masters)} (float32)"
     lines |= {
-        "trainer: gradients": f"{gib(trainer.gradients)} while updating",
-        "trainer: AdamW moments": gib(trainer.moments),
-        "trainer: AdamW step": f"{gib(trainer.step_workspace)} for its duration",
-        "trainer: working weights": f"{gib(trainer.working_weights)} in a pass",
-        "trainer: activations": f"{gib(trainer.activations)} in a pass",
-        "trainer: logits": f"{gib(trainer.logits)} in a pass",
+        "trainer: gradients": f"{shown_size(trainer.gradients)} while updating",
+        "trainer: AdamW moments": shown_size(trainer.moments),
+        "trainer: AdamW step": f"{shown_size(trainer.step_workspace)} for its duration",
+        "trainer: working weights": f"{shown_size(trainer.working_weights)} in a pass",
+        "trainer: activations": f"{shown_size(trainer.activations)} in a pass",
+        "trainer: logits": f"{shown_size(trainer.logits)} in a pass",
     }
     return [
         Finding(section=MEMORY_SECTION, subject=name, value=value) for name, value in lines.items()
@@ -199,15 +199,17 @@ def _trainer_lines(
 def _sampler_lines(
     trainer: TrainerMemory, sampler: SamplerMemory, engine: SamplerPlan, hardware: Hardware
 ) -> list[Finding]:
-    cache = f"{sampler.cache_per_sequence / 2**20:,.0f} MiB for a sequence of full length"
+    cache = f"{shown_size(sampler.cache_per_sequence)} for a sequence of full length"
     if engine.batch_size is not None:
-        cache += f", {gib(sampler.cache)} for {engine.batch_size}"
+        cache += f", {shown_size(sampler.cache)} for {engine.batch_size}"
     elif hardware.memory_bytes is not None:
         left = hardware.memory_bytes - trainer.resident - sampler.weights
         num_sequences = max(0, left) // max(1, sampler.cache_per_sequence)
         cache += f"; room for at most {num_sequences:,} beside the trainer"
     return [
-        Finding(section=MEMORY_SECTION, subject="sampler: weights", value=gib(sampler.weights)),
+        Finding(
+            section=MEMORY_SECTION, subject="sampler: weights", value=shown_size(sampler.weights)
+        ),
         Finding(section=MEMORY_SECTION, subject="sampler: KV cache", value=cache),
     ]
 
@@ -215,7 +217,7 @@ def _sampler_lines(
 def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) -> Finding:
     """Return a failure if ``least`` is clearly too much, a warning if ``most`` is."""
     available = hardware.memory_bytes
-    needed = gib(most) if least == most else f"{gib(least)} to {gib(most)}"
+    needed = shown_size(most) if least == most else f"{shown_size(least)} to {shown_size(most)}"
     if available is None:
         value = f"{needed}; device memory unknown"
         return Finding(section=MEMORY_SECTION, subject=subject, value=value)
@@ -227,7 +229,7 @@ def _peak(subject: str, least: int, most: int, hardware: Hardware, remedy: str) 
     return Finding(
         section=MEMORY_SECTION,
         subject=subject,
-        value=f"{needed} of {gib(available)}",
+        value=f"{needed} of {shown_size(available)}",
         verdict=verdict,
         remedy="" if verdict == "ok" else remedy,
     )

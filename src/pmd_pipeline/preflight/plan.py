@@ -32,6 +32,7 @@ from pmd_pipeline.preflight.sampler import SamplerPlan, plan_sampler
 from pmd_pipeline.preflight.shape import ModelShape
 from pmd_pipeline.preflight.sources import check_sources
 from pmd_pipeline.preflight.storage import check_disk, disk_need, optimizer_state_bytes
+from pmd_pipeline.preflight.throughputs import built_in_finding, with_built_in
 from pmd_pipeline.preflight.time_findings import time_findings
 from pmd_pipeline.preflight.training_nodes import NodeShare, node_memory_findings
 from pmd_pipeline.preflight.warm_start import check_warm_start
@@ -141,11 +142,13 @@ def plan_run(request: Request, hub: Hub | None = None) -> list[Finding]:
     findings += check_disk(need, request.data_root)
     work = run_work(experiment, rounds, request.known)
     findings += work_findings(experiment, rounds, work, request.known)
+    known, is_built_in = with_built_in(request.known, shape, engine, hardware)
+    findings += [built_in_finding(known, hardware)] if is_built_in else []
     findings += time_findings(
         experiment,
         rounds,
         work,
-        request.known,
+        known,
         engine=engine,
         hardware=hardware,
         publishing_seconds=publishing_seconds,

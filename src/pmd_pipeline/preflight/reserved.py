@@ -1,6 +1,6 @@
 """What an engine sets aside on each GPU: enough for itself, and not what the trainer needs."""
 
-from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, gib
+from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, shown_size
 from pmd_pipeline.preflight.memory import TrainerMemory
 from pmd_pipeline.preflight.sampler import SamplerMemory, SamplerPlan
 
@@ -32,8 +32,8 @@ def reserved_findings(
         Finding(
             section=MEMORY_SECTION,
             subject="sampler: set aside",
-            value=f"{gib(reserved)}; weights and one sequence of full length take "
-            f"{gib(sampler.least)}",
+            value=f"{shown_size(reserved)}; weights and one sequence of full length take "
+            f"{shown_size(sampler.least)}",
             verdict="ok" if suffices else "failure",
             remedy=""
             if suffices
@@ -43,7 +43,7 @@ def reserved_findings(
         Finding(
             section=MEMORY_SECTION,
             subject=f"peak while sampling{' and updating' if at_once else ''}",
-            value=f"{gib(beside + reserved)} of {gib(device_bytes)}",
+            value=f"{shown_size(beside + reserved)} of {shown_size(device_bytes)}",
             verdict="ok" if fits else "failure",
             remedy=""
             if fits

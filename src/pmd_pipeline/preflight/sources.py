@@ -1,4 +1,4 @@
-"""Whether model and data are available, under which licence, and at which revision."""
+"""Whether model and data are available, under which licence, and at which revision: a line each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.config.policy import EmbeddedPolicyConfig, PretrainedPolicyConfig
 from pmd_pipeline.policies.model_folder import PolicyLoadError, check_weights_present
 from pmd_pipeline.preflight.findings import Finding, Verdict
-from pmd_pipeline.preflight.hub import Hub, Repository, RepositoryKind, licence_of_card
+from pmd_pipeline.preflight.hub import Hub, RepositoryKind, licence_of_card
 from pmd_pipeline.preflight.revisions import MissingRevision
 from pmd_pipeline.problems.errors import ProblemSourceError
 from pmd_pipeline.problems.sources import first_problem
@@ -30,7 +30,7 @@ def check_sources(
     """
     policy = experiment.policy_initialisation.policy
     unpinned = {item.key for item in missing}
-    findings = _check_policy(policy, unpinned, hub)
+    findings = [_check_policy(policy, unpinned, hub)]
     data = experiment.data_preparation
     for name in data.set_names():
         key = data.key_of(name)
@@ -40,33 +40,33 @@ def check_sources(
         else:
             assert source.hub_name is not None
             revision = None if key in unpinned else source.revision
-            findings += _check_repository(
-                name,
-                key,
-                source.hub_name,
-                "dataset",
-                revision,
-                hub,
-                _local_copy(key, "FILE.parquet", has_hub_config=source.hub_config is not None),
+            findings.append(
+                _check_repository(
+                    name,
+                    key,
+                    source.hub_name,
+                    "dataset",
+                    revision,
+                    hub,
+                    _local_copy(key, "FILE.parquet", has_hub_config=source.hub_config is not None),
+                )
             )
     return findings
 
 
 def _check_policy(
     policy: EmbeddedPolicyConfig | PretrainedPolicyConfig, unpinned: set[str], hub: Hub
-) -> list[Finding]:
+) -> Finding:
     match policy:
         case EmbeddedPolicyConfig():
-            return [_finding("model", "embedded: built here", "ok")]
+            return _finding("model", "embedded: built here", "ok")
         case PretrainedPolicyConfig():
             return _check_pretrained(policy, unpinned, hub)
         case _:
             assert_never(policy)
 
 
-def _check_pretrained(
-    policy: PretrainedPolicyConfig, unpinned: set[str], hub: Hub
-) -> list[Finding]:
+def _check_pretrained(policy: PretrainedPolicyConfig, unpinned: set[str], hub: Hub) -> Finding:
     if policy.hub_name is not None:
         revision = None if _POLICY_KEY in unpinned else policy.revision
         return _check_repository(
@@ -81,12 +81,11 @@ def _check_pretrained(
     try:
         check_weights_present(policy)
     except PolicyLoadError as error:
-        return [_finding("model", f"{policy.path}: not usable", "failure", str(error))]
+        return _finding("model", f"{policy.path}: not usable", "failure", str(error))
     assert policy.path is not None
-    return [
-        _finding("model", f"{policy.path}: has config.json and safetensors", "ok"),
-        *_licence("model", licence_of_card(Path(policy.path)), str(policy.path)),
-    ]
+    licence = licence_of_card(Path(policy.path))
+    found = f"{policy.path}: has config.json and safetensors, licence {licence or 'unknown'}"
+    return _licensed("model", found, licence, str(policy.path))
 
 
 def _check_first_problem(name: str, experiment: ExperimentConfig) -> Finding:
@@ -112,22 +111,26 @@ def _check_repository(
     revision: str | None,
     hub: Hub,
     local_copy: str,
-) -> list[Finding]:
+) -> Finding:
+    """Return the line of a repository; of all that may be wrong with it, what comes first."""
     found = hub.look_up(hub_name, kind, revision)
-    findings = [_pinned(subject, key, hub_name, kind, revision, found)]
+    pinned = f"revision {revision or 'not filled in'}"
     if not found.is_reachable:
-        findings.append(
-            _finding(
-                subject,
-                f"{hub_name}: neither on this machine nor on a reachable hub ({found.reason})",
-                "failure",
-                f"connect to the hub, or use a local copy: --params {local_copy}",
-            )
+        # A local copy needs no revision, and what its licence is cannot be seen from here.
+        return _finding(
+            subject,
+            f"{hub_name}, {pinned}: neither on this machine nor on a reachable hub "
+            f"({found.reason})",
+            "failure",
+            f"connect to the hub, or use a local copy: --params {local_copy}",
         )
-        return findings + _licence(subject, None, hub_name)
-    where = "in the hub's cache on this machine" if found.is_cached else "on the hub"
-    findings.append(_finding(subject, f"{hub_name}: {where}", "ok"))
-    return findings + _licence(subject, found.licence, hub_name)
+    where = "in the hub's cache" if found.is_cached else "on the hub"
+    value = f"{hub_name}, {pinned}, {where}, licence {found.licence or 'unknown'}"
+    if revision is None:
+        return _finding(
+            subject, value, "failure", _how_to_pin(key, hub_name, kind, newest=found.commit)
+        )
+    return _licensed(subject, value, found.licence, hub_name)
 
 
 def _local_copy(key: str, path: str, *, has_hub_config: bool = False) -> str:
@@ -136,51 +139,24 @@ def _local_copy(key: str, path: str, *, has_hub_config: bool = False) -> str:
     return ",".join([*(f"{key}.{name}=null" for name in taken_away), f"{key}.path={path}"])
 
 
-def _pinned(
-    subject: str,
-    key: str,
-    hub_name: str,
-    kind: RepositoryKind,
-    revision: str | None,
-    found: Repository,
-) -> Finding:
-    if revision is None:
-        page = "datasets/" if kind == "dataset" else ""
-        present = (
-            f"the newest on the hub is {found.commit}"
-            if found.commit is not None
-            else f"https://huggingface.co/{page}{hub_name}/commits/main lists them"
-        )
-        return _finding(
-            f"{subject}: revision",
-            "not filled in",
-            "failure",
-            f"set {key}.revision to the commit of {hub_name} that you have reviewed, in the "
-            f"environment's parameters or with --params {key}.revision=COMMIT; {present}",
-        )
-    return _finding(f"{subject}: revision", revision, "ok")
+def _how_to_pin(key: str, hub_name: str, kind: RepositoryKind, *, newest: str | None) -> str:
+    if newest is not None:
+        return f"once you have reviewed {hub_name} as it is now: --params {key}.revision={newest}"
+    page = "datasets/" if kind == "dataset" else ""
+    return (
+        f"choose from https://huggingface.co/{page}{hub_name}/commits/main what you have reviewed: "
+        f"--params {key}.revision=COMMIT"
+    )
 
 
-def _licence(subject: str, licence: str | None, location: str) -> list[Finding]:
+def _licensed(subject: str, value: str, licence: str | None, location: str) -> Finding:
     if licence is None:
-        return [
-            _finding(
-                f"{subject}: licence",
-                "unknown",
-                "warning",
-                f"no licence of {location} could be read; make sure that you may use it",
-            )
-        ]
-    if licence.lower() in ("other", "unknown"):
-        return [
-            _finding(
-                f"{subject}: licence",
-                licence,
-                "warning",
-                f"{location} has its own terms; read them",
-            )
-        ]
-    return [_finding(f"{subject}: licence", licence, "ok")]
+        remedy = f"no licence of {location} could be read; make sure that you may use it"
+    elif licence.lower() in ("other", "unknown"):
+        remedy = f"{location} has its own terms; read them"
+    else:
+        return _finding(subject, value, "ok")
+    return _finding(subject, value, "warning", remedy)
 
 
 def _finding(subject: str, value: str, verdict: Verdict, remedy: str = "") -> Finding:

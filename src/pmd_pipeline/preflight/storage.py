@@ -7,8 +7,9 @@ from pathlib import Path
 from pmd_pipeline.config.compute import Precision
 from pmd_pipeline.config.experiment import ExperimentConfig
 from pmd_pipeline.preflight.activations import BFLOAT16_BYTES, FLOAT32_BYTES
-from pmd_pipeline.preflight.findings import Finding, gib
+from pmd_pipeline.preflight.findings import Finding, shown_size
 from pmd_pipeline.preflight.workload import RoundWork
+from pmd_pipeline.wording import counted
 
 SECTION = "Disk"
 
@@ -25,10 +26,15 @@ class DiskNeed:
     Attributes:
         checkpoints: The initial policy, each phase's last state, and the one being written.
         rollouts: Texts of the rounds' rollouts, uncompressed.
+        num_states: Checkpoints.
+        less_with_last_moments: What is saved where only the last phase of each training run keeps
+            its optimizer's state.
     """
 
     checkpoints: int
     rollouts: int
+    num_states: int = 1
+    less_with_last_moments: int = 0
 
 
 def disk_need(
@@ -60,6 +66,8 @@ def disk_need(
     return DiskNeed(
         checkpoints=weight * (num_parameters + num_states * num_trained) + num_moments * moments,
         rollouts=int(_ROLLOUT_BYTES_PER_TOKEN * sampled),
+        num_states=num_states,
+        less_with_last_moments=(num_moments - num_runs - 1) * moments,
     )
 
 
@@ -73,7 +81,7 @@ def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
     """Compare the need with what is free, and with what an earlier run already takes."""
     free = shutil.disk_usage(_existing(data_root)).free
     if need is None:
-        value = f"{gib(free)} free; need unknown"
+        value = f"{shown_size(free)} free; need unknown"
         return [Finding(section=SECTION, subject="checkpoints", value=value)]
     taken = _size(data_root / "06_models")
     remaining = max(0, need.checkpoints - taken)
@@ -86,19 +94,23 @@ def check_disk(need: DiskNeed | None, data_root: Path) -> list[Finding]:
         "larger disk, or train fewer phases (training.num_phases), algorithms or "
         "training seeds at a time"
     )
-    already = f", {gib(taken)} of it already there" if taken else ""
+    if need.less_with_last_moments:
+        less = shown_size(need.less_with_last_moments)
+        remedy = f"keep_optimizer_states: last in globals.yml saves {less}; or {remedy}"
+    already = f", {shown_size(taken)} of it already there" if taken else ""
     return [
         Finding(
             section=SECTION,
             subject="checkpoints",
-            value=f"{gib(need.checkpoints)}{already}; {gib(free)} free",
+            value=f"{shown_size(need.checkpoints)} in {counted(need.num_states, 'state')}"
+            f"{already}; {shown_size(free)} free",
             verdict="ok" if fits else "failure",
             remedy="" if fits else remedy,
         ),
         Finding(
             section=SECTION,
             subject="rollouts",
-            value=f"at most {gib(need.rollouts)} before compression",
+            value=f"at most {shown_size(need.rollouts)} before compression",
             verdict="ok" if all_fit or not fits else "warning",
             remedy="" if all_fit or not fits else f"they may fill the disk: {remedy}",
         ),

@@ -8,6 +8,7 @@ from pmd_pipeline.preflight.sampler import SamplerPlan
 from pmd_pipeline.preflight.times import duration, saved_by_lag, throughput
 from pmd_pipeline.preflight.work_findings import SECTION, bound_of
 from pmd_pipeline.preflight.workload import Assumptions, RoundWork, RunWork
+from pmd_pipeline.wording import brief_time
 
 
 def time_findings(
@@ -70,19 +71,27 @@ def time_findings(
         "for new weights": time.publishing_seconds,
         "of them at the same time": time.saved_seconds,
     }
+    in_hours = time.seconds >= 3600
     shown = ", ".join(
-        f"{seconds / 3600:,.1f} h {name}"
+        f"{_shown(seconds, in_hours=in_hours)} {name}"
         for name, seconds in parts.items()
         if seconds or name in ("sampling", "updating")
     )
     hours = time.seconds / 3600
     is_apart = engine is not None and engine.elsewhere is not None
     num_devices = hardware.num_devices + (num_sampling if is_apart else 0)
+    device_hours = hours * num_devices
+    subject = f"{'GPU' if hardware.is_gpu else 'CPU'}-hours"
     return [
         *by_round,
-        _note("time", f"{bound}{hours:,.1f} h: {shown}"),
-        _note(f"{'GPU' if hardware.is_gpu else 'CPU'}-hours", f"{bound}{hours * num_devices:,.1f}"),
+        _note("time", f"{bound}{_shown(time.seconds, in_hours=in_hours)}: {shown}"),
+        *([_note(subject, f"{bound}{device_hours:,.1f}")] if device_hours >= 0.1 else []),
     ]
+
+
+def _shown(seconds: float, *, in_hours: bool) -> str:
+    """Return hours, as machines are paid for, or a short time in its own unit."""
+    return f"{seconds / 3600:,.1f} h" if in_hours else brief_time(seconds)
 
 
 def _note(subject: str, value: str) -> Finding:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pmd_pipeline.cluster.node_choice import choose_nodes
-from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, gib
+from pmd_pipeline.preflight.findings import MEMORY_SECTION, Finding, shown_size
 from pmd_pipeline.preflight.memory import TrainerMemory
 from pmd_pipeline.wording import counted
 
@@ -91,14 +91,16 @@ def node_memory_findings(
         )
         parts = [counted(share.num_processes, "process", "processes")]
         if is_gpu:
-            parts.append(f"{gib(trainer.peak)} on the GPU of each")
+            parts.append(f"{shown_size(trainer.peak)} on the GPU of each")
         needed = peak
         if share.node.is_the_runs:
             needed = whole_policy_bytes + max(peak, resident + optimizer_state_bytes)
             own = "the run's own, which gathers what it stores"
             parts.append(own if share.num_processes == 1 else f"one of them {own}")
         if needed:
-            parts.append(f"{gib(needed)} of {gib(int(share.node.resources['memory']))}")
+            parts.append(
+                f"{shown_size(needed)} of {shown_size(int(share.node.resources['memory']))}"
+            )
         fits = needed <= share.node.resources["memory"]
         findings.append(
             Finding(

@@ -38,12 +38,12 @@ ONLINE = Repository(is_reachable=True, commit=COMMIT, licence="apache-2.0")
 OFFLINE = Repository(is_reachable=False, reason="ConnectError: no route")
 
 
-def test_a_pinned_model_within_reach_is_fine() -> None:
+def test_a_pinned_model_within_reach_is_fine_and_has_one_line() -> None:
     hub = FakeHub(ONLINE)
-    findings = _check({"hub_name": "Qwen/Qwen2.5-7B", "revision": COMMIT}, hub)
+    [model, train, _] = _check({"hub_name": "Qwen/Qwen2.5-7B", "revision": COMMIT}, hub)
     assert hub.asked[0] == ("Qwen/Qwen2.5-7B", "model", COMMIT)
-    assert {finding.verdict for finding in findings} == {"ok"}
-    assert "apache-2.0" in {finding.value for finding in findings}
+    assert (model.subject, model.verdict, train.verdict) == ("model", "ok", "ok")
+    assert model.value == f"Qwen/Qwen2.5-7B, revision {COMMIT}, on the hub, licence apache-2.0"
 
 
 def test_a_missing_revision_is_a_failure_that_offers_the_present_commit() -> None:
@@ -51,19 +51,25 @@ def test_a_missing_revision_is_a_failure_that_offers_the_present_commit() -> Non
     findings = _check({"hub_name": "Qwen/Qwen2.5-7B"}, hub)
     assert hub.asked[0] == ("Qwen/Qwen2.5-7B", "model", None)  # never the placeholder
     [failure] = [finding for finding in findings if finding.verdict == "failure"]
-    assert "--params policy_initialisation.policy.revision=COMMIT" in failure.remedy
-    assert COMMIT in failure.remedy
+    assert failure.remedy.endswith(f"--params policy_initialisation.policy.revision={COMMIT}")
 
 
-def test_out_of_reach_says_which_path_to_set_and_that_the_licence_is_unknown() -> None:
-    findings = _check({"hub_name": "Qwen/Qwen2.5-7B", "revision": COMMIT}, FakeHub(OFFLINE))
-    failure = next(finding for finding in findings if finding.verdict == "failure")
-    assert "no route" in failure.value
-    assert "policy_initialisation.policy.path=FOLDER" in failure.remedy
-    assert [(f.subject, f.value) for f in findings if f.verdict == "warning"] == [
-        ("model: licence", "unknown"),
-        ("train: licence", "unknown"),
-    ]
+def test_out_of_reach_has_one_fix_and_no_word_of_licences() -> None:
+    """Without a revision too: a local copy has none."""
+    for policy in ({"hub_name": "a/b", "revision": COMMIT}, {"hub_name": "a/b"}):
+        findings = _check(policy, FakeHub(OFFLINE))
+        assert [finding.verdict for finding in findings] == ["failure", "failure", "ok"]
+        assert "no route" in findings[0].value
+        assert "policy_initialisation.policy.path=FOLDER" in findings[0].remedy
+        assert "licence" not in f"{findings}"
+
+
+def test_a_machine_without_a_network_is_said_in_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ConnectionError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", fail)
+    assert HuggingFaceHub().look_up("a/b", "model", None).reason == "no connection"
 
 
 def test_a_local_copy_leaves_the_hubs_configuration_behind() -> None:
@@ -80,7 +86,8 @@ def test_a_local_copy_leaves_the_hubs_configuration_behind() -> None:
 def test_terms_of_its_own_are_warned_of() -> None:
     hub = FakeHub(Repository(is_reachable=True, licence="other"))
     findings = _check({"hub_name": "a/b", "revision": COMMIT}, hub)
-    assert [f.value for f in findings if f.verdict == "warning"] == ["other", "other"]
+    assert [f.verdict for f in findings] == ["warning", "warning", "ok"]
+    assert findings[0].remedy == "a/b has its own terms; read them"
 
 
 def test_a_local_folder_without_weights_is_named(tmp_path: Path) -> None:
@@ -94,9 +101,9 @@ def test_a_local_model_has_the_licence_of_its_card(tmp_path: Path) -> None:
     model = shared_folder("models") / "stories260K-hf"
     for file in model.iterdir():
         (tmp_path / file.name).symlink_to(file)
-    assert _check({"path": str(tmp_path)}, FakeHub(ONLINE))[1].value == "unknown"
+    assert _check({"path": str(tmp_path)}, FakeHub(ONLINE))[0].value.endswith("licence unknown")
     (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n# Stories\n")
-    assert _check({"path": str(tmp_path)}, FakeHub(ONLINE))[1].value == "mit"
+    assert _check({"path": str(tmp_path)}, FakeHub(ONLINE))[0].value.endswith("licence mit")
 
 
 def test_a_missing_file_of_problems_is_a_failure() -> None:

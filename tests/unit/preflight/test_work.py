@@ -1,6 +1,7 @@
 """Tokens, times and disk space, against counts by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,8 @@ def test_checkpoints_by_hand() -> None:
         experiment, rounds, num_parameters=1000, num_trained=1000, keeps_all_moments=False
     )
     assert last_alone.checkpoints == 47 * 4 * 1000 + 16 * 8 * 1000
+    assert need.less_with_last_moments == need.checkpoints - last_alone.checkpoints
+    assert last_alone.less_with_last_moments == 0
     assert need.rollouts == 4 * 15 * 6 * 512 * 16 * 8192
 
 
@@ -163,6 +166,11 @@ def test_a_full_disk_stops_the_run_and_what_is_there_already_counts(
     [checkpoints, rollouts] = check_disk(need, tmp_path / "not" / "there")
     assert (checkpoints.verdict, rollouts.verdict) == ("failure", "ok")
     assert "data_root" in checkpoints.remedy
+    assert "keep_optimizer_states" not in checkpoints.remedy
+    keeping_all = replace(need, less_with_last_moments=3 * 2**20)
+    [checkpoints, _] = check_disk(keeping_all, tmp_path / "not" / "there")
+    saves = "keep_optimizer_states: last in globals.yml saves 3.0 MiB; or free space"
+    assert checkpoints.remedy.startswith(saves)
 
     (tmp_path / "06_models").mkdir()
     (tmp_path / "06_models" / "state").write_bytes(b"." * 1005)
