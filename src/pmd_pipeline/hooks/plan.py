@@ -228,7 +228,8 @@ def _ancestors(pipeline: Pipeline) -> list[Node]:
 
     pipelines = register_pipelines()
     # Both have the nodes of the data.
-    nodes = {node.name: node for name in _BUILT_UPON for node in pipelines[name].nodes}
+    found = [pipelines[name] for name in _BUILT_UPON if name in pipelines]
+    nodes = {node.name: node for pipeline in found for node in pipeline.nodes}
     everything = Pipeline(list(nodes.values()))
     own = {node.name for node in pipeline.nodes}
     known = own & {node.name for node in everything.nodes}
