@@ -136,8 +136,10 @@ class Screen:
         """Count units of what is going on."""
         former = self.part
         bar = self.part = Bar(description=description, total=total, unit=unit)
-        yield Counter(bar, total, self._clock)
-        self.part = former
+        try:
+            yield Counter(bar, total, self._clock)
+        finally:
+            self.part = former
 
     def note(self, text: str) -> None:
         """Show what is seen of what is going on, where the terminal is wide."""
@@ -162,10 +164,8 @@ class Screen:
             drawn = ProgressBar(total=bar.total, completed=bar.done, pulse=bar.total is None)
             if bar.fraction is not None:
                 drawn = ProgressBar(total=1.0, completed=bar.fraction)
-            left = (
-                "" if bar.end is None else f"{brief_time(max(0.0, bar.end - self._clock()))} left"
-            )
-            words = [Text(text) for text in (bar.count, left, *([bar.note] if has_notes else []))]
+            notes = [bar.note] if has_notes else []
+            words = [Text(text) for text in (bar.count, self._left(bar), *notes)]
             table.add_row(Text(bar.description), drawn, *words)
         return table
 

@@ -1,15 +1,17 @@
-"""What a terminal shows about a study: a bar while it runs, a table of its trials."""
+"""What a terminal shows about a study: bars while it runs, a table of its trials."""
 
 import logging
+import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
+from pmd_pipeline.progress.screen import Bar, Screen, can_draw
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import ConsoleTable, plain_table
 from pmd_pipeline.studies.findings import STATES, accuracy
@@ -19,13 +21,28 @@ _log = logging.getLogger(__name__)
 
 
 class StudyProgress:
-    """A progress bar on a terminal; otherwise a line per finished trial."""
+    """Bars on a terminal; otherwise a line per finished trial.
 
-    def __init__(self, name: str, num_trials: int) -> None:
-        self._bar = tqdm(total=num_trials, desc=f"study {name}", unit=" trials", disable=None)
+    Args:
+        name: The study's.
+        num_trials: Finished trials after which it stops.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self, name: str, num_trials: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
+        self._num_trials = num_trials
+        self._clock = clock
+        self._screen = Screen(clock=clock) if can_draw(sys.stderr) else None
         self._known: set[int] | None = None
+        self._num_given = 0
+        self._began = clock()
 
     def __enter__(self) -> Self:
+        if self._screen is not None:
+            self._screen.start()
         return self
 
     def __exit__(
@@ -34,34 +51,45 @@ class StudyProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.close()
+        if self._screen is not None:
+            self._screen.stop()
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
         """Show the study's current state."""
         finished, _ = count_trials(list(trials))
         done = {trial.number for trial in trials if trial.state.is_finished()}
-        if self._bar.disable:
-            # What an earlier run has done is not news.
-            new = done - (done if self._known is None else self._known)
-            for trial in trials:
-                if trial.number in new:
-                    _log.info("%s", describe_trial(trial))
         if self._known is None:
-            # The rate counts what this process has seen.
-            self._bar.initial = finished
+            # What an earlier run has done is not news, and says nothing of how fast this one is.
+            self._known, self._num_given, self._began = done, finished, self._clock()
+        if self._screen is None:
+            for trial in trials:
+                if trial.number in done - self._known:
+                    _log.info("%s", describe_trial(trial))
+        else:
+            self._draw(self._screen, trials, finished)
         self._known = done
+
+    def _draw(self, screen: Screen, trials: Sequence[FrozenTrial], finished: int) -> None:
+        new = finished - self._num_given
+        left = max(0, self._num_trials - finished)
+        bar = Bar(
+            description=f"study {self._name}",
+            done=finished,
+            total=self._num_trials,
+            unit="trials",
+        )
+        screen.show_whole(
+            bar, seconds_left=(self._clock() - self._began) / new * left if new > 0 else None
+        )
         states = Counter(trial.state for trial in trials)
         values = [accuracy(t) for t in trials if t.state == TrialState.COMPLETE]
-        self._bar.set_postfix(
-            {
-                "pruned": states[TrialState.PRUNED],
-                "failed": states[TrialState.FAIL],
-                "highest": formatting.share(max(values)) if values else formatting.MISSING,
-            },
-            refresh=False,
-        )
-        self._bar.n = finished
-        self._bar.refresh()
+        parts = [f"highest {formatting.share(max(values))}"] if values else ["trials"]
+        parts += [
+            f"{states[state]} {STATES[state]}"
+            for state in (TrialState.PRUNED, TrialState.FAIL)
+            if states[state]
+        ]
+        screen.show_part(", ".join(parts))
 
 
 def describe_trial(trial: FrozenTrial) -> str:
