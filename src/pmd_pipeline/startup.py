@@ -52,10 +52,13 @@ def _end_training_processes() -> None:
 
 def _refuse_unknown_environment(arguments: list[str]) -> None:
     """Say it here: kedro-viz loads the project in another process, and would show its traceback."""
+    from kedro.framework.startup import bootstrap_project
+
     from pmd_pipeline.config_loader import ConfigurationError, project_loader
 
     if not is_own_project():
         return
+    bootstrap_project(project_folder())  # the loader is what the project's settings say
     options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     options.add_argument("--env", "-e", default=os.environ.get("KEDRO_ENV"))
     chosen, _ = options.parse_known_args(arguments)
