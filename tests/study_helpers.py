@@ -175,7 +175,7 @@ def _shared_base() -> Path:
     def run_no_trial() -> None:
         from pmd_pipeline.study_commands import service
 
-        service.run_trials = lambda *_: None
+        service.run_trials = lambda *_, **__: None
 
     run_to_end(path, joins=False, reports=False, before=run_no_trial)
     return path / "data" / "small" / "studies" / "small" / "base"

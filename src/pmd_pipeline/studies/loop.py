@@ -5,6 +5,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +56,8 @@ def run_trials(
     run_trial: Callable[[Trial], float | Sequence[float]],
     limits: Limits,
     observer: Observer,
+    *,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Run trials until the study has enough of them; a failed one is recorded and skipped.
 
@@ -66,6 +69,8 @@ def run_trials(
         run_trial: Returns a trial's value or values.
         limits: When to end.
         observer: Notified after every trial.
+        turn: Returns a lock that other workers hold too while they count trials and begin the next:
+            without it two of them could both begin the last one.
 
     Raises:
         RepeatedFailureError: If three trials in a row failed with the same error.
@@ -74,10 +79,12 @@ def run_trials(
 
     begun: Trial | None = None
     is_interrupted = False
+    my_turn = ExitStack()
 
     def recorded(trial: Trial) -> float | Sequence[float]:
         nonlocal begun, is_interrupted
         begun = trial
+        my_turn.close()  # others see it run
         try:
             return run_trial(trial)
         except optuna.TrialPruned:
@@ -91,17 +98,7 @@ def run_trials(
             trial.set_user_attr(ERROR_KIND, _kind(error))
             raise
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    while limits.deadline is None or time.monotonic() < limits.deadline:
-        _take_back_dead(study)
-        trials = study.get_trials(deepcopy=False)
-        observer.update(trials)
-        finished, running = count_trials(trials)
-        if finished >= limits.num_trials:
-            return
-        if finished + running >= limits.num_trials:
-            time.sleep(limits.poll_seconds)
-            continue
+    def run_next() -> None:
         try:
             study.optimize(recorded, n_trials=1, catch=(Exception,))
         except KeyboardInterrupt:
@@ -118,8 +115,24 @@ def run_trials(
                 "grace_seconds, and another has taken the trial over.",
                 begun.number,
             )
-            continue
-        _stop_at_repeated_failure(study)
+        else:
+            _stop_at_repeated_failure(study)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    while limits.deadline is None or time.monotonic() < limits.deadline:
+        with my_turn:
+            my_turn.enter_context(turn())
+            _take_back_dead(study)
+            trials = study.get_trials(deepcopy=False)
+            observer.update(trials)
+            finished, running = count_trials(trials)
+            if finished >= limits.num_trials:
+                return
+            has_room = finished + running < limits.num_trials
+            if has_room:
+                run_next()
+        if not has_room:
+            time.sleep(limits.poll_seconds)
 
 
 def _take_back_dead(study: Study) -> None:

@@ -55,7 +55,13 @@ def run_study(
         StudyProgress(project.name, limits.num_trials) as progress,
     ):
         tidy = Tidy(project, study, progress)
-        run_trials(study, TrialRunner(project=project, runs=runs), limits, tidy)
+        run_trials(
+            study,
+            TrialRunner(project=project, runs=runs),
+            limits,
+            tidy,
+            turn=lambda: study_lock(project),
+        )
     return study
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 from kedro.io import DatasetError
 
 from pmd_pipeline.config.data_preparation import DataPreparationConfig
@@ -61,6 +62,8 @@ def test_a_package_that_is_missing_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    # fsspec keeps what an earlier test has imported.
+    monkeypatch.delitem(_registry, "s3", raising=False)
     files = ProblemFilesDataset(path=str(tmp_path)).load()
     with pytest.raises(RemoteError, match=r"not installed.*pip install 'pmd_pipeline\[remote\]'"):
         files("s3://bucket/p.jsonl")

@@ -1,11 +1,14 @@
 """The loop over trials: failures, interruptions, dead workers, and that it finds the optimum."""
 
 import math
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 
 import optuna
 import pytest
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 from study_helpers import Silent, make_experiment, make_study, memory_study
 
 from pmd_pipeline.studies import loop
@@ -52,6 +55,33 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on() -> None:
     run_trials(study, objective, Limits(num_trials=4), Silent())
     assert _states(study) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert study.trials[1].user_attrs["error"] == "FloatingPointError: the loss is nan in round 3"
+
+
+def test_workers_that_take_turns_do_no_trial_too_many() -> None:
+    """Between a worker's count of trials and its next one no other may count."""
+    study, lock, here = memory_study(), threading.Lock(), threading.Barrier(2, timeout=20)
+
+    class Waits(Silent):
+        def update(self, trials: Sequence[FrozenTrial]) -> None:
+            with suppress(threading.BrokenBarrierError):
+                here.wait(0.2)  # without turns both have counted before either begins
+
+    def work() -> None:
+        run_trials(
+            study,
+            lambda trial: trial.suggest_float("x", 0, 1),
+            Limits(num_trials=1, poll_seconds=0.01),
+            Waits(),
+            turn=lambda: lock,  # type: ignore[arg-type, return-value]
+        )
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert _states(study) == ["COMPLETE"]
+    assert not lock.locked()
 
 
 def test_three_equal_failures_in_a_row_stop_the_study_with_that_error() -> None:
