@@ -131,6 +131,7 @@ def _export_folder(env: str | None, here: Path, place: Path, destination: Path) 
                 _export_with_card(latest, policy, destination)
                 return
             why = "the latest run has not evaluated it as a trained policy"
+    _hide_bars()
     exported = export.export_policy(source, destination)
     _tell(exported, source, destination)
     click.echo(f"It has no model card: {why}.")
@@ -147,6 +148,7 @@ def _export_with_card(
     from pmd_pipeline.policies import export
     from pmd_pipeline.reporting.model_card.card import model_card
 
+    _hide_bars()
     exported = export.export_policy(
         policy.reference.folder,
         destination,
@@ -164,6 +166,13 @@ def _export_with_card(
         f"Its model card is {export.CARD_NAME}: fill in the licence before you publish it.\n"
         f"Serve it with: vllm serve {destination}"
     )
+
+
+def _hide_bars() -> None:
+    """Keep transformers' bars for loading and writing files off the terminal."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
 
 
 def _tell(exported: "Policy", source: Path, destination: Path) -> None:
