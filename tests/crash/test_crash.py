@@ -12,8 +12,9 @@ from typing import Any
 import mlflow
 import pytest
 from crash_projects import RUN, Command, Reference, TorchrunCommand, make_crash_project, outcome
+from forked_server import free_port
 from forks import empty_tracking_store
-from tracking_server import TrackingServer, free_port
+from tracking_server import TrackingServer
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(3600)]
 

@@ -9,9 +9,9 @@ from typing import Any
 import fsspec
 import pytest
 import yaml
+from forked_server import free_port
 from kedro.io import DataCatalog
 from s3_server import BUCKET, S3Server, new_server
-from tracking_server import free_port
 
 from pmd_pipeline.remote.errors import RemoteError, RemoteOutageError
 from pmd_pipeline.remote.folder import RemoteFolder

@@ -11,8 +11,9 @@ from typing import Any
 import mlflow
 import pytest
 from accidents import at_save_of
+from forked_server import free_port
 from forks import empty_tracking_store
-from tracking_server import TrackingServer, free_port
+from tracking_server import TrackingServer
 
 from pmd_pipeline.hooks.run_state import RunState
 from pmd_pipeline.tracking.outbox import FOLDER_NAME, num_waiting_below

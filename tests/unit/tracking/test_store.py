@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_server import free_port
 from forks import empty_tracking_store
 from kedro.config import OmegaConfigLoader
-from tracking_server import free_port
 
 from pmd_pipeline.tracking.configuration import read_config, use
 from pmd_pipeline.tracking.errors import TrackingError
