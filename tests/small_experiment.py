@@ -144,7 +144,9 @@ class SmallExperiment:
             pipeline = pipeline.only_nodes(*names)
         self.hook = hook = ResumeHook()
         hook.after_context_created(
-            SimpleNamespace(experiment=experiment, data_root=self.folder)  # type: ignore[arg-type]
+            SimpleNamespace(  # type: ignore[arg-type]
+                experiment=experiment, data_root=self.folder, env="small"
+            )
         )
         manager = _create_hook_manager()
         _register_hooks(manager, (hook, _Killer(self.dies_at)))

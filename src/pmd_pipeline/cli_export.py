@@ -10,6 +10,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
 from pmd_pipeline.command_groups import ProjectCommand
 from pmd_pipeline.config_loader import project_loader
+from pmd_pipeline.shell import kedro
 
 if TYPE_CHECKING:
     from pmd_pipeline.latest_run import EvaluatedPolicy, LatestRun
@@ -65,7 +66,8 @@ def export_command(project_command: ProjectCommand) -> click.Command:
     ) -> None:
         if len(paths) != (1 if best else 2):
             raise click.UsageError(
-                "with --best, give the folder to write alone: kedro export-policy --best my-model"
+                f"with --best, give the folder to write alone: {kedro('export-policy --best')} "
+                "my-model"
                 if best
                 else "give the policy's folder and the folder to write, or --best and the latter"
             )

@@ -20,6 +20,7 @@ from pmd_pipeline.hooks.run_state import RunState, load_run_state
 from pmd_pipeline.pipelines.reporting.gathering import GATHER
 from pmd_pipeline.policies.manifest import MANIFEST_NAME
 from pmd_pipeline.policies.reference import PolicyReference
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.wording import listed
 
 _TABLES = ("comparison", "comparison_by_seed", "round_metrics", "data_report", "eval_problems")
@@ -72,12 +73,11 @@ class LatestRun:
         assert isinstance(context, ExperimentContext)
         catalog, data_root = context.catalog, context.data_root
         assert isinstance(catalog, DataCatalog)
-        command = "kedro run" if env is None else f"kedro run --env {env}"
         state = load_run_state(data_root)
         if state is None:
-            raise ValueError(f"there is no run in {data_root}; begin with {command}")
+            raise ValueError(f"there is no run in {data_root}; begin with {kedro('run', env)}")
         results = Results(state, catalog, data_root)
-        advice = f"finish it with {command} --only-missing-outputs"
+        advice = f"finish it with {kedro('run --only-missing-outputs', env)}"
         missing = [name for name in _TABLES if not _is_there(state, name, data_root)]
         if missing:
             raise ValueError(

@@ -23,14 +23,19 @@ def put_commands_on_path() -> None:
         os.environ["PATH"] = os.pathsep.join([commands, _search_path])
 
 
-def kedro(arguments: str) -> str:
+def kedro(arguments: str, env: str | None = None) -> str:
     """Return what to type for a command of kedro, such as ``.venv/bin/kedro run``.
 
     Where the package runs without a project, kedro itself has none of its commands.
+
+    Args:
+        arguments: The command's name and what follows it.
+        env: Kedro's environment, named where it is not the one that the command takes anyway.
     """
+    option = f" --env {env}" if env not in (None, "local", "base") else ""
     if not is_project():
-        return f"{command(Path(sys.executable).name)} -m pmd_pipeline {arguments}"
-    return f"{command('kedro')} {arguments}"
+        return f"{command(Path(sys.executable).name)} -m pmd_pipeline {arguments}{option}"
+    return f"{command('kedro')} {arguments}{option}"
 
 
 def is_project() -> bool:

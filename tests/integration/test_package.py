@@ -111,7 +111,8 @@ def packaged(tmp_path: Path) -> Callable[..., tuple[int, str]]:
 def test_the_packages_own_commands_need_no_project(packaged, unused, tmp_path: Path) -> None:
     shutil.copytree(unused.path / "conf", tmp_path / "conf")
     status, said = packaged("study", "status", "tau_and_group_size", "--env", "smoke")
-    assert "has not been started; run: kedro study run tau_and_group_size --env smoke" in said
+    study = "-m pmd_pipeline study run tau_and_group_size --env smoke"
+    assert re.search(rf"has not been started; run: \S*python\S* {study}$", said, re.MULTILINE)
     assert status == 1
     status, said = packaged("--env", "nosuch")
     assert "there is no environment 'nosuch'" in said

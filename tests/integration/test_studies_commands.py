@@ -1,6 +1,7 @@
 """The commands of ``kedro study``: what they show, and their errors before anything runs."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -137,7 +138,8 @@ def test_an_unknown_study_is_named_with_those_that_there_are(study: Study) -> No
 def test_a_study_that_was_not_begun_says_how_to_begin_it(command: str, study: Study) -> None:
     result = study(command, "small")
     assert result.exit_code == 1
-    assert "has not been started; run: kedro study run small --env small" in result.output
+    begin = r"has not been started; run: \S*kedro study run small --env small$"
+    assert re.search(begin, result.output, re.MULTILINE)
 
 
 def test_the_status_lists_every_trial(path: Path, study: Study) -> None:

@@ -39,6 +39,15 @@ def test_a_command_that_the_shell_finds_is_said_by_its_name(
     assert shell.kedro("viz run") == "kedro viz run"
 
 
+@pytest.mark.parametrize("env", [None, "local", "base"])
+def test_an_environment_that_is_taken_anyway_is_not_named(
+    environment: Path, env: str | None
+) -> None:
+    shell.put_commands_on_path()
+    assert shell.kedro("run", env) == ".venv/bin/kedro run"
+    assert shell.kedro("run", "mine") == ".venv/bin/kedro run --env mine"
+
+
 def test_another_environments_command_of_that_name_does_not_count(
     environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from pmd_pipeline.context import ExperimentContext
 from pmd_pipeline.hooks.intent import has_stated_intent
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.stages import is_training
-from pmd_pipeline.shell import is_project
+from pmd_pipeline.shell import is_project, kedro
 from pmd_pipeline.wording import listed
 
 _REPORT = Path("08_reporting") / "report.html"
@@ -53,11 +53,10 @@ class ConsoleHook:
             self._say_what_the_report_lacks(pipeline)
 
     def _say_what_the_report_lacks(self, pipeline: Pipeline) -> None:
-        from pmd_pipeline.tracking.configuration import command
 
         assert self._context is not None
         assert self._resume.state is not None
-        renew = command("run", self._context.env)
+        renew = kedro("run", self._context.env)
         if self._context.config_loader.runtime_params:
             renew += " with the same --params"
         if "report" not in self._resume.state.files:
@@ -90,7 +89,7 @@ class ConsoleHook:
         from pmd_pipeline.reporting.run_page.coverage import Coverage
         from pmd_pipeline.reporting.run_page.final_table import console_table
         from pmd_pipeline.reporting.run_page.summary import lead_sentences
-        from pmd_pipeline.tracking.configuration import command, where_runs_are
+        from pmd_pipeline.tracking.configuration import where_runs_are
 
         report = self._context.data_root / _REPORT
         env = self._context.env
@@ -111,7 +110,7 @@ class ConsoleHook:
         click.echo(f"Report        {_shown(report, self._context)}")
         click.echo(where_runs_are(self._context.mlflow, env))
         if is_project():
-            click.echo(f"Lineage       {command('viz run', env)}, then\n  {_LINEAGE}")
+            click.echo(f"Lineage       {kedro('viz run', env)}, then\n  {_LINEAGE}")
 
 
 def _shown(path: Path, context: ExperimentContext) -> Path:

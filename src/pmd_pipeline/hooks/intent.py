@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum, auto
 
+from pmd_pipeline.shell import kedro
+
 
 class Intent(Enum):
     """What a run is to do with results that are there already."""
@@ -70,5 +72,5 @@ def refuse_concurrency(runner: str | None, *, is_async: bool = False) -> None:
         raise RunnerError(
             f"{found} does not work here: nodes share an engine, a device and the run's state, so "
             "they run one after another. Leave it out; for several GPUs see docs/multi_gpu.md, for "
-            "several trials at once kedro study worker"
+            f"several trials at once {kedro('study worker')}"
         )

@@ -10,6 +10,7 @@ from pmd_pipeline.hooks.changes import Parameters
 from pmd_pipeline.hooks.results import Results, shortened
 from pmd_pipeline.hooks.run_state import ResumeError, RunState
 from pmd_pipeline.hooks.stages import QUICK_STAGES, READS_SOURCES, is_training, stage_of
+from pmd_pipeline.shell import kedro
 
 _BUILT_UPON = ("__default__", "evaluate_models")
 
@@ -32,13 +33,17 @@ class Plan:
         pipeline: The nodes that the run was asked for.
         results: What is there; its state is that of the latest run.
         parameters: Of this run.
+        env: Its environment, which errors name.
     """
 
-    def __init__(self, pipeline: Pipeline, results: Results, parameters: Parameters) -> None:
+    def __init__(
+        self, pipeline: Pipeline, results: Results, parameters: Parameters, env: str | None
+    ) -> None:
         self._pipeline = pipeline
         self._results = results
         self._state: RunState = results.state
         self._parameters = parameters
+        self._env = env
         self.again: set[str] = set()
         self.given: set[str] = set()
 
@@ -71,7 +76,8 @@ class Plan:
             raise ResumeError(
                 "these results are needed, but the latest run has not made them:\n  "
                 + shortened(lines)
-                + "\nRun those stages first, or everything: kedro run --only-missing-outputs"
+                + "\nRun those stages first, or everything: "
+                + kedro("run --only-missing-outputs", self._env)
             )
         self._results.check(inputs)
         names = {node.name for node in others}

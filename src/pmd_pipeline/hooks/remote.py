@@ -14,6 +14,7 @@ from pmd_pipeline.hooks.intent import Intent, intent_of_run
 from pmd_pipeline.hooks.lock import hold
 from pmd_pipeline.hooks.resume import ResumeHook
 from pmd_pipeline.hooks.run_state import FILE_NAME, RunState
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.wording import counted
 
 # What reaches other machines is imported by runs that are to reach them.
@@ -174,7 +175,6 @@ def environment(env: str | None) -> str:
 
 def left_over(outbox: "Outbox", env: str | None) -> str | None:
     """Return what is not sent and how to send it, None if all is."""
-    from pmd_pipeline.tracking.configuration import command
 
     try:
         staged = outbox.waiting()
@@ -186,5 +186,5 @@ def left_over(outbox: "Outbox", env: str | None) -> str | None:
     return (
         f"{counted(len(snapshot.files), 'file')} ({snapshot.num_bytes / 1e6:.1f} MB) for "
         f"{outbox.address} wait in {outbox.folder}; send them with: "
-        f"{command('remote-sync', env)}"
+        f"{kedro('remote-sync', env)}"
     )

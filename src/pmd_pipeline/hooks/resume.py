@@ -20,6 +20,7 @@ from pmd_pipeline.hooks.plan import Plan
 from pmd_pipeline.hooks.results import Results, shortened, source_digests
 from pmd_pipeline.hooks.run_state import Change, ResumeError, RunState, load_run_state
 from pmd_pipeline.hooks.stages import READS_SOURCES, is_kept, is_training, stage_of
+from pmd_pipeline.shell import kedro
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +68,9 @@ class ResumeHook:
     def _data_root(self) -> Path:
         return self._context.data_root
 
+    def _kedro(self, arguments: str) -> str:
+        return kedro(arguments, self._context.env)
+
     @hook_impl
     def after_context_created(self, context: ExperimentContext) -> None:
         self._context = context
@@ -87,7 +91,7 @@ class ResumeHook:
         if former is None and intent is not Intent.OVERWRITE:
             self._refuse_unknown(pipeline)
         parameters = Parameters(self._context.experiment, model_checksums(pipeline, catalog))
-        plan = Plan(pipeline, self._results, parameters)
+        plan = Plan(pipeline, self._results, parameters, self._context.env)
         plan.build_on_others()
         if intent is Intent.DEFAULT and any(is_kept(node) for node in pipeline.nodes):
             intent = Intent.CONTINUE
@@ -172,7 +176,7 @@ class ResumeHook:
 
     def _former(self, intent: Intent) -> RunState | None:
         try:
-            return load_run_state(self._data_root)
+            return load_run_state(self._data_root, self._context.env)
         except ResumeError as error:
             if intent is not Intent.OVERWRITE:
                 raise
@@ -222,8 +226,8 @@ class ResumeHook:
             raise ResumeError(
                 f"{node.name} has come out differently from what {', '.join(followers)} used:\n  "
                 + shortened(lines)
-                + "\nResults of different data would be mixed; make those again with kedro run "
-                f"--overwrite --from-nodes {','.join(followers)}"
+                + "\nResults of different data would be mixed; make those again with "
+                + self._kedro(f"run --overwrite --from-nodes {','.join(followers)}")
             )
 
     def _say_what_is_kept(self, pipeline: Pipeline, plan: Plan) -> None:
@@ -233,16 +237,17 @@ class ResumeHook:
         if num_done == num_nodes:
             _logger.info(
                 "Nothing is left to do: the results of these parameters are in %s. "
-                "kedro run --overwrite makes them again.",
+                "%s makes them again.",
                 self._data_root,
+                self._kedro("run --overwrite"),
             )
         elif num_done:
             _logger.info(
-                "Going on with the run of %s: %d of %d nodes are done. kedro run --overwrite "
-                "starts anew.",
+                "Going on with the run of %s: %d of %d nodes are done. %s starts anew.",
                 self.state.version,
                 num_done,
                 num_nodes,
+                self._kedro("run --overwrite"),
             )
 
     def _release(self) -> None:

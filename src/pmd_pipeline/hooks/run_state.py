@@ -20,6 +20,7 @@ from pmd_pipeline.files import (
     read_sealed_lines,
     write_sealed_json,
 )
+from pmd_pipeline.shell import kedro
 
 FILE_NAME = "run_state.json"
 
@@ -136,8 +137,12 @@ class Change:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-def load_run_state(data_root: Path) -> RunState | None:
+def load_run_state(data_root: Path, env: str | None = None) -> RunState | None:
     """Return the latest run's state, None if there was no run.
+
+    Args:
+        data_root: Where its results are.
+        env: The environment that they are of, which errors name.
 
     Raises:
         ResumeError: If the file, or the journal beside it, is damaged, or another version of this
@@ -152,8 +157,8 @@ def load_run_state(data_root: Path) -> RunState | None:
                 f"the results in {data_root} were made by another version of pmd_pipeline, which "
                 f"gave nodes and folders other names (layout {layout}; this version's is "
                 f"{LAYOUT}), so a run cannot go on from them. To keep them, choose "
-                "another data_root in globals.yml. kedro run --overwrite starts afresh in the same "
-                "folder; what it does not replace there can be deleted"
+                f"another data_root in globals.yml. {kedro('run --overwrite', env)} starts afresh "
+                "in the same folder; what it does not replace there can be deleted"
             )
         state = RunState(**values)
         state.read_journal(data_root, seal)
@@ -163,8 +168,8 @@ def load_run_state(data_root: Path) -> RunState | None:
         raise
     except (ValueError, TypeError) as error:
         raise ResumeError(
-            f"{path} is damaged ({error}), so nothing is known of the results beside it; kedro run "
-            "--overwrite starts afresh"
+            f"{path} is damaged ({error}), so nothing is known of the results beside it; "
+            f"{kedro('run --overwrite', env)} starts afresh"
         ) from error
     return state
 

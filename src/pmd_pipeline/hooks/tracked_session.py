@@ -40,7 +40,8 @@ from pmd_pipeline.hooks.tracked_results import TrackedResults, log_completions
 from pmd_pipeline.hooks.tracked_rollouts import RolloutSample
 from pmd_pipeline.hooks.tracked_training_runs import TrackedTrainingRuns, namespace_of
 from pmd_pipeline.reporting.run_page.description import training_run_description
-from pmd_pipeline.tracking.configuration import command, read_config, use
+from pmd_pipeline.shell import kedro
+from pmd_pipeline.tracking.configuration import read_config, use
 from pmd_pipeline.tracking.data_inputs import eval_inputs, train_inputs
 from pmd_pipeline.tracking.metrics import evaluation_metrics, round_metrics
 from pmd_pipeline.tracking.provenance import git_commit, package_versions
@@ -233,7 +234,7 @@ class TrackedSession(MlflowHook):
             runs.end(self._parent, status)
             os.environ.pop(_RUN_ID, None)
             _end_active_runs(status)
-        told = runs.close(command("mlflow-sync", self._context.env))
+        told = runs.close(kedro("mlflow-sync", self._context.env))
         if told is not None:
             _logger.warning("%s", told)
 

@@ -38,6 +38,7 @@ from pmd_pipeline.preflight.training_nodes import NodeShare, node_memory_finding
 from pmd_pipeline.preflight.warm_start import check_warm_start
 from pmd_pipeline.preflight.work_findings import work_findings
 from pmd_pipeline.preflight.workload import Assumptions, RoundWork, round_work, run_work
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.training.setup import TrainingSetup
 
 
@@ -188,7 +189,7 @@ def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:
     if stopping:
         lines = [f"{item.subject}: {item.value}; {item.remedy}" for item in stopping]
         raise PreflightError(
-            "the run cannot work as it is (kedro preflight shows the whole plan):\n  "
+            f"the run cannot work as it is ({kedro('preflight')} shows the whole plan):\n  "
             + "\n  ".join(lines)
         )
     return findings

@@ -1,8 +1,6 @@
-"""The thread that sends snapshots, so that training never waits for it."""
+"""The thread that sends snapshots."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 
 from pmd_pipeline.remote import store
@@ -10,14 +8,14 @@ from pmd_pipeline.remote.errors import RemoteError
 from pmd_pipeline.remote.folder import RemoteFolder
 from pmd_pipeline.remote.outbox import Outbox
 from pmd_pipeline.remote.snapshot import Snapshot
+from pmd_pipeline.sending_thread import SendingThread
 
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 1.0, 60.0
-"""Between two tries while the address does not answer: doubled from the first to the last."""
+_LAST_PAUSE_SECONDS = 60.0
 
 _logger = logging.getLogger(__name__)
 
 
-class Sender:
+class Sender(SendingThread):
     """Sends what waits in an outbox, then each newer snapshot.
 
     Args:
@@ -29,79 +27,25 @@ class Sender:
     def __init__(self, outbox: Outbox, folder: RemoteFolder, *, is_out: bool = False) -> None:
         self._outbox = outbox
         self._folder = folder
-        self._condition = threading.Condition()
-        self._has_news = True
-        self._is_closing = False
-        self._is_out = is_out
-        self._last_progress = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="remote-sender", daemon=True)
-        self._thread.start()
+        super().__init__("remote-sender", last_pause_seconds=_LAST_PAUSE_SECONDS, is_out=is_out)
 
-    def wake(self) -> None:
-        """Send soon: there is a new snapshot."""
-        with self._condition:
-            self._has_news = True
-            self._condition.notify_all()
-
-    def close(self, patience_seconds: float) -> None:
-        """Return when all is sent, or nothing has arrived for a while.
-
-        Args:
-            patience_seconds: How long to wait without any progress. An address that is known not
-                to answer is tried once more.
-        """
-        self._note_progress()
-        with self._condition:
-            self._is_closing = True
-            self._condition.notify_all()
-        while self._thread.is_alive():
-            self._thread.join(0.05)
-            if time.monotonic() - self._last_progress > patience_seconds:
-                return
-
-    def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            with self._condition:
-                while not self._has_news and not self._is_closing:
-                    self._condition.wait()
-                self._has_news = False
-                is_last = self._is_closing
-            try:
-                send_waiting(self._outbox, self._folder, self._note_progress)
-            except RemoteError as error:
-                _logger.warning("%s. The run goes on; what it makes stays here alone", error)
-                return
-            except Exception as error:
-                # Whatever it is, the thread must go on: another try may find it gone.
-                self._say_out(error)
-                with self._condition:
-                    self._has_news = True
-                    if not self._is_closing:
-                        self._condition.wait_for(lambda: self._is_closing, timeout=pause)
-                pause = min(2 * pause, LAST_PAUSE_SECONDS)
-            else:
-                self._say_back()
-                pause = FIRST_PAUSE_SECONDS
-            if is_last:
-                return
-
-    def _note_progress(self) -> None:
-        self._last_progress = time.monotonic()
+    def _send(self) -> bool:
+        try:
+            send_waiting(self._outbox, self._folder, self._note_progress)
+        except RemoteError as error:
+            _logger.warning("%s. The run goes on; what it makes stays here alone", error)
+            return False
+        return True
 
     def _say_out(self, error: Exception) -> None:
-        if not self._is_out:
-            _logger.warning(
-                "%s: the results wait in %s and are sent when it works again",
-                error,
-                self._outbox.folder,
-            )
-        self._is_out = True
+        _logger.warning(
+            "%s: the results wait in %s and are sent when it works again",
+            error,
+            self._outbox.folder,
+        )
 
     def _say_back(self) -> None:
-        if self._is_out:
-            _logger.info("%s works again: what had waited is sent", self._folder.address)
-        self._is_out = False
+        _logger.info("%s works again: what had waited is sent", self._folder.address)
 
 
 def send_waiting(outbox: Outbox, folder: RemoteFolder, progress: Callable[[], None]) -> bool:

@@ -11,6 +11,7 @@ from optuna import Study
 
 from pmd_pipeline.config_loader import project_loader
 from pmd_pipeline.files import whole_folder
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.findings import REPEAT_VALUES, best_trial
 from pmd_pipeline.studies.parameters import trial_parameters
@@ -60,7 +61,7 @@ def export_best(project: StudyProject, study: Study) -> str:
         shutil.rmtree(folder)
         raise
     lines = [
-        f"Wrote {folder.relative_to(project.path)}; run it with: kedro run --env {name}",
+        f"Wrote {folder.relative_to(project.path)}; run it with: {kedro('run', name)}",
         f"Its results will be in {data_root}.",
     ]
     if read_base(project)["num_overlaps"]:

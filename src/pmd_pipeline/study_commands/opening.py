@@ -7,6 +7,7 @@ import time
 from optuna import Study
 from optuna.trial import FrozenTrial
 
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.studies.definition import create_or_load, load
 from pmd_pipeline.studies.errors import StudyError
 from pmd_pipeline.studies.loop import Limits
@@ -123,6 +124,6 @@ def _possible_trials(project: StudyProject, wanted: int) -> int:
 
 def _no_such_study(project: StudyProject) -> StudyError:
     return StudyError(
-        f"study {project.name!r} has not been started; run: kedro study run {project.name}"
-        + (f" --env {project.env}" if project.env else "")
+        f"study {project.name!r} has not been started; run: "
+        + kedro(f"study run {project.name}", project.env)
     )

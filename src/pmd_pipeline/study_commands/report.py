@@ -77,8 +77,7 @@ def _settings(project: StudyProject) -> dict[str, Any]:
 
 
 def _hints(project: StudyProject, where_runs_are: str) -> str:
-    option = f" --env {project.env}" if project.env else ""
-    export = kedro(f"study export {project.name}{option}")
+    export = kedro(f"study export {project.name}", project.env)
     return f"Best trial    {export}\n{where_runs_are}"
 
 

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from pmd_pipeline.cluster import session
 from pmd_pipeline.progress import hidden_bars
 from pmd_pipeline.rewards.choice import close_rewards
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.studies.findings import best_trial, pareto_trials
 from pmd_pipeline.studies.loop import run_trials
 from pmd_pipeline.studies.search_space import check_search_space
@@ -20,7 +21,6 @@ from pmd_pipeline.study_commands.console import StudyProgress
 from pmd_pipeline.study_commands.opening import limits_of, open_to_run
 from pmd_pipeline.study_commands.project import StudyProject
 from pmd_pipeline.study_commands.trial import TrialRunner
-from pmd_pipeline.tracking.configuration import command
 
 _logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def ending(project: StudyProject, runs: StudyRuns) -> Iterator[None]:
 
 def end_runs(project: StudyProject, runs: StudyRuns, status: str) -> None:
     """End the study's run, and say so if something could not be sent."""
-    told = runs.end(status, command("mlflow-sync", project.env))
+    told = runs.end(status, kedro("mlflow-sync", project.env))
     if told is not None:
         _logger.warning("%s", told)
 

@@ -28,7 +28,6 @@ __all__ = [
     "DEFAULT_ADDRESS",
     "MlflowConfig",
     "artifact_root",
-    "command",
     "database_path",
     "read_config",
     "runs_place",
@@ -115,17 +114,12 @@ def where_runs_are(config: MlflowConfig, env: str | None) -> str:
     is_server = config.server.mlflow_tracking_uri.startswith(("http:", "https:"))
     # Without a project, kedro has none of its plugins' commands.
     serve = (
-        command("mlflow ui", env)
+        kedro("mlflow ui", env)
         if is_project()
         else f"{command_path('mlflow')} ui --backend-store-uri {shown_address(config)}"
     )
     first = "" if is_server else f"{serve}, then\n{_INDENT}"
     return f"MLflow runs   {first}{runs_place(config)}"
-
-
-def command(name: str, env: str | None) -> str:
-    """Return what a user types in the shell, in an environment."""
-    return kedro(name) + (f" --env {env}" if env not in (None, "local", "base") else "")
 
 
 def use(config: MlflowConfig) -> None:

@@ -9,6 +9,7 @@ and checksum, a trace by an id that follows from its rollout.
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from mlflow.entities import Metric, Param, RunTag
@@ -36,13 +37,16 @@ _MAX_TAG_LENGTH = 5000
 _logger = logging.getLogger(__name__)
 
 
-def send_waiting(outbox: Outbox, store: TrackingStore, refused: set[int]) -> None:
+def send_waiting(
+    outbox: Outbox, store: TrackingStore, refused: set[int], progress: Callable[[], None]
+) -> None:
     """Send an outbox's records in order.
 
     Args:
         outbox: What is sent.
         store: Where to.
         refused: Numbers that are passed over; those that the store refuses are added.
+        progress: Called whenever a record has arrived.
 
     Raises:
         OutageError: If the store does not work; what is not sent stays in the outbox.
@@ -67,6 +71,7 @@ def send_waiting(outbox: Outbox, store: TrackingStore, refused: set[int]) -> Non
             refused.add(record.number)
         else:
             outbox.mark_sent(record)
+            progress()
 
 
 def _send(record: Record, outbox: Outbox, store: TrackingStore) -> None:

@@ -20,6 +20,7 @@ from mlflow.utils.uri import is_local_uri
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from pmd_pipeline.shell import kedro
 from pmd_pipeline.tracking.artifact_locations import local_path
 from pmd_pipeline.tracking.configuration import (
     ADDRESS_VARIABLE,
@@ -27,7 +28,6 @@ from pmd_pipeline.tracking.configuration import (
     DEFAULT_ADDRESS,
     MlflowConfig,
     artifact_root,
-    command,
     database_path,
     shown_address,
 )
@@ -179,7 +179,7 @@ def connect_or_continue(
         raise TrackingError(
             f"MLflow would write this run's figures and tables to {foreign}, which is not below "
             f"{store.artifact_root}: the project was moved or copied. Repair its database with: "
-            f"{command('mlflow-relocate', env)}\n"
+            f"{kedro('mlflow-relocate', env)}\n"
             "If they do belong there, name that folder in conf/<env>/mlflow.yml: "
             "tracking.experiment.create_experiment_kwargs.artifact_location"
         )

@@ -137,8 +137,11 @@ def test_a_stage_left_out_between_new_data_and_its_user_is_refused_in_the_same_r
     experiment.run()
     experiment.gold = 2
     names = ["data_preparation.load_problems", "a.seed_0.train"]
-    with pytest.raises(ResumeError, match=r"load_problems has come out .* select_prompts"):
+    with pytest.raises(
+        ResumeError, match=r"load_problems has come out .* select_prompts"
+    ) as caught:
         experiment.run(*names, intent=Intent.OVERWRITE)
+    assert str(caught.value).endswith("--env small"), "of the environment whose results they are"
     with pytest.raises(ResumeError, match="made from other data"):
         experiment.run("a.seed_0.evaluate", intent=Intent.DEFAULT)
 

@@ -9,7 +9,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from remote_helpers import FIRST, SECOND, fetched, send, stage
 
-from pmd_pipeline.remote import sender as sending
+from pmd_pipeline import sending_thread
 from pmd_pipeline.remote.folder import RemoteFolder
 from pmd_pipeline.remote.outbox import Outbox
 from pmd_pipeline.remote.sender import Sender
@@ -21,7 +21,7 @@ def test_what_could_not_be_sent_is_sent_when_the_address_works_again(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(sending_thread, "FIRST_PAUSE_SECONDS", 0.01)
     asked = threading.Semaphore(0)
 
     def away(*_: Any, **__: Any) -> None:
