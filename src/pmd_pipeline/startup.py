@@ -3,6 +3,7 @@
 import argparse
 import atexit
 import os
+import re
 import sys
 import warnings
 
@@ -12,6 +13,14 @@ from pmd_pipeline.plugin_commands import defer_mlflow_commands
 from pmd_pipeline.processes.parent import end_with_parent
 from pmd_pipeline.project_folder import is_own_project, project_folder
 from pmd_pipeline.shell import put_commands_on_path
+
+_HARMLESS_WARNINGS = (
+    "register_new_resolver() is deprecated",  # Kedro's, on omegaconf
+    # A phase is a namespace, so these dots are intended.
+    "One or more dataset names contain '.' characters",
+    "ORJSONResponse is deprecated",  # kedro-viz's, on fastapi
+)
+"""How they begin: without commas and colons, which separate the parts of ``PYTHONWARNINGS``."""
 
 
 def prepare() -> None:
@@ -31,7 +40,7 @@ def prepare() -> None:
     if launch.world_size > 1:
         atexit.register(_end_training_processes)
     _say_that_it_begins(sys.argv[1:])
-    _quiet_dependencies()
+    quiet_dependencies()
     put_commands_on_path()
     defer_mlflow_commands()
     if sys.argv[1:2] == ["viz"]:
@@ -69,13 +78,17 @@ def _refuse_unknown_environment(arguments: list[str]) -> None:
         raise SystemExit(error.exit_code) from None
 
 
-def _quiet_dependencies() -> None:
-    """Silence messages of dependencies that nobody can act on."""
+def quiet_dependencies() -> None:
+    """Silence messages of dependencies that nobody can act on, in this process and what it starts.
+
+    kedro-viz loads the project in a process of its own.
+    """
     # Kedro's plugin reports usage unless told not to; here privacy is the default.
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    for message in (
-        r"register_new_resolver\(\) is deprecated",  # Kedro's, on omegaconf
-        # A phase is a namespace, so these dots are intended.
-        r"One or more dataset names contain '\.' characters",
-    ):
-        warnings.filterwarnings("ignore", message=message)
+    for beginning in _HARMLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message=re.escape(beginning))
+    given = os.environ.get("PYTHONWARNINGS", "").split(",")
+    harmless = [f"ignore:{beginning}" for beginning in _HARMLESS_WARNINGS]
+    # The last has precedence: a user's own come after these.
+    others = [one for one in given if one and one not in harmless]
+    os.environ["PYTHONWARNINGS"] = ",".join([*harmless, *others])
