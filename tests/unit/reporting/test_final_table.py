@@ -11,6 +11,7 @@ from pmd_pipeline.metrics.problem_scores import INITIAL_POLICY
 from pmd_pipeline.reporting import formatting
 from pmd_pipeline.reporting.console import PAGE_WIDTH, as_text
 from pmd_pipeline.reporting.run_page.final_table import console_table, final_table
+from pmd_pipeline.reporting.run_page.tables import comparison_table
 
 INTERVALS = "95 % intervals over 3 training seeds and problems"
 
@@ -188,3 +189,24 @@ def test_final_table_takes_the_interval_of_the_gain_from_the_gains_over_the_init
     )
     row = final_table(comparison, gains).iloc[0]
     assert (row["gain_ci_low"], row["gain_ci_high"]) == (0.3, 0.39)
+
+
+def test_the_best_comes_first_for_each_set_in_the_reports_table_too() -> None:
+    """Sets stay in their order, whatever their names."""
+    scores = {"grpo": (0.5, 0.3), "gspo": (0.7, 0.2), "pmd_mean": (0.6, 0.4)}
+    comparison = build_comparison(
+        pd.concat([metrics(0.1, eval_set="words"), metrics(0.1, eval_set="add3")]),
+        {
+            name: {1: pd.concat([metrics(a, eval_set="words"), metrics(b, eval_set="add3")])}
+            for name, (a, b) in scores.items()
+        },
+    )
+    rows = comparison_table(comparison, None, intervals=INTERVALS).rows
+    assert [row[:2] for row in rows] == [
+        ("gspo", "words"),
+        ("pmd_mean", "words"),
+        ("grpo", "words"),
+        ("pmd_mean", "add3"),
+        ("grpo", "add3"),
+        ("gspo", "add3"),
+    ]

@@ -32,7 +32,6 @@ def run_description(
         links: Where more is; a line of Markdown.
     """
     table = final_table(comparison, gains)
-    ranked = table.sort_values(["eval_set", "final"], ascending=[True, False], kind="stable")
     metric = _metric(comparison, table)
     rows = [
         [
@@ -42,10 +41,10 @@ def run_description(
             formatting.with_interval(row["final"], row["ci_low"], row["ci_high"]),
             formatting.signed_share(row["gain"]),
         ]
-        for row in ranked.head(_MOST_ROWS).to_dict(orient="records")
+        for row in table.head(_MOST_ROWS).to_dict(orient="records")
     ]
     header = ["algorithm", "evaluation set", f"{metric} at first", "at last", "gain"]
-    left_out = len(ranked) - len(rows)
+    left_out = len(table) - len(rows)
     parts = [
         *lead_sentences(comparison, gains, pairs, coverage),
         links,

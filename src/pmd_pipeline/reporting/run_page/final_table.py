@@ -34,7 +34,7 @@ FINAL_COLUMNS = (
 
 
 def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row per algorithm and evaluation set, in the order of the comparison table.
+    """Return one row per evaluation set and algorithm: for each set the best algorithm first.
 
     ``initial`` and ``final`` are avg@k (or the mean reward, see `headline_metric`) of the initial
     policy and of the policy after the last evaluated round, ``pass_at_k`` and ``maj_at_k`` those of
@@ -69,7 +69,10 @@ def final_table(comparison: pd.DataFrame, gains: pd.DataFrame | None = None) -> 
                     float(_largest_k(here, "maj_at_k", last)["value"]),
                 )
             )
-    return pd.DataFrame(rows, columns=list(FINAL_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(FINAL_COLUMNS))
+    sets = [here for _, here in table.groupby("eval_set", sort=False)]
+    ranked = [here.sort_values("final", ascending=False, kind="stable") for here in sets]
+    return pd.concat(ranked, ignore_index=True) if ranked else table
 
 
 def console_table(
@@ -102,7 +105,7 @@ def console_table(
 
 
 def _drawn(rows: pd.DataFrame, pairs: pd.DataFrame | None) -> ConsoleTable:
-    ranked = rows.sort_values("final", ascending=False, kind="stable").to_dict(orient="records")
+    ranked = rows.to_dict(orient="records")
     verdicts = _verdicts([str(row["algorithm"]) for row in ranked], pairs)
     return plain_table(
         [

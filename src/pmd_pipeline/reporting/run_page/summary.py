@@ -184,10 +184,10 @@ def _with_interval(row: Mapping[Hashable, Any], value: str, ends: str) -> str:
 
 
 def _finals(rows: pd.DataFrame) -> dict[str, float]:
-    ranked = rows.sort_values("final", ascending=False, kind="stable")
+    """Return where each algorithm got to, from these rows of the final table: the best first."""
     return {
         str(name): float(value)
-        for name, value in zip(ranked["algorithm"], ranked["final"], strict=True)
+        for name, value in zip(rows["algorithm"], rows["final"], strict=True)
     }
 
 
