@@ -27,7 +27,7 @@ from pmd_pipeline.claims.verdicts.records import (
 )
 from pmd_pipeline.claims.verdicts.seconds import reaching_seconds
 from pmd_pipeline.claims.verdicts.shift import binned
-from pmd_pipeline.config.claim_tests import DropTest
+from pmd_pipeline.config.claim_tests import DifferenceTest, DropTest
 
 _CASES = [(name, outcome) for name, plants in PLANTS.items() for outcome in plants]
 
@@ -91,6 +91,19 @@ def test_what_staleness_costs_may_be_drawn_over_values_that_begin_at_0() -> None
     assert accuracies.log_x_ticks == lost.log_x_ticks == ()
     assert accuracies.lines[0].x.tolist() == [0, 1, 4]
     assert lost.lines[0].x.tolist() == [1, 4]
+
+
+def test_a_question_about_several_arms_is_in_the_plural() -> None:
+    declared = CLAIMS["beats_grpo"]
+    assert isinstance(declared.test, DifferenceTest)
+    (pair,) = declared.test.comparisons
+    turned = pair.model_copy(update={"first": pair.second, "second": pair.first})
+    test = declared.test.model_copy(update={"comparisons": (pair, turned)})
+    results = planted(PLANTS["beats_grpo"]["holds"])
+    both = judge(declared.model_copy(update={"test": test}), results)
+    one = judge(declared, results)
+    assert both.sentence.startswith(f"Are {pair.first} and {pair.second} more accurate than ")
+    assert one.sentence.startswith(f"Is {pair.first} more accurate than {pair.second}? ")
 
 
 def test_runs_that_diverge_count_as_collapsed_and_are_named() -> None:

@@ -69,8 +69,8 @@ def _last_final(test: DifferenceTest) -> int:
 
 
 def _sentence(test: DifferenceTest, findings: tuple[Finding, ...], headline: Finding) -> str:
-    first, second = (
-        words.listed(list(dict.fromkeys(arms)))
+    firsts, seconds = (
+        list(dict.fromkeys(arms))
         for arms in zip(*(pair.arms for pair in test.comparisons), strict=True)
     )
     counts = words.listed(
@@ -81,6 +81,7 @@ def _sentence(test: DifferenceTest, findings: tuple[Finding, ...], headline: Fin
     )
     wanted = "more accurate than" if test.wanted == "better" else f"within {test.margin:g} of"
     return (
-        f"Is {first} {wanted} {second}? Of {words.counted(len(findings), 'test')}: {counts}. "
+        f"{'Is' if len(firsts) == 1 else 'Are'} {words.listed(firsts)} {wanted} "
+        f"{words.listed(seconds)}? Of {words.counted(len(findings), 'test')}: {counts}. "
         f"{headline.name}: {words.with_interval(headline)}."
     )
