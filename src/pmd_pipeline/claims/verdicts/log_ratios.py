@@ -144,7 +144,7 @@ def _panels(
                     y_label=y_label,
                     lines=tuple(lines),
                     log_x_ticks=tuple(sorted({x for line in lines for x in line.x.tolist()})),
-                    level=(0.0, "" if measure == "right_slope" else "no change"),
+                    level=(0.0, "no change"),
                 )
             )
     return tuple(panels)
