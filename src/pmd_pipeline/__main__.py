@@ -1,7 +1,9 @@
 """Run the pipeline as ``python -m pmd_pipeline``: in the project, or by its wheel anywhere else."""
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -18,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     prepare()
     # Of the processes that torchrun starts, only the driver gets here.
+    _log_as_in_the_project()
     from kedro.framework.cli.cli import KedroCLI
     from kedro.framework.project import configure_project
     from kedro.utils import is_kedro_project
@@ -35,6 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pmd_pipeline.cli import cli
 
     cli(args=given, prog_name="python -m pmd_pipeline")
+
+
+def _log_as_in_the_project() -> None:
+    """Where Kedro finds no ``conf/logging.yml``, which it reads once imported, give it ours.
+
+    That of ``--conf-source`` it does not look at, and its own has several lines per dataset.
+    """
+    if not any(Path("conf", name).is_file() for name in ("logging.yml", "logging.yaml")):
+        ours = Path(__file__).with_name("logging.yml")
+        os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(ours))
 
 
 if __name__ == "__main__":

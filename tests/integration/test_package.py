@@ -127,3 +127,28 @@ def test_without_a_configuration_one_message_says_where_it_was_looked_for(
     assert f"there is no folder 'base' in {tmp_path / 'conf'}" in said
     assert "--conf-source" in said
     assert "Traceback" not in said
+
+
+def test_with_the_configuration_elsewhere_it_logs_as_in_the_project(tmp_path: Path) -> None:
+    """Kedro's own logging would have 4,000 lines for the smoke run."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "pmd_pipeline", "--env", "nosuch"),
+            *("--conf-source", str(PROJECT / "conf")),
+        ],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "KEDRO_LOGGING_CONFIG"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert "there is no environment 'nosuch'" in said
+    assert "INFO" not in said
+    assert "logging configuration" not in said
+
+
+def test_the_package_logs_as_the_project_does() -> None:
+    of_the_project = (PROJECT / "conf" / "logging.yml").read_bytes()
+    assert (PROJECT / "src" / "pmd_pipeline" / "logging.yml").read_bytes() == of_the_project
