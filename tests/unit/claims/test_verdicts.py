@@ -71,6 +71,22 @@ def test_met_shares_of_collapses_are_no_verdict_where_so_few_pairs_could_be_chan
     assert verdict.judgement.headline.p_holm == pytest.approx(1 / 8)
 
 
+def test_a_missed_share_of_collapses_is_shown_by_the_one_that_misses_it_most() -> None:
+    """8 of 10 are wanted, of the other arm at most 1: not a share that is met."""
+    arms = PLANTS["unstable"]["holds"]
+    low, high = arms["pmd_part_0_05"], arms["pmd_mean_0_05"]
+    few = judge(CLAIMS["unstable"], planted(arms | {"pmd_part_0_1": high}))
+    many = judge(CLAIMS["unstable"], planted(arms | {"pmd_mean_0_05": low}))
+    assert few.outcome is many.outcome is Outcome.DOES_NOT_HOLD
+    assert few.judgement is not None
+    assert many.judgement is not None
+    shown = few.judgement.headline, many.judgement.headline
+    assert [(one.name.split(":")[0], one.value) for one in shown] == [
+        ("pmd_part_0_1", 0.0),
+        ("pmd_mean_0_05", 1.0),
+    ]
+
+
 def test_what_staleness_costs_may_be_drawn_over_values_that_begin_at_0() -> None:
     """No logarithmic axis has a place for them."""
     declared = CLAIMS["staleness"]

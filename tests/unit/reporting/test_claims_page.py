@@ -58,10 +58,10 @@ def test_what_stands_above_the_verdicts_is_declared_beside_the_claims() -> None:
     ours = HeadingConfig(title="Ours & theirs", source="two papers", introduction=("Read this.",))
     page = render_claims_page([one], ours)
     assert "<h1>Ours &amp; theirs</h1>" in page
-    assert "1 claim of two papers. holds: 1" in page
+    assert "1 claim of two papers: 1 holds, 0 do not hold, 0 cannot be told." in page
     assert "<p>Read this.</p>" in page
     plain = claims_markdown([one], HEADING, images="images")
-    assert "\n\n1 claim. holds: 1" in plain
+    assert "\n\n1 claim: 1 holds" in plain
     assert "paper" not in plain.partition("| claim |")[0]
 
 

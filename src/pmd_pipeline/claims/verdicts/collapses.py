@@ -1,6 +1,8 @@
 """How often runs of one arm end below the policy they began with, and runs of another."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -57,11 +59,20 @@ def judge_collapses(test: CollapseTest, claim: ClaimConfig, results: ClaimResult
     return Judgement(
         outcome=outcome,
         sentence=_sentence(test, tuple(findings)),
-        headline=decisive(findings, outcome),
+        headline=_headline(test, findings, outcome),
         findings=tuple(findings),
         panels=_panels(claim, results),
         limits=_limits(results, test),
     )
+
+
+def _headline(test: CollapseTest, findings: Sequence[Finding], outcome: Outcome) -> Finding:
+    """Return the share that the verdict is shown with: where one is missed, by the most."""
+    if outcome is not Outcome.DOES_NOT_HOLD:
+        return decisive(findings, outcome)
+    too_few = [(test.least_fraction - finding.value, finding) for finding in findings[::2]]
+    too_many = [(finding.value - test.most_fraction, finding) for finding in findings[1::2]]
+    return max([*too_few, *too_many], key=itemgetter(0))[1]
 
 
 def collapsed(results: ClaimResults, arm: str) -> np.ndarray:

@@ -44,12 +44,21 @@ class ClaimSection:
     panels: tuple[ClaimPanel, ...]
 
 
+_IN_THE_PLURAL = {
+    Outcome.HOLDS: "hold",
+    Outcome.DOES_NOT_HOLD: "do not hold",
+    Outcome.CANNOT_BE_TOLD: "cannot be told",
+}
+
+
 def opening(judged: Sequence[JudgedClaim], heading: HeadingConfig) -> tuple[str, ...]:
     """Return what stands above the table: whose claims, how they came out, how to read it."""
     counts = [
         (outcome, sum(one.verdict.outcome is outcome for one in judged)) for outcome in Outcome
     ]
-    came_out = ", ".join(f"{outcome}: {count}" for outcome, count in counts)
+    came_out = ", ".join(
+        f"{count} {outcome if count == 1 else _IN_THE_PLURAL[outcome]}" for outcome, count in counts
+    )
     short = [
         f"{one.claim.title} ({one.verdict.num_pairs} of {one.verdict.num_declared_pairs})"
         for one in judged
@@ -57,7 +66,7 @@ def opening(judged: Sequence[JudgedClaim], heading: HeadingConfig) -> tuple[str,
     ]
     whose = "" if heading.source is None else f" of {heading.source}"
     return (
-        f"{words.counted(len(judged), 'claim')}{whose}. {came_out}.",
+        f"{words.counted(len(judged), 'claim')}{whose}: {came_out}.",
         *heading.introduction,
         "Each claim was fixed before it was run: hypothesis, arms, test, and what counts as "
         "holding and as not holding. The verdict is what the test says, whatever comes out. It "

@@ -19,7 +19,14 @@ def overview(judged: Sequence[JudgedClaim]) -> HtmlTable:
     """Return the table of all claims."""
     return HtmlTable(
         caption="All claims",
-        header=("claim", "verdict", "number it rests on", "with its 95 % interval", "p", "pairs"),
+        header=(
+            "claim",
+            "verdict",
+            "number it rests on",
+            "with its 95 % interval",
+            "p of its test",
+            "pairs",
+        ),
         rows=tuple(_overview_row(one) for one in judged),
         num_text_columns=3,
     )
