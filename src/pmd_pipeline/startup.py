@@ -19,6 +19,7 @@ _HARMLESS_WARNINGS = (
     # A phase is a namespace, so these dots are intended.
     "One or more dataset names contain '.' characters",
     "ORJSONResponse is deprecated",  # kedro-viz's, on fastapi
+    "starlette.middleware.wsgi is deprecated",  # of MLflow's server
 )
 """How they begin: without commas and colons, which separate the parts of ``PYTHONWARNINGS``."""
 
