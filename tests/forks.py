@@ -106,6 +106,8 @@ def begin_forked(action: Callable[[], object]) -> int:
         return child
     status = 1
     try:
+        # A test run that is started in the background ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         status = _status_of(action)
         sys.stdout.flush()
         sys.stderr.flush()

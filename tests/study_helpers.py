@@ -5,7 +5,6 @@ import copy
 import functools
 import os
 import shutil
-import signal
 import sqlite3
 import tempfile
 import time
@@ -208,8 +207,6 @@ def begin_worker(
     def work() -> None:
         redirect("stderr", path / f"worker_{os.getpid()}.log")
         os.chdir(path)
-        # A test run started in the background ignores it.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         before()
         from kedro.framework.startup import bootstrap_project
 
