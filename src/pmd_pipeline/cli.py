@@ -176,7 +176,7 @@ def verify(env: str | None) -> None:
         assert isinstance(context, ExperimentContext)
         catalog = context.catalog
         assert isinstance(catalog, DataCatalog)
-        state = load_run_state(context.data_root)
+        state = load_run_state(context.data_root, context.env)
         if state is None:
             raise ValueError(f"there is no run in {context.data_root}")
         results = Results(state, catalog, context.data_root)

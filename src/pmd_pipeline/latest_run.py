@@ -73,7 +73,7 @@ class LatestRun:
         assert isinstance(context, ExperimentContext)
         catalog, data_root = context.catalog, context.data_root
         assert isinstance(catalog, DataCatalog)
-        state = load_run_state(data_root)
+        state = load_run_state(data_root, env)
         if state is None:
             raise ValueError(f"there is no run in {data_root}; begin with {kedro('run', env)}")
         results = Results(state, catalog, data_root)

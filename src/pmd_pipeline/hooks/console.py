@@ -53,7 +53,6 @@ class ConsoleHook:
             self._say_what_the_report_lacks(pipeline)
 
     def _say_what_the_report_lacks(self, pipeline: Pipeline) -> None:
-
         assert self._context is not None
         assert self._resume.state is not None
         renew = kedro("run", self._context.env)

@@ -145,7 +145,7 @@ def check_preflight(context: ExperimentContext) -> None:
         keeps_all_moments=context.config_loader["globals"]["keep_optimizer_states"] == "all",
     )
     try:
-        findings = require_ready(request)
+        findings = require_ready(request, env=context.env)
     except PreflightError as error:
         if context.experiment.compute.preflight == "require":
             raise

@@ -175,7 +175,6 @@ def environment(env: str | None) -> str:
 
 def left_over(outbox: "Outbox", env: str | None) -> str | None:
     """Return what is not sent and how to send it, None if all is."""
-
     try:
         staged = outbox.waiting()
     except ValueError as error:

@@ -110,7 +110,9 @@ class TrackedSession(MlflowHook):
         if not self._is_mlflow_enabled:
             return
         is_continued = run_params["only_missing_outputs"]
-        former = load_run_state(self._context.data_root) if is_continued else None
+        former = (
+            load_run_state(self._context.data_root, self._context.env) if is_continued else None
+        )
         self._store = connect_or_continue(
             self.mlflow_config,
             self._context,

@@ -178,8 +178,15 @@ def _optional_parts(experiment: ExperimentConfig) -> list[str]:
     return [*parts, *(["remote"] if is_on_s3 else [])]
 
 
-def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:
+def require_ready(
+    request: Request, hub: Hub | None = None, *, env: str | None = None
+) -> list[Finding]:
     """Return the plan of a run that can work; called before a run starts.
+
+    Args:
+        request: What is to run.
+        hub: As for :func:`plan_run`.
+        env: Kedro's environment, which errors name.
 
     Raises:
         PreflightError: If it cannot, with one remedy per line.
@@ -189,7 +196,7 @@ def require_ready(request: Request, hub: Hub | None = None) -> list[Finding]:
     if stopping:
         lines = [f"{item.subject}: {item.value}; {item.remedy}" for item in stopping]
         raise PreflightError(
-            f"the run cannot work as it is ({kedro('preflight')} shows the whole plan):\n  "
+            f"the run cannot work as it is ({kedro('preflight', env)} shows the whole plan):\n  "
             + "\n  ".join(lines)
         )
     return findings

@@ -106,7 +106,7 @@ def test_a_policy_is_also_found_by_its_name_in_the_environments_data_folder(tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--best"], "export-policy --best my-model"),
+        (["--best"], "kedro export-policy --best my-model"),
         (["--best", "a", "b"], "give the folder to write alone"),
         (["a"], "give the policy's folder and the folder to write"),
         (["--algorithm", "grpo", "a", "b"], "choose among policies: add --best"),

@@ -73,8 +73,9 @@ def test_a_plan_for_the_cpu_does_not_speak_of_gpus(tmp_path: Path) -> None:
 
 def test_one_message_names_all_that_stops_a_recipe(tmp_path: Path) -> None:
     with pytest.raises(PreflightError) as raised:
-        require_ready(_request("paper_qwen2_5_7b", tmp_path), OfflineHub())
+        require_ready(_request("paper_qwen2_5_7b", tmp_path), OfflineHub(), env="paper_qwen2_5_7b")
     message = str(raised.value)
+    assert "kedro preflight --env paper_qwen2_5_7b shows the whole plan" in message
     for key in (
         "policy_initialisation.policy",
         "data_preparation.train",
